@@ -1,0 +1,111 @@
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Kernels;
+
+/// <summary>Activation of a gated feed-forward layer.</summary>
+public enum GateActivation
+{
+    /// <summary>x · sigmoid(x).</summary>
+    Silu,
+
+    /// <summary>0.5 x (1 + tanh(√(2/π) (x + 0.044715 x³))).</summary>
+    GeluTanh,
+}
+
+/// <summary>
+/// The operations that models and methods are written in. <c>ReferenceKernels</c> computes them obviously, in double; <c>CpuKernels</c> computes
+/// them fast. Every operation of a row gives the same bits whatever other rows are computed beside it.
+/// </summary>
+public abstract unsafe class KernelSet
+{
+    /// <summary>Name of the implementation, as <c>SPARSEFRONTIER_KERNEL</c> takes it.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>y = x Wᵀ + bias for many rows (prefill).</summary>
+    /// <param name="input">[rows, weight.Columns].</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="weight">[outputs, inputs].</param>
+    /// <param name="bias">[outputs] or null.</param>
+    /// <param name="output">[rows, outputs]; must not overlap the input.</param>
+    /// <param name="cancellationToken">Stops between tiles.</param>
+    public abstract void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken);
+
+    /// <summary>y = x Wᵀ + bias for few rows (decode); memory-bound, reads the weights once.</summary>
+    public abstract void MatVec(float* input, int rows, WeightMatrix weight, float* bias, float* output);
+
+    /// <summary>output = input / √(mean(input²) + epsilon) · weight, row by row; in place allowed.</summary>
+    /// <param name="input">[rows, width].</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="width">Elements of a row.</param>
+    /// <param name="weight">[width], with Gemma's 1 already added.</param>
+    /// <param name="epsilon">Added to the mean square.</param>
+    /// <param name="output">[rows, width].</param>
+    public abstract void RmsNorm(float* input, int rows, int width, float* weight, float epsilon, float* output);
+
+    /// <summary>Rotates each vector of each row in place (rotary position embedding, halves convention: element i pairs with i + d/2).</summary>
+    /// <param name="vectors">[rows, heads, dimension] in row-major order.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="heads">Vectors in a row.</param>
+    /// <param name="dimension">Elements of a vector.</param>
+    /// <param name="cosines">[rows, dimension / 2].</param>
+    /// <param name="sines">[rows, dimension / 2].</param>
+    public abstract void Rotate(float* vectors, int rows, int heads, int dimension, float* cosines, float* sines);
+
+    /// <summary>gate = activation(gate) · up, element by element.</summary>
+    public abstract void Gate(float* gate, float* up, long count, GateActivation activation);
+
+    /// <summary>target += source, element by element.</summary>
+    public abstract void Add(float* target, float* source, long count);
+
+    /// <summary>
+    /// Softmax attention of every query row over the keys of its head's plan: output[h, r] = Σ softmax(scale · q·k) v. A row with no key gives 0.
+    /// </summary>
+    /// <param name="queries">[query heads, rows, dimension].</param>
+    /// <param name="keys">[KV heads, rows, dimension].</param>
+    /// <param name="values">[KV heads, rows, dimension].</param>
+    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="plans">One plan per query head, or one for all.</param>
+    /// <param name="slidingWindow">0, or the number of latest keys (its own included) that a row may see.</param>
+    /// <param name="output">[query heads, rows, dimension]; may be the queries.</param>
+    /// <param name="cancellationToken">Stops between tiles.</param>
+    public abstract void PrefillAttention(
+        HeadTensor queries,
+        HeadTensor keys,
+        HeadTensor values,
+        float scale,
+        IReadOnlyList<AttentionPlan> plans,
+        int slidingWindow,
+        HeadTensor output,
+        CancellationToken cancellationToken);
+
+    /// <summary>Softmax attention of one query per head over cached tokens.</summary>
+    /// <param name="queries">[query heads, dimension].</param>
+    /// <param name="queryHeads">Number of query heads; a multiple of the cache's KV heads.</param>
+    /// <param name="cache">Keys and values.</param>
+    /// <param name="selection">The tokens to attend to; null for all.</param>
+    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="output">[query heads, dimension].</param>
+    public abstract void DecodeAttention(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, float* output);
+
+    /// <summary>
+    /// Sums of the softmax attention of the last <paramref name="window"/> queries of one query head over all keys, without keeping the
+    /// scores: by key (column sums) and by offset query - key (diagonal sums). The causal mask applies.
+    /// </summary>
+    /// <param name="queries">[query heads, rows, dimension].</param>
+    /// <param name="keys">[KV heads, rows, dimension].</param>
+    /// <param name="queryHead">The query head.</param>
+    /// <param name="window">Number of last queries, at most the rows.</param>
+    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="columnSums">[rows], written; or empty.</param>
+    /// <param name="diagonalSums">[rows], written, index = query - key; or empty.</param>
+    /// <param name="columnMaxima">[rows], written: the largest weight that any of the queries gives the key; or empty.</param>
+    public abstract void LastWindowAttention(
+        HeadTensor queries,
+        HeadTensor keys,
+        int queryHead,
+        int window,
+        float scale,
+        Span<float> columnSums,
+        Span<float> diagonalSums,
+        Span<float> columnMaxima);
+}

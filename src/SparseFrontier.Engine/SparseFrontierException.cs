@@ -1,0 +1,26 @@
+namespace SparseFrontier;
+
+/// <summary>
+/// An error that the user can do something about. <see cref="ErrorId"/> is part of the public contract: it is what a PowerShell error record
+/// and the command line's JSON carry (docs/errors.md lists all).
+/// </summary>
+public sealed class SparseFrontierException : Exception
+{
+    /// <summary>Creates the error.</summary>
+    /// <param name="errorId">One of <see cref="ErrorIds"/>.</param>
+    /// <param name="message">What is wrong, why, and what to do.</param>
+    /// <param name="target">The value that is wrong.</param>
+    /// <param name="innerException">The cause.</param>
+    public SparseFrontierException(string errorId, string message, object? target = null, Exception? innerException = null)
+        : base(message, innerException)
+    {
+        ErrorId = errorId;
+        Target = target;
+    }
+
+    /// <summary>Documented identifier.</summary>
+    public string ErrorId { get; }
+
+    /// <summary>The value that is wrong.</summary>
+    public object? Target { get; }
+}

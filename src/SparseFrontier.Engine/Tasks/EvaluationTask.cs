@@ -1,0 +1,144 @@
+using SparseFrontier.Models.Tokenizers;
+
+namespace SparseFrontier.Tasks;
+
+/// <summary>Where the question stands relative to the context.</summary>
+public enum QuestionPosition
+{
+    /// <summary>Before and after, as the paper's protocol has it.</summary>
+    Both,
+
+    /// <summary>Before the context only.</summary>
+    First,
+
+    /// <summary>After the context only.</summary>
+    Last,
+}
+
+/// <summary>How a task's samples are made; every field is part of a run's identity.</summary>
+public sealed record TaskOptions
+{
+    /// <summary>Tokens of the templated prompt at most; samples fill 95 to 100 % of it.</summary>
+    public required int SequenceLength { get; init; }
+
+    /// <summary>Seed of the run.</summary>
+    public long Seed { get; init; } = 43;
+
+    /// <summary>Disjoint streams of samples: "evaluation", "calibration", "training".</summary>
+    public string Split { get; init; } = "evaluation";
+
+    /// <summary>Where the question stands.</summary>
+    public QuestionPosition QuestionPosition { get; init; } = QuestionPosition.Both;
+
+    /// <summary>Task parameters by name (queries, chains, hops); the paper's values where absent.</summary>
+    public IReadOnlyDictionary<string, double> Parameters { get; init; } = new Dictionary<string, double>();
+
+    /// <summary>Path of the data file or directory of the tasks that read one (Squad, Quality, Toefl).</summary>
+    public string? DataPath { get; init; }
+}
+
+/// <summary>One generated sample.</summary>
+public sealed record TaskSample
+{
+    /// <summary>Index in the run.</summary>
+    public required int Index { get; init; }
+
+    /// <summary>The prompt before the chat template.</summary>
+    public required string Prompt { get; init; }
+
+    /// <summary>
+    /// Where the part that may be compressed before the question is known ends in <see cref="Prompt"/> (a character index): everything up to
+    /// the end of the context.
+    /// </summary>
+    public required int ContextEnd { get; init; }
+
+    /// <summary>The gold fields that the scorer needs, as JSON.</summary>
+    public required string GoldJson { get; init; }
+
+    /// <summary>
+    /// A response that scores 1, in the task's own response format (explanation, then answer): what the log-likelihood of the gold answer is
+    /// measured on, and what training targets.
+    /// </summary>
+    public required string TargetResponse { get; init; }
+
+    /// <summary>Templated prompt tokens.</summary>
+    public required int PromptTokens { get; init; }
+}
+
+/// <summary>What a scorer says of a response.</summary>
+/// <param name="Score">0 to 1; null only under reference scoring, where the reference leaves the sample out.</param>
+/// <param name="FormatFailure">null, or the kind: "Empty", "NoAnswerTag", "Unparsable".</param>
+public sealed record TaskScore(double? Score, string? FormatFailure);
+
+/// <summary>A long-context task: generates samples of a length and scores responses. One file each, registered in <see cref="TaskRegistry"/>.</summary>
+public abstract class EvaluationTask
+{
+    /// <summary>Name on the command line, in cmdlets and in result rows.</summary>
+    public abstract string Name { get; }
+
+    /// <summary>Changes whenever a sample's bytes or a score may change; part of a run's identity.</summary>
+    public abstract int Version { get; }
+
+    /// <summary>What it asks of a model, in one sentence.</summary>
+    public abstract string Description { get; }
+
+    /// <summary>"Retrieval", "MultiHop", "Aggregation" or "QuestionAnswering".</summary>
+    public abstract string Category { get; }
+
+    /// <summary>"Low" or "High" (paper, section 3).</summary>
+    public abstract string Dispersion { get; }
+
+    /// <summary>"Low" or "High" (paper, section 3).</summary>
+    public abstract string Scope { get; }
+
+    /// <summary>Name of the metric.</summary>
+    public abstract string Metric { get; }
+
+    /// <summary>Approximation window of VerticalSlash and FlexPrefill that the paper uses for the task: 512 or 256 queries.</summary>
+    public virtual int ApproximationWindow => 256;
+
+    /// <summary>Parameters with the paper's defaults.</summary>
+    public abstract IReadOnlyList<TaskParameter> Parameters { get; }
+
+    /// <summary>Opens the stream of samples of some options; sample i of it is the same whatever was drawn before.</summary>
+    /// <param name="options">Length, seed, split, parameters.</param>
+    /// <param name="tokenizer">The model's tokenizer: lengths are counted with it.</param>
+    /// <param name="template">The model's chat template, if it has one.</param>
+    /// <exception cref="SparseFrontierException">SequenceLengthInvalid: the length cannot hold one sample, the message says what would; TaskDataMissing, TaskDataInvalid.</exception>
+    public abstract TaskSource Open(TaskOptions options, Tokenizer tokenizer, ChatTemplate? template);
+
+    /// <summary>Scores a response.</summary>
+    /// <param name="goldJson">The gold fields.</param>
+    /// <param name="response">The model's output.</param>
+    /// <param name="referenceScoring">Whether to score as the paper's code does, defects included.</param>
+    public abstract TaskScore Score(string goldJson, string response, bool referenceScoring = false);
+}
+
+/// <summary>A task's parameter.</summary>
+/// <param name="Name">Name.</param>
+/// <param name="Default">The paper's value.</param>
+/// <param name="Minimum">Smallest value allowed.</param>
+/// <param name="Maximum">Largest value allowed.</param>
+/// <param name="Description">What it does.</param>
+public sealed record TaskParameter(string Name, double Default, double Minimum, double Maximum, string Description);
+
+/// <summary>An opened stream of samples.</summary>
+public abstract class TaskSource
+{
+    /// <summary>The sample at an index; deterministic, any order, thread-safe.</summary>
+    public abstract TaskSample Generate(int index);
+
+    /// <summary>How many samples there are; null if without end.</summary>
+    public virtual int? Count => null;
+}
+
+/// <summary>All tasks by name. A new task is one file and one line here.</summary>
+public static class TaskRegistry
+{
+    /// <summary>The tasks in the paper's order.</summary>
+    public static IReadOnlyList<EvaluationTask> Tasks { get; } = [];
+
+    /// <summary>Finds a task.</summary>
+    /// <exception cref="SparseFrontierException">TaskNotFound; the message lists the nearest names.</exception>
+    public static EvaluationTask Find(string name) => throw new NotImplementedException();
+}
