@@ -12,6 +12,9 @@ public sealed class ChatTemplate
     /// <exception cref="SparseFrontierException">ChatTemplateUnsupported: a construct outside the supported subset, named.</exception>
     public static ChatTemplate? Load(string directory) => throw new NotImplementedException();
 
+    /// <summary>SHA-256 of the template's text, lower-case hexadecimal; part of a run's identity.</summary>
+    public string ContentHash => throw new NotImplementedException();
+
     /// <summary>Renders a conversation.</summary>
     public string Render(IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt = true) => throw new NotImplementedException();
 }

@@ -58,6 +58,9 @@ public sealed record PrefillRequest
     /// <summary>Decode configurations that will continue this prompt: all share this one prefill.</summary>
     public IReadOnlyList<DecodeConfiguration> DecodeConfigurations { get; init; } = [];
 
+    /// <summary>Layers that stay dense under every method of the request, prefill and decode.</summary>
+    public IReadOnlyList<int> DenseLayers { get; init; } = [];
+
     /// <summary>Called after each layer with the number of layers done.</summary>
     public Action<int>? LayerDone { get; init; }
 
