@@ -71,8 +71,10 @@ public sealed class AttentionPlan
     }
 
     /// <summary>Query-key pairs that the plan attends to, counted element by element under the causal mask.</summary>
-    public long CountPairs()
+    /// <param name="slidingWindow">0, or the number of latest keys (its own included) that a row may see.</param>
+    public long CountPairs(int slidingWindow = 0)
     {
+        int window = slidingWindow > 0 ? slidingWindow : RowCount;
         long pairs = 0;
         for (int tile = 0; tile < TileCount; tile++)
         {
@@ -80,20 +82,23 @@ public sealed class AttentionPlan
             int last = Math.Min(RowCount, first + TileRows) - 1;
             for (int i = RangeOffsets[tile]; i < RangeOffsets[tile + 1]; i++)
             {
-                // Sum over rows r of max(0, min(end, r + 1) - start).
+                // Keys up to the row, less those that have left the window.
                 KeyRange range = Ranges[i];
                 pairs += SumUpTo(last, range) - SumUpTo(first - 1, range);
+                pairs -= SumUpTo(last - window, range) - SumUpTo(first - 1 - window, range);
             }
 
             for (int i = ColumnOffsets[tile]; i < ColumnOffsets[tile + 1]; i++)
             {
-                pairs += Math.Max(0, last - Math.Max(first, Columns[i]) + 1);
+                int column = Columns[i];
+                pairs += Math.Max(0, Math.Min(last, column + window - 1L) - Math.Max(first, column) + 1);
             }
         }
 
         return pairs;
     }
 
+    // Σ over rows 0..row of the number of the range's keys that are not after the row.
     private static long SumUpTo(int row, KeyRange range)
     {
         // Rows start .. end-1 see 1, 2, ... keys; rows from end - 1 on see all of them.

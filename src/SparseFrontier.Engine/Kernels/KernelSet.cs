@@ -108,4 +108,42 @@ public abstract unsafe class KernelSet
         Span<float> columnSums,
         Span<float> diagonalSums,
         Span<float> columnMaxima);
+
+    /// <summary>Sums of the vectors of each block of consecutive rows of one head; the last block may have fewer rows.</summary>
+    /// <param name="vectors">[heads, rows, dimension].</param>
+    /// <param name="head">The head.</param>
+    /// <param name="blockSize">Rows of a block.</param>
+    /// <param name="sums">[blocks, dimension], written.</param>
+    public abstract void SumBlocks(HeadTensor vectors, int head, int blockSize, float* sums);
+
+    /// <summary>output = left · rightᵀ for small float32 matrices (block scores); runs on the calling thread.</summary>
+    /// <param name="left">[rows, depth].</param>
+    /// <param name="leftStride">Elements from one row to the next.</param>
+    /// <param name="rows">Rows of the left matrix.</param>
+    /// <param name="right">[columns, depth].</param>
+    /// <param name="rightStride">Elements from one row to the next.</param>
+    /// <param name="columns">Rows of the right matrix.</param>
+    /// <param name="depth">Elements of a row.</param>
+    /// <param name="output">[rows, columns], written.</param>
+    public abstract void MatMulTransposed(float* left, long leftStride, int rows, float* right, long rightStride, int columns, int depth, float* output);
+
+    /// <summary>Widens the bounds of a page so that they hold more keys: minima = min(minima, keys), maxima = max(maxima, keys), element by element.</summary>
+    /// <param name="keys">[rows, dimension].</param>
+    /// <param name="rows">Number of keys.</param>
+    /// <param name="dimension">Elements of a key.</param>
+    /// <param name="minima">[dimension]; +∞ for a page without keys.</param>
+    /// <param name="maxima">[dimension]; -∞ for a page without keys.</param>
+    public abstract void ExtendBounds(float* keys, int rows, int dimension, float* minima, float* maxima);
+
+    /// <summary>Upper bounds of query · key over the keys of each page: Σ_d max(q_d · minimum_d, q_d · maximum_d); runs on the calling thread.</summary>
+    /// <param name="query">[dimension].</param>
+    /// <param name="minima">[pages, dimension].</param>
+    /// <param name="maxima">[pages, dimension].</param>
+    /// <param name="pages">Number of pages.</param>
+    /// <param name="dimension">Elements of the query.</param>
+    /// <param name="scores">[pages], written.</param>
+    public abstract void PageScores(float* query, float* minima, float* maxima, int pages, int dimension, float* scores);
+
+    /// <summary>Query-key pairs that <see cref="PrefillAttention"/> computes for a plan, tiles and padding included.</summary>
+    public abstract long CountExecutedPairs(AttentionPlan plan, int slidingWindow);
 }

@@ -11,6 +11,11 @@ public sealed unsafe class WeightMatrix
     /// <summary>Describes memory that outlives the matrix.</summary>
     public WeightMatrix(void* data, DataType dataType, int rows, int columns)
     {
+        if (dataType is not (DataType.F32 or DataType.F16 or DataType.BF16))
+        {
+            throw new ArgumentException($"Weights are F32, F16 or BF16, not {dataType}.", nameof(dataType));
+        }
+
         Data = data;
         DataType = dataType;
         Rows = rows;

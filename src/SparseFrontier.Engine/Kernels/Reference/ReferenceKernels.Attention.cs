@@ -1,0 +1,166 @@
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Kernels.Reference;
+
+// Softmax attention: output = Σ_k w_k v_k, w_k = exp(s_k - max s) / Σ_j exp(s_j - max s), s_k = scale · q·k. Cost: 2 · dimension
+// multiplications a pair.
+public sealed unsafe partial class ReferenceKernels
+{
+    /// <inheritdoc/>
+    public override void PrefillAttention(
+        HeadTensor queries,
+        HeadTensor keys,
+        HeadTensor values,
+        float scale,
+        IReadOnlyList<AttentionPlan> plans,
+        int slidingWindow,
+        HeadTensor output,
+        CancellationToken cancellationToken)
+    {
+        var rowKeys = new List<int>();
+        for (int h = 0; h < queries.Heads; h++)
+        {
+            AttentionPlan plan = plans[plans.Count == 1 ? 0 : h];
+            int kvHead = h / (queries.Heads / keys.Heads);
+            for (int row = 0; row < queries.Rows; row++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                rowKeys.Clear();
+                foreach (int key in TileKeys(plan, row / plan.TileRows))
+                {
+                    if (key <= row && (slidingWindow == 0 || key > row - slidingWindow))
+                    {
+                        rowKeys.Add(key);
+                    }
+                }
+
+                Attend(
+                    queries.Row(h, row),
+                    rowKeys,
+                    key => (nint)keys.Row(kvHead, key),
+                    key => (nint)values.Row(kvHead, key),
+                    scale,
+                    keys.Dimension,
+                    output.Row(h, row));
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void DecodeAttention(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, float* output)
+    {
+        int dimension = cache.Prompt.Dimension;
+        for (int h = 0; h < queryHeads; h++)
+        {
+            int kvHead = h / (queryHeads / cache.Prompt.Heads);
+            KeyRange[] ranges = selection?.ForQueryHead(h, queryHeads) ?? [new KeyRange(0, cache.Length(kvHead))];
+            var tokens = ranges.SelectMany(r => Enumerable.Range(r.Start, r.Length)).ToList();
+            Attend(
+                queries + ((long)h * dimension),
+                tokens,
+                token => (nint)cache.Key(kvHead, token),
+                token => (nint)cache.Value(kvHead, token),
+                scale,
+                dimension,
+                output + ((long)h * dimension));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void LastWindowAttention(
+        HeadTensor queries,
+        HeadTensor keys,
+        int queryHead,
+        int window,
+        float scale,
+        Span<float> columnSums,
+        Span<float> diagonalSums,
+        Span<float> columnMaxima)
+    {
+        int kvHead = queryHead / (queries.Heads / keys.Heads);
+        int rows = queries.Rows;
+        double[] columns = new double[rows];
+        double[] diagonals = new double[rows];
+        double[] maxima = new double[rows];
+        for (int row = rows - window; row < rows; row++)
+        {
+            double[] weights = Softmax([.. Enumerable.Range(0, row + 1)], key => scale * Dot(queries.Row(queryHead, row), keys.Row(kvHead, key), keys.Dimension));
+            for (int key = 0; key <= row; key++)
+            {
+                columns[key] += weights[key];
+                diagonals[row - key] += weights[key];
+                maxima[key] = Math.Max(maxima[key], weights[key]);
+            }
+        }
+
+        Write(columns, columnSums);
+        Write(diagonals, diagonalSums);
+        Write(maxima, columnMaxima);
+    }
+
+    /// <inheritdoc/>
+    public override long CountExecutedPairs(AttentionPlan plan, int slidingWindow) => plan.CountPairs(slidingWindow);
+
+    private static IEnumerable<int> TileKeys(AttentionPlan plan, int tile)
+    {
+        for (int i = plan.RangeOffsets[tile]; i < plan.RangeOffsets[tile + 1]; i++)
+        {
+            for (int key = plan.Ranges[i].Start; key < plan.Ranges[i].End; key++)
+            {
+                yield return key;
+            }
+        }
+
+        for (int i = plan.ColumnOffsets[tile]; i < plan.ColumnOffsets[tile + 1]; i++)
+        {
+            yield return plan.Columns[i];
+        }
+    }
+
+    // Addresses travel as nint because a pointer cannot be a type argument.
+    private static void Attend(float* query, List<int> tokens, Func<int, nint> key, Func<int, nint> value, float scale, int dimension, float* output)
+    {
+        double[] weights = Softmax(tokens, token => scale * Dot(query, (float*)key(token), dimension));
+        double[] sums = new double[dimension];
+        for (int t = 0; t < tokens.Count; t++)
+        {
+            float* v = (float*)value(tokens[t]);
+            for (int d = 0; d < dimension; d++)
+            {
+                sums[d] += weights[t] * v[d];
+            }
+        }
+
+        for (int d = 0; d < dimension; d++)
+        {
+            output[d] = (float)sums[d];
+        }
+    }
+
+    private static double[] Softmax(List<int> tokens, Func<int, double> score)
+    {
+        double[] weights = [.. tokens.Select(score)];
+        double maximum = weights.Length == 0 ? 0 : weights.Max();
+        double sum = 0;
+        for (int i = 0; i < weights.Length; i++)
+        {
+            weights[i] = Math.Exp(weights[i] - maximum);
+            sum += weights[i];
+        }
+
+        for (int i = 0; i < weights.Length; i++)
+        {
+            weights[i] /= sum;
+        }
+
+        return weights;
+    }
+
+    private static void Write(double[] source, Span<float> target)
+    {
+        for (int i = 0; i < target.Length; i++)
+        {
+            target[i] = (float)source[i];
+        }
+    }
+}
