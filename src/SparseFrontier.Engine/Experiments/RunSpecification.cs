@@ -6,10 +6,10 @@ namespace SparseFrontier;
 /// </summary>
 public sealed class RunSpecification
 {
-    /// <summary>Checkpoint directory or the name of an embedded model.</summary>
+    /// <summary>Checkpoint directory or the name of an embedded model; empty: the default one.</summary>
     public string Model { get; init; } = "";
 
-    /// <summary>Prefill method.</summary>
+    /// <summary>Prefill method; a decode method's name stands for dense prefill and that decode method.</summary>
     public string Method { get; init; } = "Dense";
 
     /// <summary>Decode method.</summary>
@@ -21,10 +21,10 @@ public sealed class RunSpecification
     /// <summary>"Name=value;Name=value" for the decode method.</summary>
     public string DecodeParameters { get; init; } = "";
 
-    /// <summary>Sparsity asked of the prefill method, 0 to 1; null: as its parameters say.</summary>
+    /// <summary>Sparsity asked of the prefill method, or of the decode method where that is the only sparse one, 0 to below 1; null: as its parameters say.</summary>
     public double? Sparsity { get; init; }
 
-    /// <summary>Sparsity asked of the decode method, 0 to 1; null: as its parameters say.</summary>
+    /// <summary>Sparsity asked of the decode method, 0 to below 1; null: as its parameters say.</summary>
     public double? DecodeSparsity { get; init; }
 
     /// <summary>Task.</summary>
@@ -60,9 +60,16 @@ public sealed class RunSpecification
     /// <summary>Whether scores follow the paper's code, defects included.</summary>
     public bool ReferenceScoring { get; init; }
 
+    /// <summary>Whether prompts carry the short form of the instructions.</summary>
+    public bool ShortInstructions { get; init; }
+
     /// <summary>"cpu" or "cuda:0"; not part of the identity.</summary>
     public string Device { get; init; } = "cpu";
 
     /// <summary>Path of the task's data file; its content, not its path, is part of the identity.</summary>
     public string? TaskDataPath { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        FormattableString.Invariant($"{Method}+{DecodeMethod} {Task}@{SequenceLength} {Model}, sparsity {Sparsity}/{DecodeSparsity}, {SampleCount} samples, seed {Seed}");
 }

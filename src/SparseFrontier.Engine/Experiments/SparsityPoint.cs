@@ -1,0 +1,56 @@
+namespace SparseFrontier;
+
+/// <summary>One run as a point of cost against value, and whether another point of its group is at least as good in both.</summary>
+public sealed class SparsityPoint
+{
+    /// <summary>Task.</summary>
+    public string Task { get; init; } = "";
+
+    /// <summary>Model.</summary>
+    public string Model { get; init; } = "";
+
+    /// <summary>Prompt tokens.</summary>
+    public int SequenceLength { get; init; }
+
+    /// <summary>Prefill method.</summary>
+    public string Method { get; init; } = "";
+
+    /// <summary>Decode method.</summary>
+    public string DecodeMethod { get; init; } = "";
+
+    /// <summary>Sparsity of the prefill, as measured.</summary>
+    public double? PrefillSparsity { get; init; }
+
+    /// <summary>Sparsity of the decode, as measured.</summary>
+    public double? DecodeSparsity { get; init; }
+
+    /// <summary>What <see cref="Cost"/> is, such as "Density" or "BytesRead".</summary>
+    public string CostName { get; init; } = "";
+
+    /// <summary>Cost; less is better.</summary>
+    public double Cost { get; init; }
+
+    /// <summary>What <see cref="Value"/> is, such as "Score".</summary>
+    public string ValueName { get; init; } = "";
+
+    /// <summary>Value; more is better.</summary>
+    public double Value { get; init; }
+
+    /// <summary>Lower end of the value's 95 % interval.</summary>
+    public double? ValueLow { get; init; }
+
+    /// <summary>Upper end of the value's 95 % interval.</summary>
+    public double? ValueHigh { get; init; }
+
+    /// <summary>Whether no other point of the group costs at most as much and is worth at least as much, and is better in one.</summary>
+    public bool IsOptimal { get; init; }
+
+    /// <summary>The cheapest optimal point that dominates this one, as "Method+DecodeMethod sparsity/sparsity [run id]"; null if optimal.</summary>
+    public string? DominatedBy { get; init; }
+
+    /// <summary>The run.</summary>
+    public string RunId { get; init; } = "";
+
+    /// <inheritdoc/>
+    public override string ToString() => FormattableString.Invariant($"{Method}+{DecodeMethod} {CostName} {Cost:G4} -> {Value:F3}{(IsOptimal ? " *" : "")}");
+}
