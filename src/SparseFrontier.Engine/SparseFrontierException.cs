@@ -4,7 +4,7 @@ namespace SparseFrontier;
 /// An error that the user can do something about. <see cref="ErrorId"/> is part of the public contract: it is what a PowerShell error record
 /// and the command line's JSON carry (docs/errors.md lists all).
 /// </summary>
-public sealed class SparseFrontierException : Exception
+public class SparseFrontierException : Exception
 {
     /// <summary>Creates the error.</summary>
     /// <param name="errorId">One of <see cref="ErrorIds"/>.</param>

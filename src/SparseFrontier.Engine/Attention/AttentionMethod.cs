@@ -1,6 +1,3 @@
-using SparseFrontier.Kernels;
-using SparseFrontier.Tensors;
-
 namespace SparseFrontier.Attention;
 
 /// <summary>The half of inference that a method makes sparse.</summary>
@@ -9,7 +6,7 @@ public enum AttentionPhase
     /// <summary>Reading the prompt.</summary>
     Prefill,
 
-    /// <summary>Generating, after eviction from the prompt's cache or by selecting pages at every step.</summary>
+    /// <summary>Generating, after eviction from the prompt's cache or by selecting tokens at every step.</summary>
     Decode,
 }
 
@@ -20,52 +17,17 @@ public enum AttentionPhase
 /// <param name="CacheManagement">What happens to the KV cache.</param>
 public sealed record MethodTaxonomy(string Unit, string ImportanceEstimation, string BudgetAllocation, string CacheManagement);
 
-/// <summary>Lengths and head counts that a budget depends on.</summary>
-/// <param name="Length">Prompt tokens.</param>
-/// <param name="QueryHeads">Query heads of a layer.</param>
-/// <param name="KvHeads">KV heads of a layer.</param>
-public sealed record PromptShape(int Length, int QueryHeads, int KvHeads);
-
-/// <summary>What a method sees of one layer after the prompt's keys are known: everything after rotary embedding.</summary>
-public sealed record PromptLayer
-{
-    /// <summary>Index of the layer.</summary>
-    public required int Layer { get; init; }
-
-    /// <summary>[query heads, length, dimension].</summary>
-    public required HeadTensor Queries { get; init; }
-
-    /// <summary>[KV heads, length, dimension].</summary>
-    public required HeadTensor Keys { get; init; }
-
-    /// <summary>[KV heads, length, dimension].</summary>
-    public required HeadTensor Values { get; init; }
-
-    /// <summary>Factor on query · key, usually 1/√dimension.</summary>
-    public required float Scale { get; init; }
-
-    /// <summary>The operations to compute with.</summary>
-    public required KernelSet Kernels { get; init; }
-
-    /// <summary>Seed of the sample, for methods that draw random numbers.</summary>
-    public long Seed { get; init; }
-
-    /// <summary>Stops the work.</summary>
-    public CancellationToken CancellationToken { get; init; }
-
-    /// <summary>Prompt tokens.</summary>
-    public int Length => Queries.Rows;
-
-    /// <summary>Query heads that share a KV head.</summary>
-    public int GroupSize => Queries.Heads / Keys.Heads;
-
-    /// <summary>The shape that budgets depend on.</summary>
-    public PromptShape Shape => new(Length, Queries.Heads, Keys.Heads);
-}
+/// <summary>A solved budget.</summary>
+/// <param name="Parameters">The parameters with the budget set.</param>
+/// <param name="Sparsity">The sparsity that they give at the shape.</param>
+public sealed record BudgetSolution(MethodParameters Parameters, double Sparsity);
 
 /// <summary>A training-free attention method: selection, not execution. One file each, registered in <see cref="MethodRegistry"/>.</summary>
 public abstract class AttentionMethod
 {
+    /// <summary>A sparsity that misses the request by no more than this counts as reached.</summary>
+    public const double SparsityTolerance = 0.01;
+
     /// <summary>Name on the command line, in cmdlets and in result rows.</summary>
     public abstract string Name { get; }
 
@@ -97,25 +59,135 @@ public abstract class AttentionMethod
     public virtual bool NeedsCalibration => false;
 
     /// <summary>
+    /// The sparsity that the parameters give at a shape, by the definition that rows use: the mean over the shape's layers and KV heads of
+    /// 1 - attended / attendable pairs (prefill) or prompt-cache tokens (decode).
+    /// </summary>
+    /// <returns>Null where it depends on model and data (<see cref="NeedsCalibration"/>).</returns>
+    public double? ExpectedSparsity(PromptShape shape, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(parameters);
+        if (parameters.Schedule.IsUniform || NeedsCalibration)
+        {
+            return UniformSparsity(shape, parameters);
+        }
+
+        double sum = 0;
+        foreach (int layer in shape.Layers)
+        {
+            for (int head = 0; head < shape.KvHeads; head++)
+            {
+                MethodParameters? local = At(parameters, new BudgetPlace(layer, head, shape.Length, BudgetPlace.Prompt));
+                sum += local is null ? 0 : UniformSparsity(shape, local)!.Value;
+            }
+        }
+
+        return sum / (shape.Layers.Count * shape.KvHeads);
+    }
+
+    /// <summary>
     /// The parameters that come closest to a sparsity at a shape, and the sparsity they give there. Only for methods without
     /// <see cref="NeedsCalibration"/>.
     /// </summary>
-    /// <exception cref="SparseFrontierException">BudgetInfeasible: what must be kept already exceeds the budget; the message names the feasible maximum.</exception>
-    public abstract BudgetSolution SolveBudget(double sparsity, PromptShape shape, MethodParameters parameters);
+    /// <exception cref="SparseFrontierException">SparsityOutOfRange: not from 0 to 1.</exception>
+    /// <exception cref="BudgetInfeasibleException">What must be kept already exceeds the budget; the message names the feasible maximum.</exception>
+    public BudgetSolution SolveBudget(double sparsity, PromptShape shape, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        RequireSparsity(sparsity);
+        if (NeedsCalibration)
+        {
+            throw new InvalidOperationException($"The sparsity of {Name} depends on model and data: it must be calibrated.");
+        }
 
-    /// <summary>Sets the calibrated budget: VerticalSlash sets both sizes, FlexPrefill floor or coverage.</summary>
+        if (BudgetParameter is null)
+        {
+            return sparsity <= SparsityTolerance ? new BudgetSolution(parameters, 0) : throw Infeasible(sparsity, 0, shape);
+        }
+
+        (double minimum, double maximum) = BudgetRange(shape, parameters);
+        int unit = BudgetUnit(parameters);
+        long low = (long)Math.Ceiling(minimum / unit);
+        long high = Math.Max(low, (long)Math.Ceiling(maximum / unit));
+        double most = Sparsity(low);
+        if (most < sparsity - SparsityTolerance)
+        {
+            throw Infeasible(sparsity, most, shape);
+        }
+
+        // The largest budget at least as sparse as asked, or the next one if that is closer.
+        long sparse = low;
+        long dense = high + 1;
+        while (dense - sparse > 1)
+        {
+            long middle = sparse + ((dense - sparse) / 2);
+            (sparse, dense) = Sparsity(middle) >= sparsity ? (middle, dense) : (sparse, middle);
+        }
+
+        long best = dense <= high && Math.Abs(Sparsity(dense) - sparsity) <= Math.Abs(Sparsity(sparse) - sparsity) ? dense : sparse;
+        return new BudgetSolution(WithBudget(parameters, best * unit), Sparsity(best));
+
+        double Sparsity(long units) => ExpectedSparsity(shape, WithBudget(parameters, units * unit))!.Value;
+    }
+
+    /// <summary>Sets the budget: VerticalSlash sets both sizes, FlexPrefill floor or coverage.</summary>
     /// <param name="parameters">The other parameters.</param>
     /// <param name="budget">A value of the one-dimensional budget, larger keeps more.</param>
-    public virtual MethodParameters WithBudget(MethodParameters parameters, double budget) => parameters.With(BudgetParameter!, budget);
+    public virtual MethodParameters WithBudget(MethodParameters parameters, double budget)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        return parameters.With(BudgetParameter!, budget);
+    }
 
-    /// <summary>Smallest and largest budget worth trying in a calibration at a shape.</summary>
-    public virtual (double Minimum, double Maximum) BudgetRange(PromptShape shape, MethodParameters parameters) => (1, shape.Length);
+    /// <summary>Smallest budget that holds what is always kept, and the smallest that keeps everything, at a shape.</summary>
+    public virtual (double Minimum, double Maximum) BudgetRange(PromptShape shape, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        return (1, shape.Length);
+    }
+
+    /// <summary>Budgets are multiples of this.</summary>
+    public virtual int BudgetUnit(MethodParameters parameters) => 1;
 
     /// <summary>
     /// The reference implementation's own sparsity formula (spec: nominal; may be negative), for <c>NominalSparsity</c>; null where it is
     /// measured rather than a formula.
     /// </summary>
     public virtual double? NominalSparsity(PromptShape shape, MethodParameters parameters) => null;
+
+    /// <summary>Refuses a budget that does not hold what the method always keeps at this length.</summary>
+    /// <exception cref="BudgetInfeasibleException">It does not.</exception>
+    public virtual void RequireFeasible(PromptShape shape, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(parameters);
+        if (BudgetParameter is null)
+        {
+            return;
+        }
+
+        double minimum = BudgetRange(shape, parameters).Minimum;
+        double budget = parameters[BudgetParameter];
+        if (budget < minimum)
+        {
+            double most = UniformSparsity(shape, WithBudget(parameters, minimum)) ?? 0;
+            throw new BudgetInfeasibleException(
+                FormattableString.Invariant($"{Name} at {shape.Length} tokens: {BudgetParameter} = {budget} cannot hold the {minimum} that is always kept. ")
+                + FormattableString.Invariant($"Give at least {minimum} (sparsity {most:F4} at most), or make the forced set smaller."),
+                most,
+                budget);
+        }
+    }
+
+    /// <summary>The parameters that hold at a place under the schedule; null where attention is dense.</summary>
+    public MethodParameters? At(MethodParameters parameters, BudgetPlace place)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        double factor = parameters.Schedule.FactorAt(place);
+        return factor == 1 || BudgetParameter is null ? parameters
+            : double.IsPositiveInfinity(factor) ? null
+            : ScaleBudget(parameters, factor, new PromptShape(place.Length, 1, 1));
+    }
 
     /// <summary>The defaults, overridden by <paramref name="overrides"/>, checked.</summary>
     /// <exception cref="SparseFrontierException">MethodParameterInvalid: unknown name or value out of range; the message lists what there is.</exception>
@@ -143,87 +215,42 @@ public abstract class AttentionMethod
             values[parameter.Name] = value;
         }
 
-        return new MethodParameters(values);
+        var parameters = new MethodParameters(values);
+        Validate(parameters);
+        return parameters;
     }
-}
 
-/// <summary>A solved budget.</summary>
-/// <param name="Parameters">The parameters with the budget set.</param>
-/// <param name="Sparsity">The sparsity that they give at the shape.</param>
-public sealed record BudgetSolution(MethodParameters Parameters, double Sparsity);
+    /// <summary>Refuses values that are each in range but do not go together.</summary>
+    /// <exception cref="SparseFrontierException">MethodParameterInvalid.</exception>
+    protected virtual void Validate(MethodParameters parameters)
+    {
+    }
 
-/// <summary>A method that makes the reading of the prompt sparse.</summary>
-public abstract class PrefillMethod : AttentionMethod
-{
-    /// <inheritdoc/>
-    public override AttentionPhase Phase => AttentionPhase.Prefill;
+    /// <summary>The sparsity of one layer and head under a uniform budget; null where it depends on model and data.</summary>
+    protected virtual double? UniformSparsity(PromptShape shape, MethodParameters parameters) => null;
 
-    /// <summary>Chooses what every query head of a layer attends to.</summary>
-    public abstract PrefillSelection Select(PromptLayer layer, MethodParameters parameters);
-}
+    /// <summary>The parameters with the budget multiplied by a factor, rounded to its unit and never below what is always kept.</summary>
+    protected virtual MethodParameters ScaleBudget(MethodParameters parameters, double factor, PromptShape shape) =>
+        WithBudget(parameters, Scaled(parameters[BudgetParameter!], factor, BudgetUnit(parameters), BudgetRange(shape, parameters).Minimum));
 
-/// <summary>What a prefill method chose for one layer.</summary>
-public sealed class PrefillSelection
-{
-    /// <summary>One plan per query head, or a single one that all heads share.</summary>
-    public required IReadOnlyList<AttentionPlan> Plans { get; init; }
+    /// <summary>A budget times a factor, a multiple of a unit and at least a minimum.</summary>
+    private protected static double Scaled(double budget, double factor, int unit, double minimum) =>
+        Math.Max(Math.Ceiling(minimum / unit), Math.Round(budget * factor / unit)) * unit;
 
-    /// <summary>Query-key pairs, summed over query heads, that were kept because the method always keeps them (sinks, local windows).</summary>
-    public long ForcedPairs { get; init; }
+    private static void RequireSparsity(double sparsity)
+    {
+        if (sparsity is not (>= 0 and <= 1))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.SparsityOutOfRange,
+                FormattableString.Invariant($"Sparsity {sparsity} is not from 0 to 1: it is the share of query-key pairs that is left out, 0.9 for nine tenths."),
+                sparsity);
+        }
+    }
 
-    /// <summary>The raw choice by name, [heads, ...] as <c>attend</c> writes it: "verticals", "slashes", "blocks".</summary>
-    public IReadOnlyDictionary<string, int[][]> Lists { get; init; } = new Dictionary<string, int[][]>();
-
-    /// <summary>The reference's own sparsity figure by query head, where it is measured from the selection; else empty.</summary>
-    public double[] NominalSparsity { get; init; } = [];
-
-    /// <summary>Query-key pairs attended, summed over query heads, element-exact.</summary>
-    /// <param name="queryHeads">Query heads of the layer.</param>
-    public long CountPairs(int queryHeads) =>
-        Plans.Count == 1 ? Plans[0].CountPairs() * queryHeads : Plans.Sum(p => p.CountPairs());
-}
-
-/// <summary>A method that makes generation sparse: it evicts prompt tokens once, or selects tokens at every step.</summary>
-public abstract class DecodeMethod : AttentionMethod
-{
-    /// <inheritdoc/>
-    public override AttentionPhase Phase => AttentionPhase.Decode;
-
-    /// <summary>Which prompt tokens each KV head keeps, ascending; null: all. Called once a layer.</summary>
-    public virtual KeptTokens? Compress(PromptLayer layer, MethodParameters parameters) => null;
-
-    /// <summary>Creates what selects tokens at every step for one sequence; null: every step attends to the whole cache.</summary>
-    /// <param name="parameters">The parameters.</param>
-    /// <param name="caches">The sequence's cache, layer by layer, holding the prompt; null for layers that the method does not touch.</param>
-    public virtual StepSelector? CreateStepSelector(MethodParameters parameters, IReadOnlyList<LayerCache?> caches) => null;
-}
-
-/// <summary>Prompt tokens that an eviction keeps.</summary>
-/// <param name="ByHead">[KV heads] ascending token indices.</param>
-/// <param name="ForcedCount">How many of them, over all heads, are always kept.</param>
-public sealed record KeptTokens(int[][] ByHead, long ForcedCount);
-
-/// <summary>Selects cached tokens at every decode step of one sequence.</summary>
-public abstract unsafe class StepSelector : IDisposable
-{
-    /// <summary>Tokens always kept, over all lists of all calls so far.</summary>
-    public long ForcedCount { get; protected set; }
-
-    /// <summary>Bytes of index data (page bounds) read so far.</summary>
-    public long IndexBytesRead { get; protected set; }
-
-    /// <summary>Chooses for one layer, after the step's key was appended to the cache.</summary>
-    /// <param name="layer">Index of the layer.</param>
-    /// <param name="cache">The layer's cache; its last token is the step's own.</param>
-    /// <param name="queries">[query heads, dimension], after rotary embedding.</param>
-    /// <param name="queryHeads">Number of query heads.</param>
-    /// <param name="scale">Factor on query · key.</param>
-    /// <returns>The tokens to attend to; null for all.</returns>
-    public abstract DecodeSelection? Select(int layer, LayerCache cache, float* queries, int queryHeads, float scale);
-
-    /// <summary>Forgets what it knows of tokens beyond the first <paramref name="generatedLength"/> generated ones.</summary>
-    public abstract void Truncate(int generatedLength);
-
-    /// <inheritdoc/>
-    public virtual void Dispose() => GC.SuppressFinalize(this);
+    private BudgetInfeasibleException Infeasible(double sparsity, double most, PromptShape shape) => new(
+        FormattableString.Invariant($"{Name} at {shape.Length} tokens reaches sparsity {most:F4} at most, because of what it always keeps; {sparsity} was asked for. ")
+        + "Ask for less, use longer prompts, or make the forced set smaller.",
+        most,
+        sparsity);
 }

@@ -16,8 +16,14 @@ public sealed class MethodParameters
 {
     private readonly SortedDictionary<string, double> _values;
 
-    internal MethodParameters(IEnumerable<KeyValuePair<string, double>> values) =>
+    internal MethodParameters(IEnumerable<KeyValuePair<string, double>> values, BudgetSchedule? schedule = null)
+    {
         _values = new SortedDictionary<string, double>(values.ToDictionary(p => p.Key, p => p.Value), StringComparer.OrdinalIgnoreCase);
+        Schedule = schedule ?? BudgetSchedule.Uniform;
+    }
+
+    /// <summary>How the budget varies with layer, KV head, length and step.</summary>
+    public BudgetSchedule Schedule { get; }
 
     /// <summary>All values, by name in order.</summary>
     public IReadOnlyDictionary<string, double> Values => _values;
@@ -35,10 +41,16 @@ public sealed class MethodParameters
     public MethodParameters With(string name, double value)
     {
         var copy = new SortedDictionary<string, double>(_values, StringComparer.OrdinalIgnoreCase) { [name] = value };
-        return new MethodParameters(copy);
+        return new MethodParameters(copy, Schedule);
     }
 
-    /// <summary>"Name=value;Name=value" in the order of names, the same everywhere.</summary>
-    public override string ToString() =>
-        string.Join(';', _values.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key}={p.Value:R}")));
+    /// <summary>A copy with another schedule.</summary>
+    public MethodParameters With(BudgetSchedule schedule) => new(_values, schedule);
+
+    /// <summary>"Name=value;Name=value" in the order of names, the same everywhere; a schedule that is not uniform comes last as "Schedule=...".</summary>
+    public override string ToString()
+    {
+        IEnumerable<string> pairs = _values.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p.Key}={p.Value:R}"));
+        return string.Join(';', Schedule.IsUniform ? pairs : pairs.Append($"Schedule={Schedule}"));
+    }
 }
