@@ -1,0 +1,53 @@
+using System.Management.Automation;
+using SparseFrontier.Experiments;
+
+namespace SparseFrontier.Shell;
+
+/// <summary>Hands what an operation sends to the cmdlet's streams. Used on the pipeline thread only.</summary>
+internal sealed class CmdletSink(PSCmdlet cmdlet) : IPipelineSink
+{
+    private static readonly string[] s_tags = ["SparseFrontier"];
+
+    private readonly ProgressThrottle _throttle = new();
+
+    public void Object(object value) => cmdlet.WriteObject(value);
+
+    public void Error(SparseFrontierException error) => cmdlet.WriteError(ErrorMap.ToRecord(error));
+
+    public void Warning(string message) => cmdlet.WriteWarning(message);
+
+    public void Verbose(string message) => cmdlet.WriteVerbose(message);
+
+    public void Information(string message) => cmdlet.WriteInformation(message, s_tags);
+
+    public void Progress(ProgressUpdate update)
+    {
+        if (_throttle.Admit(update))
+        {
+            Write(update);
+        }
+    }
+
+    public bool ShouldProcess(string target, string action) => cmdlet.ShouldProcess(target, action);
+
+    /// <summary>Takes away progress bars that an operation left open (it was cancelled or failed).</summary>
+    public void CompleteProgress()
+    {
+        foreach (ProgressUpdate update in _throttle.Close())
+        {
+            Write(update);
+        }
+    }
+
+    private void Write(ProgressUpdate update)
+    {
+        var record = new ProgressRecord(update.ActivityId, update.Activity, update.Status.Length > 0 ? update.Status : " ")
+        {
+            ParentActivityId = update.ActivityId > 1 ? update.ActivityId - 1 : -1,
+            PercentComplete = update.Percent < 0 ? -1 : (int)Math.Clamp(update.Percent, 0, 100),
+            SecondsRemaining = update.SecondsRemaining is double seconds ? (int)Math.Min(seconds, int.MaxValue) : -1,
+            RecordType = update.Completed ? ProgressRecordType.Completed : ProgressRecordType.Processing,
+        };
+        cmdlet.WriteProgress(record);
+    }
+}

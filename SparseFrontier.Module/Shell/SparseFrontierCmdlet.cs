@@ -1,0 +1,125 @@
+using System.Management.Automation;
+using SparseFrontier.Experiments;
+
+namespace SparseFrontier.Shell;
+
+/// <summary>
+/// What all cmdlets share: operations run off the pipeline thread and are stopped with it, engine errors become error records, and
+/// PowerShell paths become file-system paths.
+/// </summary>
+public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
+{
+    private readonly CancellationTokenSource _cancellation = new();
+    private bool _disposed;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Called by PowerShell on another thread on Ctrl-C or when the pipeline is stopped.</summary>
+    protected override void StopProcessing()
+    {
+        try
+        {
+            _cancellation.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The stop came just after the end.
+        }
+    }
+
+    /// <summary>Runs an operation: its output, errors and progress go to this cmdlet's streams as they come.</summary>
+    /// <param name="operation">The operation; it must stop soon after its token is cancelled.</param>
+    private protected void Run(Action<IPipelineSink, CancellationToken> operation)
+    {
+        var sink = new CmdletSink(this);
+        try
+        {
+            OperationPump.Run(operation, sink, _cancellation);
+            sink.CompleteProgress();
+        }
+        catch (OperationCanceledException) when (_cancellation.IsCancellationRequested)
+        {
+            // Stopping is not an error: PowerShell ends the pipeline by itself.
+            throw new PipelineStoppedException();
+        }
+        catch (SparseFrontierException e)
+        {
+            sink.CompleteProgress();
+            ErrorRecord record = ErrorMap.ToRecord(e);
+            if (ErrorMap.IsTerminating(e.ErrorId))
+            {
+                ThrowTerminatingError(record);
+            }
+
+            WriteError(record);
+        }
+    }
+
+    /// <summary>File-system paths of existing items; what cannot be resolved is reported and left out.</summary>
+    /// <param name="paths">PowerShell paths.</param>
+    /// <param name="literal">Whether wildcard characters stand for themselves.</param>
+    private protected IReadOnlyList<string> ResolveInput(IEnumerable<string> paths, bool literal)
+    {
+        var resolved = new List<string>();
+        foreach (string path in paths)
+        {
+            try
+            {
+                if (literal)
+                {
+                    resolved.Add(ResolveOutput(path));
+                }
+                else
+                {
+                    System.Collections.ObjectModel.Collection<string> found = SessionState.Path.GetResolvedProviderPathFromPSPath(path, out ProviderInfo provider);
+                    RequireFileSystem(provider, path);
+                    resolved.AddRange(found);
+                }
+            }
+            catch (ItemNotFoundException e)
+            {
+                WriteError(ErrorMap.ToRecord(new SparseFrontierException(ErrorIds.FileNotFound, $"'{path}' does not exist.", path, e)));
+            }
+            catch (SparseFrontierException e)
+            {
+                WriteError(ErrorMap.ToRecord(e));
+            }
+        }
+
+        return resolved;
+    }
+
+    /// <summary>The file-system path of something that need not exist yet.</summary>
+    /// <exception cref="SparseFrontierException">PathNotFileSystem.</exception>
+    private protected string ResolveOutput(string path)
+    {
+        string resolved = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
+        RequireFileSystem(provider, path);
+        return resolved;
+    }
+
+    /// <summary>Frees what the cmdlet holds.</summary>
+    /// <param name="disposing">Whether managed objects may be touched.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing && !_disposed)
+        {
+            _disposed = true;
+            _cancellation.Dispose();
+        }
+    }
+
+    private static void RequireFileSystem(ProviderInfo provider, string path)
+    {
+        if (provider.Name != "FileSystem")
+        {
+            throw new SparseFrontierException(
+                ErrorIds.PathNotFileSystem, $"'{path}' is a path of the provider {provider.Name}; a path of the file system is needed.", path);
+        }
+    }
+}

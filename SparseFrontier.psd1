@@ -1,0 +1,34 @@
+@{
+    RootModule           = 'bin/SparseFrontier.Module.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '22e652cc-bcea-4fd1-8cf1-0237dbafd24f'
+    Author               = 'SparseFrontier contributors'
+    CompanyName          = 'SparseFrontier contributors'
+    Copyright            = 'SparseFrontier contributors. Apache-2.0.'
+    Description          = 'Runs training-free sparse-attention methods on long-context tasks, measures what was really computed, read and gained, and tells which method at which sparsity is worth it.'
+    PowerShellVersion    = '7.6'
+    CompatiblePSEditions = @('Core')
+    FormatsToProcess     = @('bin/SparseFrontier.Format.ps1xml')
+    TypesToProcess       = @('bin/SparseFrontier.Types.ps1xml')
+    NestedModules        = @()
+    CmdletsToExport      = @(
+        'Get-SparseAttentionDevice'
+        'Get-SparseAttentionMethod'
+        'Get-SparseAttentionModel'
+        'Get-SparseAttentionResult'
+        'Get-SparseAttentionTask'
+        'Get-SparsityPareto'
+        'Invoke-SparseAttentionRun'
+        'New-SparseAttentionSweep'
+        'Test-KernelCorrectness'
+    )
+    FunctionsToExport    = @()
+    VariablesToExport    = @()
+    AliasesToExport      = @()
+    PrivateData          = @{
+        PSData = @{
+            Tags         = @('PSEdition_Core', 'Linux', 'Windows', 'MacOS', 'LLM', 'SparseAttention', 'CUDA', 'Benchmark')
+            ReleaseNotes = 'See CHANGELOG.md.'
+        }
+    }
+}
