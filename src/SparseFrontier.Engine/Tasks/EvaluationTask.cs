@@ -1,3 +1,4 @@
+using System.Globalization;
 using SparseFrontier.Models.Tokenizers;
 
 namespace SparseFrontier.Tasks;
@@ -35,6 +36,12 @@ public sealed record TaskOptions
 
     /// <summary>Path of the data file or directory of the tasks that read one (Squad, Quality, Toefl).</summary>
     public string? DataPath { get; init; }
+
+    /// <summary>
+    /// Whether the instructions take a few dozen tokens rather than some three hundred: the same sections in the same order, the same tags and
+    /// answer format. For small models with short contexts.
+    /// </summary>
+    public bool ShortInstructions { get; init; }
 }
 
 /// <summary>One generated sample.</summary>
@@ -63,6 +70,9 @@ public sealed record TaskSample
 
     /// <summary>Templated prompt tokens.</summary>
     public required int PromptTokens { get; init; }
+
+    /// <summary>Token ids of the templated prompt, without special tokens beyond the template's own.</summary>
+    public int[] PromptIds { get; init; } = [];
 }
 
 /// <summary>What a scorer says of a response.</summary>
@@ -73,6 +83,8 @@ public sealed record TaskScore(double? Score, string? FormatFailure);
 /// <summary>A long-context task: generates samples of a length and scores responses. One file each, registered in <see cref="TaskRegistry"/>.</summary>
 public abstract class EvaluationTask
 {
+    private static readonly string[] s_splits = ["evaluation", "calibration", "training"];
+
     /// <summary>Name on the command line, in cmdlets and in result rows.</summary>
     public abstract string Name { get; }
 
@@ -104,8 +116,64 @@ public abstract class EvaluationTask
     /// <param name="options">Length, seed, split, parameters.</param>
     /// <param name="tokenizer">The model's tokenizer: lengths are counted with it.</param>
     /// <param name="template">The model's chat template, if it has one.</param>
-    /// <exception cref="SparseFrontierException">SequenceLengthInvalid: the length cannot hold one sample, the message says what would; TaskDataMissing, TaskDataInvalid.</exception>
-    public abstract TaskSource Open(TaskOptions options, Tokenizer tokenizer, ChatTemplate? template);
+    /// <exception cref="SparseFrontierException">SequenceLengthInvalid: the length cannot hold one sample, the message says what would; ParameterInvalid, TaskDataMissing, TaskDataInvalid.</exception>
+    public TaskSource Open(TaskOptions options, Tokenizer tokenizer, ChatTemplate? template) =>
+        Open(options, PromptEncoder.For(tokenizer, template));
+
+    /// <summary>Opens the stream of samples of some options for any way of templating and tokenising a prompt.</summary>
+    /// <exception cref="SparseFrontierException">As the other overload.</exception>
+    public TaskSource Open(TaskOptions options, PromptEncoder encoder)
+    {
+        if (!s_splits.Contains(options.Split))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid, $"There is no split '{options.Split}'. {NameMatcher.Suggestion(options.Split, s_splits)}", options.Split);
+        }
+
+        if (options.SequenceLength < 1)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.SequenceLengthInvalid, $"A sequence length is at least 1 token, not {options.SequenceLength}.", options.SequenceLength);
+        }
+
+        return Open(options, ResolveParameters(options.Parameters), encoder);
+    }
+
+    /// <summary>Every parameter of the task with its value: the given ones checked, the paper's elsewhere.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid: unknown name (the nearest are listed), not a whole number, or out of range.</exception>
+    public IReadOnlyDictionary<string, int> ResolveParameters(IReadOnlyDictionary<string, double> given)
+    {
+        Dictionary<string, int> values = Parameters.ToDictionary(p => p.Name, p => (int)p.Default, StringComparer.OrdinalIgnoreCase);
+        foreach ((string name, double value) in given)
+        {
+            TaskParameter parameter = Parameters.FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+                ?? throw new SparseFrontierException(
+                    ErrorIds.ParameterInvalid,
+                    Parameters.Count == 0
+                        ? $"{Name} has no parameters, so '{name}' cannot be set."
+                        : $"{Name} has no parameter '{name}'. {NameMatcher.Suggestion(name, [.. Parameters.Select(p => p.Name)])}",
+                    name);
+            if (!(value >= parameter.Minimum && value <= parameter.Maximum && value == Math.Floor(value)))
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.ParameterInvalid,
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"{parameter.Name} of {Name} is a whole number from {parameter.Minimum} to {parameter.Maximum}, not {value}."),
+                    value);
+            }
+
+            values[parameter.Name] = (int)value;
+        }
+
+        return values;
+    }
+
+    /// <summary>Opens the stream once the options are known to be in range.</summary>
+    /// <param name="options">Length, seed, split, data path.</param>
+    /// <param name="parameters">Every parameter by name.</param>
+    /// <param name="encoder">Template and tokenizer.</param>
+    protected abstract TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder);
 
     /// <summary>Scores a response.</summary>
     /// <param name="goldJson">The gold fields.</param>
@@ -126,7 +194,15 @@ public sealed record TaskParameter(string Name, double Default, double Minimum, 
 public abstract class TaskSource
 {
     /// <summary>The sample at an index; deterministic, any order, thread-safe.</summary>
+    /// <exception cref="SparseFrontierException">SequenceLengthInvalid: this sample alone does not fit, the message says what would.</exception>
     public abstract TaskSample Generate(int index);
+
+    /// <summary>The sample at an index, filled to another length than the stream's.</summary>
+    /// <exception cref="SparseFrontierException">As the other overload.</exception>
+    public abstract TaskSample Generate(int index, int sequenceLength);
+
+    /// <summary>The shortest sequence that holds a sample.</summary>
+    public abstract int MinimumLength { get; }
 
     /// <summary>How many samples there are; null if without end.</summary>
     public virtual int? Count => null;
@@ -136,9 +212,15 @@ public abstract class TaskSource
 public static class TaskRegistry
 {
     /// <summary>The tasks in the paper's order.</summary>
-    public static IReadOnlyList<EvaluationTask> Tasks { get; } = [];
+    public static IReadOnlyList<EvaluationTask> Tasks { get; } =
+    [
+        new Niah(),
+    ];
 
     /// <summary>Finds a task.</summary>
     /// <exception cref="SparseFrontierException">TaskNotFound; the message lists the nearest names.</exception>
-    public static EvaluationTask Find(string name) => throw new NotImplementedException();
+    public static EvaluationTask Find(string name) =>
+        Tasks.FirstOrDefault(t => t.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new SparseFrontierException(
+            ErrorIds.TaskNotFound, $"There is no task '{name}'. {NameMatcher.Suggestion(name, [.. Tasks.Select(t => t.Name)])}", name);
 }
