@@ -33,7 +33,7 @@ public static class TaskStream
         for (int first = 0; first < count; first += atOnce)
         {
             string[] lines = new string[Math.Min(atOnce, count - first)];
-            Run(lines.Length, i => lines[i] = Line(source.Generate(start + first + i), encoder), cancellationToken);
+            WorkerPool.For(lines.Length, i => lines[i] = Line(source.Generate(start + first + i), encoder), cancellationToken);
             foreach (string line in lines)
             {
                 writer.Write(line);
@@ -137,7 +137,7 @@ public static class TaskStream
 
         var rows = new (int[] Ids, int TargetStart)[request.Count];
         int shortest = Math.Max(source.MinimumLength, request.Length / 4);
-        Run(
+        WorkerPool.For(
             rows.Length,
             i =>
             {
@@ -211,18 +211,6 @@ public static class TaskStream
         BinaryPrimitives.WriteInt32LittleEndian(header, first);
         BinaryPrimitives.WriteInt32LittleEndian(header[sizeof(int)..], second);
         batches.Write(header);
-    }
-
-    private static void Run(int count, Action<int> body, CancellationToken cancellationToken)
-    {
-        try
-        {
-            WorkerPool.For(count, body, cancellationToken);
-        }
-        catch (AggregateException exception) when (exception.InnerExceptions.OfType<SparseFrontierException>().FirstOrDefault() is { } first)
-        {
-            throw new SparseFrontierException(first.ErrorId, first.Message, first.Target, exception);
-        }
     }
 
     private sealed record BatchRequest
