@@ -22,10 +22,10 @@ public class PublishedTokenizerTests
             string text = entry.GetProperty("text").GetString()!;
             int[] ids = tokenizer.Encode(text);
             int[] special = tokenizer.Encode(text, addSpecialTokens: true);
-            string decoded = tokenizer.Decode(special);
+            string decoded = tokenizer.Decode(ids);
             if (!ids.SequenceEqual(Ids(entry, "ids"))
                 || !special.SequenceEqual(Ids(entry, "ids_special"))
-                || (decoded != entry.GetProperty("decoded").GetString() && tokenizer.Decode(ids) != entry.GetProperty("decoded").GetString()))
+                || decoded != entry.GetProperty("decoded").GetString())
             {
                 failures.Add($"{JsonSerializer.Serialize(text)}: [{string.Join(' ', ids)}] instead of [{string.Join(' ', Ids(entry, "ids"))}]"
                     + $", '{decoded}' instead of {entry.GetProperty("decoded").GetRawText()}");
