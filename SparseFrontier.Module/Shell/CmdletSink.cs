@@ -4,13 +4,23 @@ using SparseFrontier.Experiments;
 namespace SparseFrontier.Shell;
 
 /// <summary>Hands what an operation sends to the cmdlet's streams. Used on the pipeline thread only.</summary>
-internal sealed class CmdletSink(PSCmdlet cmdlet) : IPipelineSink
+internal sealed class CmdletSink(PSCmdlet cmdlet, Action<object>? receiver) : IPipelineSink
 {
     private static readonly string[] s_tags = ["SparseFrontier"];
 
     private readonly ProgressThrottle _throttle = new();
 
-    public void Object(object value) => cmdlet.WriteObject(value);
+    public void Object(object value)
+    {
+        if (receiver is null)
+        {
+            cmdlet.WriteObject(value);
+        }
+        else
+        {
+            receiver(value);
+        }
+    }
 
     public void Error(SparseFrontierException error) => cmdlet.WriteError(ErrorMap.ToRecord(error));
 

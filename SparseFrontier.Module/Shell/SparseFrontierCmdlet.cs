@@ -33,13 +33,14 @@ public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
     }
 
     /// <summary>Runs an operation: its output, errors and progress go to this cmdlet's streams as they come.</summary>
-    /// <param name="operation">The operation; it must stop soon after its token is cancelled.</param>
-    private protected void Run(Action<IPipelineSink, CancellationToken> operation)
+    /// <param name="prepare">Gives the operation, on the pipeline thread; its errors are reported like the operation's own.</param>
+    /// <param name="receiver">Takes the output instead of the pipeline.</param>
+    private protected void Run(Func<Action<IPipelineSink, CancellationToken>> prepare, Action<object>? receiver = null)
     {
-        var sink = new CmdletSink(this);
+        var sink = new CmdletSink(this, receiver);
         try
         {
-            OperationPump.Run(operation, sink, _cancellation);
+            OperationPump.Run(prepare(), sink, _cancellation);
             sink.CompleteProgress();
         }
         catch (OperationCanceledException) when (_cancellation.IsCancellationRequested)
@@ -102,6 +103,14 @@ public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
         RequireFileSystem(provider, path);
         return resolved;
     }
+
+    /// <summary>Where results are when no path is given: empty leaves it to the environment variable, else "results" in PowerShell's location.</summary>
+    private protected string DefaultResultPath() =>
+        string.IsNullOrEmpty(Environment.GetEnvironmentVariable("SPARSEFRONTIER_RESULTS")) ? ResolveOutput("results") : "";
+
+    /// <summary>What an operation takes as a model: file-system paths where the text is a path that exists, else the text, a model's name.</summary>
+    private protected IEnumerable<string> ResolveModel(string model) =>
+        model.Length > 0 && InvokeProvider.Item.Exists(model) ? ResolveInput([model], literal: false) : [model];
 
     /// <summary>Frees what the cmdlet holds.</summary>
     /// <param name="disposing">Whether managed objects may be touched.</param>

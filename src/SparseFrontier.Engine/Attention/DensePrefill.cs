@@ -1,3 +1,5 @@
+using SparseFrontier.Kernels;
+
 namespace SparseFrontier.Attention;
 
 /// <summary>Causal attention to every key while the prompt is read.</summary>
@@ -28,7 +30,7 @@ public sealed class DensePrefill : PrefillMethod
     public override PrefillSelection Select(PromptLayer layer, MethodParameters parameters)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        return new PrefillSelection(layer.Length);
+        return new PrefillSelection { Plans = [AttentionPlan.Dense(layer.Length)] };
     }
 
     /// <inheritdoc/>

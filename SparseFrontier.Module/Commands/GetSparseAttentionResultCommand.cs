@@ -1,0 +1,111 @@
+using System.Management.Automation;
+using SparseFrontier.Completion;
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Shell;
+
+namespace SparseFrontier.Commands;
+
+/// <summary>Reads results of runs from disk.</summary>
+/// <remarks>
+/// Without a path it reads SPARSEFRONTIER_RESULTS, else the folder "results" here. Damaged files are warned of and skipped. Filters are
+/// wildcards and narrow one another.
+/// </remarks>
+/// <example><code>Get-SparseAttentionResult ./results -Task Niah | Get-SparsityPareto</code></example>
+/// <example><code>Get-SparseAttentionResult -Sample | Where-Object Score -eq 0 | Select-Object Index, GoldJson, Output</code></example>
+[Cmdlet(VerbsCommon.Get, "SparseAttentionResult", DefaultParameterSetName = ParameterSets.Path)]
+[OutputType(typeof(SparseAttentionResult))]
+[OutputType(typeof(SampleResult))]
+public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
+{
+    /// <summary>Folders of results or of single runs; wildcards match.</summary>
+    [Parameter(
+        Position = 0,
+        ParameterSetName = ParameterSets.Path,
+        ValueFromPipeline = true,
+        ValueFromPipelineByPropertyName = true,
+        HelpMessage = "Folders of results or of single runs; wildcards match.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
+    [SupportsWildcards]
+    public string[] Path { get; set; } = [];
+
+    /// <summary>Folders, taken as they are.</summary>
+    [Parameter(
+        Mandatory = true,
+        ParameterSetName = ParameterSets.LiteralPath,
+        ValueFromPipelineByPropertyName = true,
+        HelpMessage = "Folders of results or of single runs, taken as they are.")]
+    [Alias("PSPath", "LP")]
+    public string[] LiteralPath { get; set; } = [];
+
+    /// <summary>Only these runs; wildcards match.</summary>
+    [Parameter(HelpMessage = "Only runs with these ids; wildcards match.")]
+    [SupportsWildcards]
+    public string[] RunId { get; set; } = [];
+
+    /// <summary>Only runs of these methods; wildcards match.</summary>
+    [Parameter(HelpMessage = "Only runs of these prefill methods, or decode methods with a dense prefill; wildcards match.")]
+    [ArgumentCompleter(typeof(MethodCompleter))]
+    [SupportsWildcards]
+    public string[] Method { get; set; } = [];
+
+    /// <summary>Only runs of these decode methods; wildcards match.</summary>
+    [Parameter(HelpMessage = "Only runs of these decode methods; wildcards match.")]
+    [ArgumentCompleter(typeof(MethodCompleter))]
+    [SupportsWildcards]
+    public string[] DecodeMethod { get; set; } = [];
+
+    /// <summary>Only runs on these tasks; wildcards match.</summary>
+    [Parameter(HelpMessage = "Only runs on these tasks; wildcards match.")]
+    [ArgumentCompleter(typeof(TaskCompleter))]
+    [SupportsWildcards]
+    public string[] Task { get; set; } = [];
+
+    /// <summary>Only runs of these models; wildcards match.</summary>
+    [Parameter(HelpMessage = "Only runs of these models; wildcards match.")]
+    [ArgumentCompleter(typeof(ModelCompleter))]
+    [SupportsWildcards]
+    public string[] Model { get; set; } = [];
+
+    /// <summary>Only runs at these lengths, in tokens.</summary>
+    [Parameter(HelpMessage = "Only runs at these prompt lengths, in tokens.")]
+    public int[] SequenceLength { get; set; } = [];
+
+    /// <summary>Only runs in these states.</summary>
+    [Parameter(HelpMessage = "Only runs in these states.")]
+    public RunStatus[] Status { get; set; } = [];
+
+    /// <summary>Only runs started after a time.</summary>
+    [Parameter(HelpMessage = "Only runs started after this time.")]
+    public DateTimeOffset? After { get; set; }
+
+    /// <summary>Whether to emit samples instead of runs.</summary>
+    [Parameter(HelpMessage = "Emit the samples of the runs instead of the runs.")]
+    public SwitchParameter Sample { get; set; }
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        bool asked = Path.Length + LiteralPath.Length > 0;
+        IReadOnlyList<string> paths = asked
+            ? ParameterSetName == ParameterSets.LiteralPath ? ResolveInput(LiteralPath, literal: true) : ResolveInput(Path, literal: false)
+            : DefaultResultPath() is { Length: > 0 } path ? [path] : [];
+        if (asked && paths.Count == 0)
+        {
+            return;
+        }
+
+        Run(() => new GetResultOperation
+        {
+            Path = paths,
+            RunId = RunId,
+            Method = Method,
+            DecodeMethod = DecodeMethod,
+            Task = Task,
+            Model = Model,
+            SequenceLength = SequenceLength,
+            Status = Status,
+            After = After,
+            Sample = Sample,
+        }.Execute);
+    }
+}

@@ -1,0 +1,113 @@
+using System.Reflection;
+using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
+
+namespace SparseFrontier.Completion;
+
+/// <summary>A completion: the text to insert and what it means.</summary>
+/// <param name="Text">Text.</param>
+/// <param name="ToolTip">One sentence.</param>
+internal sealed record Candidate(string Text, string ToolTip);
+
+/// <summary>What there is to complete with. Completion never fails: what cannot be listed is left out.</summary>
+internal static class Candidates
+{
+    private static readonly string[] s_categories = ["Retrieval", "MultiHop", "Aggregation", "QuestionAnswering"];
+
+    /// <summary>Methods; controls come last.</summary>
+    public static IEnumerable<Candidate> Methods(string? phase = null) =>
+        from method in Collect<SparseAttentionMethod>(new GetMethodOperation { Phase = phase, IncludeControl = true }.Execute).DistinctBy(m => m.Name)
+        select new Candidate(method.Name, $"{method.Phase}: {method.Description}");
+
+    /// <summary>Tasks.</summary>
+    public static IEnumerable<Candidate> Tasks() =>
+        from task in Collect<SparseAttentionTask>(new GetTaskOperation().Execute)
+        select new Candidate(task.Name, $"{task.Category}: {task.Description}");
+
+    /// <summary>Categories of tasks.</summary>
+    public static IEnumerable<Candidate> Categories() => s_categories.Select(c => new Candidate(c, c));
+
+    /// <summary>Models that need no path.</summary>
+    public static IEnumerable<Candidate> Models() =>
+        from model in Collect<SparseAttentionModel>(new GetModelOperation().Execute)
+        select new Candidate(model.Name, $"{model.Architecture}, {model.LayerCount} layers, {model.ContextLength} tokens: {model.Path}");
+
+    /// <summary>Devices.</summary>
+    public static IEnumerable<Candidate> Devices() =>
+        from device in Collect<SparseAttentionDevice>(new GetDeviceOperation().Execute)
+        select new Candidate(device.Name, device.Description);
+
+    /// <summary>"Name=default" of the parameters of methods; of all methods where none is named.</summary>
+    public static IEnumerable<Candidate> MethodParameters(IReadOnlyList<string> methods)
+    {
+        string[] names = [.. methods.Select(m => m.Split(';')[0])];
+        return from method in Collect<SparseAttentionMethod>(new GetMethodOperation { Name = names, IncludeControl = true }.Execute)
+               from parameter in method.Parameters.Split(';', StringSplitOptions.RemoveEmptyEntries)
+               group method.Name by parameter into owners
+               select new Candidate(owners.Key, $"{owners.Key} of {string.Join(", ", owners.Distinct())}");
+    }
+
+    /// <summary>"Name=default" of the parameters of tasks; of all tasks where none is named.</summary>
+    public static IEnumerable<Candidate> TaskParameters(IReadOnlyList<string> tasks) =>
+        from task in Collect<SparseAttentionTask>(new GetTaskOperation { Name = tasks }.Execute)
+        from parameter in task.Parameters.Split(';', StringSplitOptions.RemoveEmptyEntries)
+        group task.Name by parameter into owners
+        select new Candidate(owners.Key, $"{owners.Key} of {string.Join(", ", owners.Distinct())}");
+
+    /// <summary>Columns of result rows.</summary>
+    public static IEnumerable<Candidate> Columns() =>
+        typeof(SparseAttentionResult).GetProperties(BindingFlags.Public | BindingFlags.Instance).Select(p => new Candidate(p.Name, p.Name));
+
+    /// <summary>Columns of cost: the derived ones and those that result rows hold.</summary>
+    public static IEnumerable<Candidate> Costs() =>
+    [
+        new("Density", "Share of query-key pairs attended, 1 - sparsity, over prefill and decode"),
+        new("PrefillDensity", "1 - prefill sparsity"),
+        new("DecodeDensity", "1 - decode sparsity"),
+        .. Columns().Where(c => c.Text.EndsWith("Seconds", StringComparison.Ordinal) || c.Text.EndsWith("Bytes", StringComparison.Ordinal) || c.Text == nameof(SparseAttentionResult.BytesRead)),
+    ];
+
+    private static List<T> Collect<T>(Action<IPipelineSink, CancellationToken> operation)
+    {
+        var sink = new CandidateSink();
+        try
+        {
+            operation(sink, CancellationToken.None);
+        }
+        catch (SparseFrontierException)
+        {
+            // What was found so far still helps.
+        }
+
+        return [.. sink.Objects.OfType<T>()];
+    }
+
+    private sealed class CandidateSink : IPipelineSink
+    {
+        public List<object> Objects { get; } = [];
+
+        public void Object(object value) => Objects.Add(value);
+
+        public void Error(SparseFrontierException error)
+        {
+        }
+
+        public void Warning(string message)
+        {
+        }
+
+        public void Verbose(string message)
+        {
+        }
+
+        public void Information(string message)
+        {
+        }
+
+        public void Progress(ProgressUpdate update)
+        {
+        }
+
+        public bool ShouldProcess(string target, string action) => false;
+    }
+}

@@ -1,0 +1,14 @@
+using System.Collections;
+using System.Management.Automation;
+using System.Management.Automation.Language;
+
+namespace SparseFrontier.Completion;
+
+/// <summary>Completes folders, as PowerShell's own file completion does but without files.</summary>
+internal sealed class ResultPathCompleter : IArgumentCompleter
+{
+    /// <inheritdoc/>
+    public IEnumerable<CompletionResult> CompleteArgument(
+        string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
+        CompletionCompleters.CompleteFilename(wordToComplete).Where(c => c.ResultType == CompletionResultType.ProviderContainer);
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+
+namespace SparseFrontier.Reporting;
+
+/// <summary>The text of computed table cells, the same in PowerShell's views and on the command line. Numbers follow the current culture.</summary>
+public static class CellText
+{
+    private static readonly string[] s_units = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+    /// <summary>The methods of a run: "Dense", "VerticalSlash", "Quest" or "VerticalSlash + Quest".</summary>
+    public static string Methods(string method, string decodeMethod)
+    {
+        bool densePrefill = IsDense(method);
+        bool denseDecode = IsDense(decodeMethod);
+        return denseDecode ? (densePrefill ? "Dense" : method) : densePrefill ? decodeMethod : $"{method} + {decodeMethod}";
+    }
+
+    /// <summary>What was asked: the sparsities of the sparse phases, "0.90", "0.80 / 0.90", or "-" where a budget was given instead.</summary>
+    public static string Requested(double? sparsity, double? decodeSparsity)
+    {
+        string[] parts = [.. new[] { sparsity, decodeSparsity }.OfType<double>().Select(s => Fraction(s))];
+        return parts.Length == 0 ? "-" : string.Join(" / ", parts);
+    }
+
+    /// <summary>A fraction with two decimals, "-" where there is none.</summary>
+    public static string Fraction(double? value) => value?.ToString("F2", CultureInfo.CurrentCulture) ?? "-";
+
+    /// <summary>A score with three decimals, "-" where there is none.</summary>
+    public static string Score(double? value) => value?.ToString("F3", CultureInfo.CurrentCulture) ?? "-";
+
+    /// <summary>An interval, "[0.85, 0.97]", or nothing.</summary>
+    public static string Interval(double? low, double? high) => low is null || high is null ? "" : $"[{Fraction(low)}, {Fraction(high)}]";
+
+    /// <summary>Seconds with two decimals, "-" where there are none.</summary>
+    public static string Seconds(double? value) => value?.ToString("F2", CultureInfo.CurrentCulture) ?? "-";
+
+    /// <summary>Bytes in binary units with three figures: "512 B", "1.46 GiB".</summary>
+    public static string Bytes(double? bytes)
+    {
+        if (bytes is not double value)
+        {
+            return "-";
+        }
+
+        int unit = 0;
+        while (value >= 1024 && unit < s_units.Length - 1)
+        {
+            value /= 1024;
+            unit++;
+        }
+
+        string format = unit == 0 || value >= 100 ? "F0" : value >= 10 ? "F1" : "F2";
+        return $"{value.ToString(format, CultureInfo.CurrentCulture)} {s_units[unit]}";
+    }
+
+    /// <summary>A count in decimal units: "5.1M", "7.6B".</summary>
+    public static string Count(double? count) => count switch
+    {
+        null => "-",
+        >= 1e9 => $"{(count.Value / 1e9).ToString("F1", CultureInfo.CurrentCulture)}B",
+        >= 1e6 => $"{(count.Value / 1e6).ToString("F1", CultureInfo.CurrentCulture)}M",
+        >= 1e3 => $"{(count.Value / 1e3).ToString("F0", CultureInfo.CurrentCulture)}K",
+        _ => count.Value.ToString("F0", CultureInfo.CurrentCulture),
+    };
+
+    /// <summary>A cost: fractions with four decimals, larger numbers with four figures.</summary>
+    public static string Cost(double value) => value.ToString(Math.Abs(value) <= 1 ? "F4" : "G4", CultureInfo.CurrentCulture);
+
+    private static bool IsDense(string method) => method.Length == 0 || method.Equals("Dense", StringComparison.OrdinalIgnoreCase);
+}
