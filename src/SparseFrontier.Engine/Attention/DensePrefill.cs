@@ -1,5 +1,3 @@
-using SparseFrontier.Kernels;
-
 namespace SparseFrontier.Attention;
 
 /// <summary>Causal attention to every key while the prompt is read.</summary>
@@ -30,7 +28,7 @@ public sealed class DensePrefill : PrefillMethod
     public override PrefillSelection Select(PromptLayer layer, MethodParameters parameters)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        return new PrefillSelection { Plans = [AttentionPlan.Dense(layer.Length)] };
+        return new PrefillSelection(layer.Length);
     }
 
     /// <inheritdoc/>

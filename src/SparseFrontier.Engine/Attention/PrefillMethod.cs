@@ -17,7 +17,7 @@ public abstract class PrefillMethod : AttentionMethod
         RequireFeasible(layer.Shape, parameters);
         var heads = new HeadSelection[layer.Queries.Heads];
         WorkerPool.For(heads.Length, head => heads[head] = SelectHead(layer, head, parameters), layer.CancellationToken);
-        return PrefillSelection.Of(heads);
+        return new PrefillSelection(heads);
     }
 
     /// <summary>
@@ -48,40 +48,59 @@ public abstract class PrefillMethod : AttentionMethod
 /// <summary>What a prefill method chose for one query head.</summary>
 /// <param name="Plan">What its rows attend to.</param>
 /// <param name="ForcedPairs">Pairs that are always kept.</param>
-/// <param name="Lists">The raw choice by name.</param>
+/// <param name="Lists">Gives the raw choice by name; called only where someone wants to see it, because it may be large.</param>
 /// <param name="NominalSparsity">The reference's own figure, where it is measured.</param>
-internal sealed record HeadSelection(AttentionPlan Plan, long ForcedPairs, IReadOnlyDictionary<string, int[]> Lists, double? NominalSparsity = null)
+internal sealed record HeadSelection(
+    AttentionPlan Plan,
+    long ForcedPairs,
+    Func<IReadOnlyDictionary<string, int[]>> Lists,
+    double? NominalSparsity = null)
 {
-    public static HeadSelection Dense(int length) => new(AttentionPlan.Dense(length), 0, new Dictionary<string, int[]>(), 0);
+    public static HeadSelection Dense(int length) => new(AttentionPlan.Dense(length), 0, () => new Dictionary<string, int[]>(), 0);
 }
 
 /// <summary>What a prefill method chose for one layer.</summary>
 public sealed class PrefillSelection
 {
+    private readonly HeadSelection[] _heads;
+
+    /// <summary>The choices of all query heads.</summary>
+    internal PrefillSelection(HeadSelection[] heads)
+    {
+        _heads = heads;
+        Plans = Array.ConvertAll(heads, h => h.Plan);
+        ForcedPairs = heads.Sum(h => h.ForcedPairs);
+        NominalSparsity = Array.TrueForAll(heads, h => h.NominalSparsity.HasValue) ? Array.ConvertAll(heads, h => h.NominalSparsity!.Value) : [];
+    }
+
+    /// <summary>Dense attention of <paramref name="length"/> rows in all heads.</summary>
+    internal PrefillSelection(int length)
+    {
+        _heads = [];
+        Plans = [AttentionPlan.Dense(length)];
+        NominalSparsity = [];
+    }
+
     /// <summary>One plan per query head, or a single one that all heads share.</summary>
-    public required IReadOnlyList<AttentionPlan> Plans { get; init; }
+    public IReadOnlyList<AttentionPlan> Plans { get; }
 
     /// <summary>Query-key pairs, summed over query heads, that were kept because the method always keeps them (sinks, local windows).</summary>
-    public long ForcedPairs { get; init; }
-
-    /// <summary>The raw choice by name, [heads, ...] as <c>attend</c> writes it: "verticals", "slashes", "blocks".</summary>
-    public IReadOnlyDictionary<string, int[][]> Lists { get; init; } = new Dictionary<string, int[][]>();
+    public long ForcedPairs { get; }
 
     /// <summary>The reference's own sparsity figure by query head, where it is measured from the selection; else empty.</summary>
-    public double[] NominalSparsity { get; init; } = [];
+    public IReadOnlyList<double> NominalSparsity { get; }
+
+    /// <summary>The raw choice by name, [query heads, ...] as <c>attend</c> writes it: "verticals", "slashes", "blocks". Computed at each call.</summary>
+    public IReadOnlyDictionary<string, int[][]> CreateLists()
+    {
+        IReadOnlyDictionary<string, int[]>[] lists = Array.ConvertAll(_heads, h => h.Lists());
+        return lists.SelectMany(l => l.Keys).Distinct().ToDictionary(
+            name => name,
+            name => Array.ConvertAll(lists, l => l.GetValueOrDefault(name, [])));
+    }
 
     /// <summary>Query-key pairs attended, summed over query heads, element-exact.</summary>
     /// <param name="queryHeads">Query heads of the layer.</param>
     public long CountPairs(int queryHeads) =>
         Plans.Count == 1 ? Plans[0].CountPairs() * queryHeads : Plans.Sum(p => p.CountPairs());
-
-    internal static PrefillSelection Of(HeadSelection[] heads) => new()
-    {
-        Plans = Array.ConvertAll(heads, h => h.Plan),
-        ForcedPairs = heads.Sum(h => h.ForcedPairs),
-        Lists = heads.SelectMany(h => h.Lists.Keys).Distinct().ToDictionary(
-            name => name,
-            name => Array.ConvertAll(heads, h => h.Lists.GetValueOrDefault(name, []))),
-        NominalSparsity = Array.TrueForAll(heads, h => h.NominalSparsity.HasValue) ? Array.ConvertAll(heads, h => h.NominalSparsity!.Value) : [],
-    };
 }

@@ -11,6 +11,7 @@ public sealed unsafe class KeyValueBlock : IDisposable
     private readonly long[] _offsets;
     private readonly NativeArray<float> _keys;
     private readonly NativeArray<float> _values;
+    private readonly Dictionary<object, IDisposable> _derived = [];
 
     /// <summary>Room for <paramref name="capacities"/>[h] tokens in KV head h; the lengths start at the capacities.</summary>
     public KeyValueBlock(ReadOnlySpan<int> capacities, int dimension)
@@ -61,9 +62,33 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <summary>The value of a token.</summary>
     public float* Value(int head, int row) => _values.Pointer + _offsets[head] + ((long)row * Dimension);
 
+    /// <summary>What is computed from the keys and values once they are complete, such as an index; created at the first call and freed with the block.</summary>
+    /// <param name="name">Names it, equal for equal things.</param>
+    /// <param name="create">Computes it.</param>
+    public T Derived<T>(object name, Func<T> create)
+        where T : IDisposable
+    {
+        lock (_derived)
+        {
+            if (!_derived.TryGetValue(name, out IDisposable? value))
+            {
+                value = create();
+                _derived.Add(name, value);
+            }
+
+            return (T)value;
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        foreach (IDisposable value in _derived.Values)
+        {
+            value.Dispose();
+        }
+
+        _derived.Clear();
         _keys.Dispose();
         _values.Dispose();
     }

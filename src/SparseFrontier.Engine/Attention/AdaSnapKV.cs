@@ -1,0 +1,82 @@
+using SparseFrontier.Kernels;
+
+namespace SparseFrontier.Attention;
+
+/// <summary>SnapKV with one budget for all KV heads of a layer: heads that need more get more, above a floor.</summary>
+public sealed class AdaSnapKV : EvictionMethod
+{
+    private const string MinimumHeadRatio = "MinimumHeadRatio";
+
+    /// <inheritdoc/>
+    public override string Name => "AdaSnapKV";
+
+    /// <inheritdoc/>
+    public override MethodTaxonomy Taxonomy => new("tokens", "largest attention of the last queries, smoothed", "adaptive over the heads of a layer", "eviction");
+
+    /// <inheritdoc/>
+    public override string Description => "As SnapKV, but the KV heads of a layer share one budget by importance, each above a floor.";
+
+    /// <inheritdoc/>
+    public override string Source => "Ada-KV, Feng et al. 2024, arXiv:2407.11550; variant of The Sparse Frontier, arXiv:2504.17768, section 3";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<MethodParameter> Parameters { get; } =
+    [
+        .. SharedParameters,
+        .. SnapKVScores.Parameters,
+        new(MinimumHeadRatio, 0.2, 0, 1, false, "Share of Capacity that each KV head keeps by its own ranking before heads compete."),
+    ];
+
+    /// <inheritdoc/>
+    public override double? NominalSparsity(PromptShape shape, MethodParameters parameters) => UniformSparsity(shape, parameters);
+
+    /// <inheritdoc/>
+    protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
+
+    /// <summary>Maximum over the group's query heads and over the window, pooled.</summary>
+    private protected override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
+    {
+        int window = Math.Min(layer.Length, parameters.Integer(SnapKVScores.Window));
+        float[] largest = new float[layer.Length];
+        float[] maxima = new float[layer.Length];
+        for (int i = 0; i < layer.GroupSize; i++)
+        {
+            layer.Kernels.LastWindowAttention(
+                layer.Queries, layer.Keys, (kvHead * layer.GroupSize) + i, window, layer.Scale, default, default, maxima);
+            for (int token = 0; token < largest.Length; token++)
+            {
+                largest[token] = Math.Max(largest[token], maxima[token]);
+            }
+        }
+
+        return SnapKVScores.Pool(largest, parameters.Integer(SnapKVScores.KernelSize));
+    }
+
+    /// <summary>Each head's best up to its floor; what is left of the layer's budget goes to the best of all heads.</summary>
+    private protected override int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters)
+    {
+        int length = scores[0].Length;
+        bool[] kept = new bool[scores.Length * length];
+        float[] rest = new float[kept.Length];
+        int left = capacities.Sum();
+        for (int head = 0; head < scores.Length; head++)
+        {
+            int floor = Math.Max((int)Math.Floor(parameters[MinimumHeadRatio] * capacities[head]), Forced(length, parameters));
+            scores[head].CopyTo(rest, head * length);
+            foreach (int token in TopK.Select(scores[head], floor))
+            {
+                kept[(head * length) + token] = true;
+                rest[(head * length) + token] = float.NegativeInfinity;
+            }
+
+            left -= floor;
+        }
+
+        foreach (int index in TopK.Select(rest, left))
+        {
+            kept[index] = true;
+        }
+
+        return [.. scores.Select((_, head) => Enumerable.Range(0, length).Where(token => kept[(head * length) + token]).ToArray())];
+    }
+}

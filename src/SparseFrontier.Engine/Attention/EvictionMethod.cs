@@ -1,0 +1,90 @@
+using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Attention;
+
+/// <summary>
+/// Methods that evict tokens from the prompt's cache once, after the prompt was read: SnapKV, AdaSnapKV and their controls. They differ in
+/// how they score a token. Generated tokens are never evicted.
+/// </summary>
+public abstract class EvictionMethod : DecodeMethod
+{
+    private protected const string Capacity = "Capacity";
+    private const string LocalWindow = "LocalWindow";
+    private const string PrefixTokens = "PrefixTokens";
+
+    private protected static readonly MethodParameter[] SharedParameters =
+    [
+        new(Capacity, 1024, 1, 1 << 24, true, "Prompt tokens kept by each KV head, forced ones included."),
+        new(LocalWindow, 128, 0, 1 << 24, true, "Last prompt tokens that are always kept."),
+        new(PrefixTokens, 4, 0, 1 << 24, true, "First prompt tokens that are always kept (attention sinks)."),
+    ];
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<MethodParameter> Parameters => SharedParameters;
+
+    /// <inheritdoc/>
+    public override string? BudgetParameter => Capacity;
+
+    /// <inheritdoc/>
+    public override (double Minimum, double Maximum) BudgetRange(PromptShape shape, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        return (Math.Max(1, Forced(shape.Length, parameters)), shape.Length);
+    }
+
+    /// <inheritdoc/>
+    public override KeptTokens? Compress(PromptLayer layer, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        RequireFeasible(layer.Shape, parameters);
+        int heads = layer.Keys.Heads;
+        int[] capacities = new int[heads];
+        for (int head = 0; head < heads; head++)
+        {
+            MethodParameters? local = At(parameters, new BudgetPlace(layer.Layer, head, layer.Length, BudgetPlace.Prompt));
+            capacities[head] = Math.Min(layer.Length, local?.Integer(Capacity) ?? layer.Length);
+        }
+
+        if (Array.TrueForAll(capacities, c => c == layer.Length))
+        {
+            return null;
+        }
+
+        float[][] scores = new float[heads][];
+        WorkerPool.For(
+            heads,
+            head =>
+            {
+                scores[head] = ScoreTokens(layer, head, parameters);
+                scores[head].AsSpan(0, Math.Min(layer.Length, parameters.Integer(PrefixTokens))).Fill(float.PositiveInfinity);
+                scores[head].AsSpan(Math.Max(0, layer.Length - parameters.Integer(LocalWindow))).Fill(float.PositiveInfinity);
+            },
+            layer.CancellationToken);
+        int[][] kept = Keep(scores, capacities, parameters);
+        return new KeptTokens(kept, CountForced(kept, layer.Length, parameters));
+    }
+
+    /// <inheritdoc/>
+    protected override double? UniformSparsity(PromptShape shape, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(parameters);
+        return 1 - (Math.Min(parameters[Capacity], shape.Length) / shape.Length);
+    }
+
+    /// <summary>Importance of each prompt token for one KV head, [length].</summary>
+    private protected abstract float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters);
+
+    /// <summary>Chooses by the scores, in which forced tokens are infinite; [KV heads] ascending.</summary>
+    private protected virtual int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters) =>
+        [.. scores.Select((headScores, head) => TopK.Select(headScores, capacities[head]))];
+
+    /// <summary>How many of the kept tokens, over all heads, count as forced.</summary>
+    private protected virtual long CountForced(int[][] kept, int length, MethodParameters parameters) =>
+        kept.Count(tokens => tokens.Length < length) * (long)Forced(length, parameters);
+
+    /// <summary>Number of tokens that a KV head always keeps.</summary>
+    private protected static int Forced(int length, MethodParameters parameters) =>
+        (int)Math.Min(length, parameters[LocalWindow] + parameters[PrefixTokens]);
+}

@@ -1,0 +1,35 @@
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Attention;
+
+/// <summary>Control: SnapKV's forced tokens, the rest drawn at random.</summary>
+public sealed class RandomDecode : EvictionMethod
+{
+    /// <inheritdoc/>
+    public override string Name => "Random";
+
+    /// <inheritdoc/>
+    public override bool IsControl => true;
+
+    /// <inheritdoc/>
+    public override MethodTaxonomy Taxonomy => new("tokens", "random", "uniform", "eviction");
+
+    /// <inheritdoc/>
+    public override string Description => "After the prompt every KV head keeps the forced tokens of SnapKV and others drawn by the sample's seed.";
+
+    /// <inheritdoc/>
+    public override string Source => "A control of this project";
+
+    /// <inheritdoc/>
+    private protected override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
+    {
+        var random = new RandomSource("attention/Random/decode", layer.Seed, layer.Layer, kvHead);
+        float[] scores = new float[layer.Length];
+        foreach (ref float score in scores.AsSpan())
+        {
+            score = (float)random.NextDouble();
+        }
+
+        return scores;
+    }
+}

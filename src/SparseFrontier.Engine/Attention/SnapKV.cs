@@ -1,0 +1,45 @@
+namespace SparseFrontier.Attention;
+
+/// <summary>The same number of prompt tokens in every KV head, chosen by the last queries' attention.</summary>
+public sealed class SnapKV : EvictionMethod
+{
+    /// <inheritdoc/>
+    public override string Name => "SnapKV";
+
+    /// <inheritdoc/>
+    public override MethodTaxonomy Taxonomy => new("tokens", "attention of the last queries, smoothed", "uniform", "eviction");
+
+    /// <inheritdoc/>
+    public override string Description => "After the prompt every KV head keeps the tokens that the last queries attend to most; the others are evicted.";
+
+    /// <inheritdoc/>
+    public override string Source => "SnapKV, Li et al. 2024, arXiv:2404.14469; variant of The Sparse Frontier, arXiv:2504.17768, section 3";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<MethodParameter> Parameters { get; } = [.. SharedParameters, .. SnapKVScores.Parameters];
+
+    /// <inheritdoc/>
+    public override double? NominalSparsity(PromptShape shape, MethodParameters parameters) => UniformSparsity(shape, parameters);
+
+    /// <inheritdoc/>
+    protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
+
+    /// <summary>Mean over the group's query heads and sum over the window, pooled.</summary>
+    private protected override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
+    {
+        int window = Math.Min(layer.Length, parameters.Integer(SnapKVScores.Window));
+        float[] total = new float[layer.Length];
+        float[] sums = new float[layer.Length];
+        for (int i = 0; i < layer.GroupSize; i++)
+        {
+            layer.Kernels.LastWindowAttention(
+                layer.Queries, layer.Keys, (kvHead * layer.GroupSize) + i, window, layer.Scale, sums, default, default);
+            for (int token = 0; token < total.Length; token++)
+            {
+                total[token] += sums[token] / layer.GroupSize;
+            }
+        }
+
+        return SnapKVScores.Pool(total, parameters.Integer(SnapKVScores.KernelSize));
+    }
+}

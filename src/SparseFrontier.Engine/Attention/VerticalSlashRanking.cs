@@ -1,0 +1,106 @@
+namespace SparseFrontier.Attention;
+
+/// <summary>
+/// Key columns and offsets of one query head by the attention that the last queries give them, largest first: computed once, cut at any
+/// budget.
+/// </summary>
+internal sealed class VerticalSlashRanking
+{
+    private readonly int _window;
+    private readonly float[] _columnSums;
+    private readonly float[] _diagonalSums;
+    private readonly int[] _columns;
+    private readonly int[] _diagonals;
+
+    private VerticalSlashRanking(int window, float[] columnSums, float[] diagonalSums)
+    {
+        _window = window;
+        _columnSums = columnSums;
+        _diagonalSums = diagonalSums;
+        _columns = Descending(columnSums);
+        _diagonals = Descending(diagonalSums);
+    }
+
+    /// <summary>Prompt tokens.</summary>
+    public int Length => _columns.Length;
+
+    /// <summary>Ranks for one query head from its last <paramref name="window"/> queries, or as many as there are.</summary>
+    public static VerticalSlashRanking Create(PromptLayer layer, int queryHead, int window)
+    {
+        int queries = Math.Min(window, layer.Length);
+        float[] columnSums = new float[layer.Length];
+        float[] diagonalSums = new float[layer.Length];
+        layer.Kernels.LastWindowAttention(layer.Queries, layer.Keys, queryHead, queries, layer.Scale, columnSums, diagonalSums, default);
+        return new VerticalSlashRanking(queries, columnSums, diagonalSums);
+    }
+
+    /// <summary>The first <paramref name="forced"/> columns and the best of the others, <paramref name="count"/> in all, ascending.</summary>
+    public int[] Verticals(int count, int forced) => Best(_columns, count, forced);
+
+    /// <summary>The smallest <paramref name="forced"/> offsets and the best of the others, <paramref name="count"/> in all, ascending.</summary>
+    public int[] Slashes(int count, int forced) => Best(_diagonals, count, forced);
+
+    /// <summary>How many columns it takes, largest first, for their share of the attention to exceed <paramref name="coverage"/>.</summary>
+    public int VerticalsCovering(double coverage) => Covering(_columns, _columnSums, coverage);
+
+    /// <summary>How many offsets it takes, largest first, for their share of the attention to exceed <paramref name="coverage"/>.</summary>
+    public int SlashesCovering(double coverage) => Covering(_diagonals, _diagonalSums, coverage);
+
+    private static int[] Best(int[] order, int count, int forced)
+    {
+        count = Math.Min(count, order.Length);
+        forced = Math.Min(forced, count);
+        int[] best = new int[count];
+        for (int i = 0; i < forced; i++)
+        {
+            best[i] = i;
+        }
+
+        int filled = forced;
+        for (int i = 0; filled < count; i++)
+        {
+            if (order[i] >= forced)
+            {
+                best[filled++] = order[i];
+            }
+        }
+
+        Array.Sort(best, forced, count - forced);
+        return best;
+    }
+
+    private int Covering(int[] order, float[] sums, double coverage)
+    {
+        // A coverage of 1 keeps everything; adding up may round to 1 before the smallest shares are in.
+        if (coverage >= 1)
+        {
+            return order.Length;
+        }
+
+        double limit = coverage * _window;
+        double covered = 0;
+        for (int i = 0; i < order.Length; i++)
+        {
+            covered += sums[order[i]];
+            if (covered > limit)
+            {
+                return i + 1;
+            }
+        }
+
+        return order.Length;
+    }
+
+    // By value from the largest, then by index: keys whose upper half falls as the (non-negative) value grows.
+    private static int[] Descending(float[] values)
+    {
+        ulong[] keys = new ulong[values.Length];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = ((ulong)~BitConverter.SingleToUInt32Bits(values[i]) << 32) | (uint)i;
+        }
+
+        Array.Sort(keys);
+        return Array.ConvertAll(keys, key => (int)(key & 0xFFFF_FFFF));
+    }
+}
