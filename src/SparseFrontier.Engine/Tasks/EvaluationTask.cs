@@ -175,6 +175,10 @@ public abstract class EvaluationTask
     /// <param name="encoder">Template and tokenizer.</param>
     protected abstract TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder);
 
+    /// <summary>The data file that the options name, whose content is part of a run's identity; null where the task reads none.</summary>
+    /// <exception cref="SparseFrontierException">TaskDataMissing; the message says where to get it.</exception>
+    public virtual string? DataFile(TaskOptions options) => null;
+
     /// <summary>Scores a response.</summary>
     /// <param name="goldJson">The gold fields.</param>
     /// <param name="response">The model's output.</param>
@@ -215,6 +219,14 @@ public static class TaskRegistry
     public static IReadOnlyList<EvaluationTask> Tasks { get; } =
     [
         new Niah(),
+        new VariableTracking(),
+        new CommonWords(),
+        new StoryRetrieval(),
+        new StoryMultiHop(),
+        new StoryFiltering(),
+        new Squad(),
+        new Quality(),
+        new Toefl(),
     ];
 
     /// <summary>Finds a task.</summary>

@@ -86,6 +86,13 @@ internal abstract class GeneratedSource : TaskSource
         {
             throw TooShort(_options.SequenceLength, _minimumLength);
         }
+
+        // Units may cost more the more there are of them (line numbers grow): the mean cost is taken at the stream's own length.
+        SampleDraft full = Draw(new RandomSource($"task/{_task.Name}/measure", 0));
+        if (Fit(full, _options.SequenceLength) is { Units: > 0 } fitted)
+        {
+            _unitTokens = Math.Max(1, (fitted.Ids.Length - _fixedTokens) / fitted.Units);
+        }
     }
 
     /// <inheritdoc/>
@@ -96,10 +103,7 @@ internal abstract class GeneratedSource : TaskSource
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         SampleDraft draft = Draw(new RandomSource($"task/{_task.Name}/{_options.Split}", _options.Seed, index));
-        double guess = (LengthFitter.Target(sequenceLength) - _fixedTokens) / _unitTokens;
-        FittedPrompt fitted = LengthFitter.Fit(
-            _encoder, sequenceLength, draft.MinimumUnits, draft.MaximumUnits, guess, _unitTokens, units => Compose(draft, units, ""))
-            ?? throw TooShort(sequenceLength, CountUnits(draft, draft.MinimumUnits));
+        FittedPrompt fitted = Fit(draft, sequenceLength) ?? throw TooShort(sequenceLength, CountUnits(draft, draft.MinimumUnits));
         if (draft.TakesFiller && !LengthFitter.Fills(fitted.Ids.Length, sequenceLength))
         {
             double words = (LengthFitter.Target(sequenceLength) - fitted.Ids.Length) / _fillerTokens;
@@ -130,6 +134,15 @@ internal abstract class GeneratedSource : TaskSource
             PromptIds = fitted.Ids,
         };
     }
+
+    private FittedPrompt? Fit(SampleDraft draft, int sequenceLength) => LengthFitter.Fit(
+        _encoder,
+        sequenceLength,
+        draft.MinimumUnits,
+        draft.MaximumUnits,
+        (LengthFitter.Target(sequenceLength) - _fixedTokens) / _unitTokens,
+        _unitTokens,
+        units => Compose(draft, units, ""));
 
     private int CountUnits(SampleDraft draft, int units) => _encoder.Count(_encoder.Template(Compose(draft, units, "").Text));
 

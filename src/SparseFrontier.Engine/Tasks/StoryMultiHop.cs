@@ -1,0 +1,84 @@
+namespace SparseFrontier.Tasks;
+
+/// <summary>What was bought in the chapter before the one in which a given item was bought? (paper, section 4.8).</summary>
+public sealed class StoryMultiHop : EvaluationTask
+{
+    /// <inheritdoc/>
+    public override string Name => "StoryMultiHop";
+
+    /// <inheritdoc/>
+    public override int Version => 1;
+
+    /// <inheritdoc/>
+    public override string Description => "Name the item that was bought in the chapter before that of another item.";
+
+    /// <inheritdoc/>
+    public override string Category => "MultiHop";
+
+    /// <inheritdoc/>
+    public override string Dispersion => "High";
+
+    /// <inheritdoc/>
+    public override string Scope => "Low";
+
+    /// <inheritdoc/>
+    public override string Metric => "ExactMatch";
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<TaskParameter> Parameters => [];
+
+    /// <inheritdoc/>
+    protected override TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder) =>
+        new StorySource(this, options, encoder, Wording, (story, key) => new Draft(story, key));
+
+    /// <inheritdoc/>
+    public override TaskScore Score(string goldJson, string response, bool referenceScoring = false)
+    {
+        string gold = AnswerParsing.WithoutArticle(Gold.Read<string>(goldJson, "gold_answer", Name));
+        string? answer = AnswerParsing.Answer(response);
+        string given = AnswerParsing.WithoutArticle(answer ?? "");
+        string? failure = AnswerParsing.FormatFailure(response, answer, given.Length);
+        return referenceScoring && (given.Length == 0 || gold.Length == 0)
+            ? new TaskScore(null, failure)
+            : new TaskScore(given.Length > 0 && given == gold ? 1 : 0, failure);
+    }
+
+    private static PromptWording Wording => new()
+    {
+        Introduction =
+            $"The context is a story in numbered chapters. In every chapter {StoryMaterial.Protagonist} buys exactly one item and may sell an item "
+            + "bought earlier. Answer the question about the order of the purchases.",
+        AnswerFormat = "The name of the item alone, exactly as the story has it:\n<item>",
+        Important =
+        [
+            "Only purchases count; sales do not matter.",
+            "The item asked for was bought exactly one chapter before the item in the question.",
+        ],
+        ShortIntroduction = "Answer from the story.",
+        ShortAnswerFormat = "<item>",
+    };
+
+    private sealed class Draft(StoryGenerator story, long key) : SampleDraft
+    {
+        public override int MinimumUnits => 2;
+
+        public override int MaximumUnits => StoryGenerator.MaximumChapters;
+
+        public override (string Question, string Context) Compose(int units, string filler)
+        {
+            string context = story.Text(units, new HashSet<int>(), filler);
+            string item = story.Chapters(units)[Asked(units)].Item;
+            return ($"Which item did {StoryMaterial.Protagonist} buy in the chapter before the one in which {StoryMaterial.Protagonist} bought the {item}?", context);
+        }
+
+        public override (string GoldJson, string Target) Finish(int units)
+        {
+            int asked = Asked(units);
+            IReadOnlyList<StoryChapter> chapters = story.Chapters(units);
+            string explanation = $"The {chapters[asked].Item} was bought in chapter {asked + 1}, so chapter {asked} has the answer.";
+            return (Gold.Write(("gold_answer", chapters[asked - 1].Item)), PromptProtocol.Response(explanation, chapters[asked - 1].Item));
+        }
+
+        private int Asked(int units) => StorySource.Choose(key, 1, units, 1).Chapters[0];
+    }
+}
