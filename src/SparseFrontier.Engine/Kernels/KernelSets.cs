@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using SparseFrontier.Kernels.Cpu;
 using SparseFrontier.Kernels.Reference;
 
 namespace SparseFrontier.Kernels;
@@ -6,7 +7,7 @@ namespace SparseFrontier.Kernels;
 /// <summary>The kernel sets of this process and which of them is used by default.</summary>
 public static class KernelSets
 {
-    private static readonly Lazy<KernelSet[]> s_all = new(() => [new ReferenceKernels()]);
+    private static readonly Lazy<KernelSet[]> s_all = new(() => [CpuKernels.Create(), new ReferenceKernels()]);
 
     /// <summary>All kernel sets that run on this machine, the fastest first.</summary>
     public static IReadOnlyList<KernelSet> All => s_all.Value;

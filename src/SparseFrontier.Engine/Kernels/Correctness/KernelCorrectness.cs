@@ -1,0 +1,99 @@
+using SparseFrontier.Kernels.Reference;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Kernels;
+
+/// <summary>
+/// The correctness suite of all back ends: every operation at tail lengths, block edges, head groups and empty rows, against
+/// <see cref="ReferenceKernels"/>. The project's tests and the users' own check of their machine run the same table.
+/// </summary>
+public static unsafe partial class KernelCorrectness
+{
+    private static readonly int[] s_dimensions = [8, 20, 32, 64, 80, 96, 128, 256];
+    private static readonly (int Query, int Kv)[] s_headGroups = [(2, 2), (4, 1), (7, 1), (14, 2)];
+    private static readonly DataType[] s_weightTypes = [DataType.F32, DataType.F16, DataType.BF16];
+    private static readonly ReferenceKernels s_reference = new();
+    private static readonly Lazy<KernelCorrectnessCase[]> s_cases = new(() => [.. Linear(), .. Elementwise(), .. Prefill(), .. Decode(), .. Scoring()]);
+
+    /// <summary>All cases, operation by operation.</summary>
+    public static IReadOnlyList<KernelCorrectnessCase> Cases => s_cases.Value;
+
+    /// <summary>Runs one case.</summary>
+    /// <param name="kernels">The kernel set to test.</param>
+    /// <param name="test">The case.</param>
+    /// <param name="seed">Seed of the inputs.</param>
+    /// <param name="tolerance">Replaces the case's own tolerance.</param>
+    public static KernelCorrectnessResult Run(KernelSet kernels, KernelCorrectnessCase test, long seed = 1, double? tolerance = null)
+    {
+        float[] expected = test.Execute(s_reference, new RandomSource("kernels/correctness", seed));
+        float[] actual = test.Execute(kernels, new RandomSource("kernels/correctness", seed));
+        double absolute = 0;
+        double relative = 0;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            double error = Math.Abs((double)actual[i] - expected[i]);
+            absolute = Math.Max(absolute, error);
+            relative = Math.Max(relative, error / Math.Max(1, Math.Abs(expected[i])));
+        }
+
+        double allowed = tolerance ?? test.Tolerance;
+        return new KernelCorrectnessResult
+        {
+            Kernel = test.Kernel,
+            Backend = kernels.Name,
+            Shape = test.Shape,
+            DataType = test.DataType.ToString(),
+            MaximumAbsoluteError = absolute,
+            MaximumRelativeError = relative,
+            Tolerance = allowed,
+            Passed = relative <= allowed,
+            Seed = seed,
+        };
+    }
+
+    /// <summary>A random plan: some ranges and columns by tile, some tiles empty.</summary>
+    internal static AttentionPlan RandomPlan(RandomSource random, int rows, int tileRows, double density)
+    {
+        int tiles = (rows + tileRows - 1) / tileRows;
+        int[] rangeOffsets = new int[tiles + 1];
+        int[] columnOffsets = new int[tiles + 1];
+        var ranges = new List<KeyRange>();
+        var columns = new List<int>();
+        for (int tile = 0; tile < tiles; tile++)
+        {
+            int end = Math.Min(rows, (tile + 1) * tileRows);
+            bool empty = random.NextDouble() < 0.1;
+            for (int key = 0; key < end && !empty;)
+            {
+                int length = Math.Min(1 + random.Next(20), end - key);
+                bool single = random.NextDouble() < 0.5;
+                if (random.NextDouble() < density)
+                {
+                    if (single)
+                    {
+                        columns.Add(key);
+                    }
+                    else
+                    {
+                        ranges.Add(new KeyRange(key, key + length));
+                    }
+                }
+
+                key += single ? 1 : length;
+            }
+
+            rangeOffsets[tile + 1] = ranges.Count;
+            columnOffsets[tile + 1] = columns.Count;
+        }
+
+        return new AttentionPlan(rows, tileRows, rangeOffsets, [.. ranges], columnOffsets, [.. columns]);
+    }
+
+    private static void Fill(RandomSource random, float* target, long count)
+    {
+        for (long i = 0; i < count; i++)
+        {
+            target[i] = (float)random.NextNormal();
+        }
+    }
+}

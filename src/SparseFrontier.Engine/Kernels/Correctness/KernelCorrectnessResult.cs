@@ -1,0 +1,36 @@
+namespace SparseFrontier;
+
+/// <summary>One kernel on one shape, compared with the reference kernels on the same random inputs.</summary>
+public sealed class KernelCorrectnessResult
+{
+    /// <summary>Operation, such as "MatMul".</summary>
+    public string Kernel { get; init; } = "";
+
+    /// <summary>Kernel set that was tested, such as "Cpu".</summary>
+    public string Backend { get; init; } = "";
+
+    /// <summary>Sizes and options of the case.</summary>
+    public string Shape { get; init; } = "";
+
+    /// <summary>Element type: of the weights where there are some, else F32.</summary>
+    public string DataType { get; init; } = "";
+
+    /// <summary>Largest |difference| of an output element; NaN where the kernel left an element unwritten or wrote beyond its output.</summary>
+    public double MaximumAbsoluteError { get; init; }
+
+    /// <summary>Largest |difference| / max(1, |reference|) of an output element.</summary>
+    public double MaximumRelativeError { get; init; }
+
+    /// <summary>What <see cref="MaximumRelativeError"/> may be at most.</summary>
+    public double Tolerance { get; init; }
+
+    /// <summary>Whether it was within the tolerance.</summary>
+    public bool Passed { get; init; }
+
+    /// <summary>Seed of the inputs.</summary>
+    public long Seed { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() =>
+        FormattableString.Invariant($"{(Passed ? "passed" : "FAILED")} {Backend} {Kernel} {DataType} {Shape}: {MaximumRelativeError:E1} (tolerance {Tolerance:E0})");
+}

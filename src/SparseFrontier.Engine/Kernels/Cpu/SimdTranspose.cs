@@ -1,0 +1,50 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace SparseFrontier.Kernels.Cpu;
+
+/// <summary>Transposition in registers.</summary>
+internal static class SimdTranspose
+{
+    /// <summary>Whether <see cref="Transpose8x8"/> runs on this machine.</summary>
+    public static bool IsSupported => Avx.IsSupported;
+
+    /// <summary>Transposes eight vectors as an 8 x 8 matrix.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Transpose8x8(
+        ref Vector256<float> r0,
+        ref Vector256<float> r1,
+        ref Vector256<float> r2,
+        ref Vector256<float> r3,
+        ref Vector256<float> r4,
+        ref Vector256<float> r5,
+        ref Vector256<float> r6,
+        ref Vector256<float> r7)
+    {
+        Vector256<float> a0 = Avx.UnpackLow(r0, r1);
+        Vector256<float> a1 = Avx.UnpackHigh(r0, r1);
+        Vector256<float> a2 = Avx.UnpackLow(r2, r3);
+        Vector256<float> a3 = Avx.UnpackHigh(r2, r3);
+        Vector256<float> a4 = Avx.UnpackLow(r4, r5);
+        Vector256<float> a5 = Avx.UnpackHigh(r4, r5);
+        Vector256<float> a6 = Avx.UnpackLow(r6, r7);
+        Vector256<float> a7 = Avx.UnpackHigh(r6, r7);
+        Vector256<float> b0 = Avx.Shuffle(a0, a2, 0x44);
+        Vector256<float> b1 = Avx.Shuffle(a0, a2, 0xEE);
+        Vector256<float> b2 = Avx.Shuffle(a1, a3, 0x44);
+        Vector256<float> b3 = Avx.Shuffle(a1, a3, 0xEE);
+        Vector256<float> b4 = Avx.Shuffle(a4, a6, 0x44);
+        Vector256<float> b5 = Avx.Shuffle(a4, a6, 0xEE);
+        Vector256<float> b6 = Avx.Shuffle(a5, a7, 0x44);
+        Vector256<float> b7 = Avx.Shuffle(a5, a7, 0xEE);
+        r0 = Avx.Permute2x128(b0, b4, 0x20);
+        r1 = Avx.Permute2x128(b1, b5, 0x20);
+        r2 = Avx.Permute2x128(b2, b6, 0x20);
+        r3 = Avx.Permute2x128(b3, b7, 0x20);
+        r4 = Avx.Permute2x128(b0, b4, 0x31);
+        r5 = Avx.Permute2x128(b1, b5, 0x31);
+        r6 = Avx.Permute2x128(b2, b6, 0x31);
+        r7 = Avx.Permute2x128(b3, b7, 0x31);
+    }
+}

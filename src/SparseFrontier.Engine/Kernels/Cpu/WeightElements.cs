@@ -1,0 +1,49 @@
+using System.Runtime.CompilerServices;
+
+namespace SparseFrontier.Kernels.Cpu;
+
+/// <summary>How a weight type is read: widened to float32 on the way into a register.</summary>
+internal unsafe interface IWeightElement
+{
+    static abstract float LoadScalar(void* data, long index);
+
+    static abstract TVector Load<TSimd, TVector>(void* data, long index)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
+}
+
+/// <summary>float32 weights.</summary>
+internal readonly unsafe struct SingleElement : IWeightElement
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadScalar(void* data, long index) => ((float*)data)[index];
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load<TSimd, TVector>(void* data, long index)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => TSimd.Load((float*)data + index);
+}
+
+/// <summary>binary16 weights.</summary>
+internal readonly unsafe struct HalfElement : IWeightElement
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadScalar(void* data, long index) => (float)((Half*)data)[index];
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load<TSimd, TVector>(void* data, long index)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => TSimd.LoadHalf((ushort*)data + index);
+}
+
+/// <summary>bfloat16 weights.</summary>
+internal readonly unsafe struct BFloat16Element : IWeightElement
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float LoadScalar(void* data, long index) => BitConverter.UInt32BitsToSingle((uint)((ushort*)data)[index] << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Load<TSimd, TVector>(void* data, long index)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => TSimd.LoadBFloat16((ushort*)data + index);
+}
