@@ -1,0 +1,132 @@
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Models.Transformer;
+
+/// <summary>
+/// Cosines and sines of rotary position embeddings. Frequencies and angles are rounded to float32 where Hugging Face Transformers rounds
+/// them, because at position 100,000 that rounding is visible in the logits.
+/// </summary>
+internal sealed unsafe class RotaryEmbedding
+{
+    private readonly float[] _frequencies;
+    private readonly float _attentionFactor;
+
+    /// <summary>The embedding of vectors of <paramref name="dimension"/> elements.</summary>
+    public RotaryEmbedding(RotaryConfiguration configuration, int dimension)
+    {
+        _frequencies = new float[dimension / 2];
+        for (int i = 0; i < _frequencies.Length; i++)
+        {
+            float frequency = (float)(1 / Math.Pow(configuration.Base, 2.0 * i / dimension));
+            _frequencies[i] = configuration.Scaling switch
+            {
+                RotaryScaling.Linear => (float)(frequency / configuration.Factor),
+                RotaryScaling.Llama3 => Llama3Frequency(configuration, frequency),
+                RotaryScaling.Yarn => YarnFrequency(configuration, frequency, i, dimension),
+                _ => frequency,
+            };
+        }
+
+        _attentionFactor = configuration.Scaling == RotaryScaling.Yarn
+            ? (float)(configuration.AttentionFactor ?? (configuration.Factor <= 1 ? 1 : (0.1 * Math.Log(configuration.Factor)) + 1))
+            : 1;
+    }
+
+    /// <summary>Radians per position of each pair of elements.</summary>
+    public ReadOnlySpan<float> Frequencies => _frequencies;
+
+    /// <summary>Factor on cosines and sines.</summary>
+    public float AttentionFactor => _attentionFactor;
+
+    /// <summary>Computes the row of one position.</summary>
+    /// <param name="position">Index of the token in its sequence.</param>
+    /// <param name="cosines">[dimension / 2], written.</param>
+    /// <param name="sines">[dimension / 2], written.</param>
+    public void Fill(int position, float* cosines, float* sines)
+    {
+        for (int i = 0; i < _frequencies.Length; i++)
+        {
+            (double sine, double cosine) = Math.SinCos(position * _frequencies[i]);
+            cosines[i] = (float)cosine * _attentionFactor;
+            sines[i] = (float)sine * _attentionFactor;
+        }
+    }
+
+    /// <summary>Computes the rows of positions 0 to <paramref name="length"/> - 1.</summary>
+    public RotaryTable CreateTable(int length) => new(this, length, _frequencies.Length);
+
+    private static float Llama3Frequency(RotaryConfiguration configuration, float frequency)
+    {
+        double wavelength = 2 * Math.PI / frequency;
+        if (wavelength < configuration.OriginalLength / configuration.HighFrequencyFactor)
+        {
+            return frequency;
+        }
+
+        if (wavelength > configuration.OriginalLength / configuration.LowFrequencyFactor)
+        {
+            return (float)(frequency / configuration.Factor);
+        }
+
+        double smooth = ((configuration.OriginalLength / wavelength) - configuration.LowFrequencyFactor)
+            / (configuration.HighFrequencyFactor - configuration.LowFrequencyFactor);
+        return (float)(((1 - smooth) * frequency / configuration.Factor) + (smooth * frequency));
+    }
+
+    private static float YarnFrequency(RotaryConfiguration configuration, float frequency, int index, int dimension)
+    {
+        double low = Dimension(configuration.BetaFast);
+        double high = Dimension(configuration.BetaSlow);
+        if (configuration.Truncate)
+        {
+            low = Math.Floor(low);
+            high = Math.Ceiling(high);
+        }
+
+        low = Math.Max(low, 0);
+        high = Math.Min(high, dimension - 1);
+        double ramp = Math.Clamp((index - low) / (high == low ? 0.001 : high - low), 0, 1);
+        return (float)((frequency / configuration.Factor * ramp) + (frequency * (1 - ramp)));
+
+        // The (fractional) pair of elements that turns so many times within the original length.
+        double Dimension(double rotations) =>
+            dimension * Math.Log(configuration.OriginalLength / (rotations * 2 * Math.PI)) / (2 * Math.Log(configuration.Base));
+    }
+}
+
+/// <summary>Cosines and sines of the first positions of a sequence.</summary>
+internal sealed unsafe class RotaryTable : IDisposable
+{
+    private readonly NativeArray<float> _cosines;
+    private readonly NativeArray<float> _sines;
+    private readonly int _width;
+
+    /// <summary>Computes <paramref name="length"/> rows of <paramref name="width"/> elements.</summary>
+    public RotaryTable(RotaryEmbedding embedding, int length, int width)
+    {
+        _width = width;
+        _cosines = new NativeArray<float>((long)length * width);
+        _sines = new NativeArray<float>((long)length * width);
+        const int Block = 256;
+        WorkerPool.For((length + Block - 1) / Block, block =>
+        {
+            for (int position = block * Block; position < Math.Min(length, (block + 1) * Block); position++)
+            {
+                embedding.Fill(position, Cosines(position), Sines(position));
+            }
+        });
+    }
+
+    /// <summary>The row of a position; the next rows follow it.</summary>
+    public float* Cosines(int position) => _cosines.Pointer + ((long)position * _width);
+
+    /// <summary>The row of a position; the next rows follow it.</summary>
+    public float* Sines(int position) => _sines.Pointer + ((long)position * _width);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _cosines.Dispose();
+        _sines.Dispose();
+    }
+}
