@@ -45,4 +45,21 @@ public static class DataTypeExtensions
         DataType.F16 or DataType.BF16 or DataType.I16 => 2,
         _ => 1,
     };
+
+    /// <summary>The value rounded to F16 or BF16, to nearest and ties to even; unchanged for other types.</summary>
+    public static float Round(this DataType type, float value)
+    {
+        if (type == DataType.F16)
+        {
+            return (float)(Half)value;
+        }
+
+        if (type != DataType.BF16 || !float.IsFinite(value))
+        {
+            return value;
+        }
+
+        uint bits = BitConverter.SingleToUInt32Bits(value);
+        return BitConverter.UInt32BitsToSingle((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000);
+    }
 }

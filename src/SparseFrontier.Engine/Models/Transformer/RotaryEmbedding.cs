@@ -11,20 +11,24 @@ internal sealed unsafe class RotaryEmbedding
     private readonly float[] _frequencies;
     private readonly float _attentionFactor;
 
-    /// <summary>The embedding of vectors of <paramref name="dimension"/> elements.</summary>
-    public RotaryEmbedding(RotaryConfiguration configuration, int dimension)
+    /// <summary>The embedding of vectors.</summary>
+    /// <param name="configuration">Base and scaling.</param>
+    /// <param name="dimension">Elements of a vector.</param>
+    /// <param name="frequencyType">Type that the frequencies are rounded to; F32 but in <see cref="ModelVerification"/>.</param>
+    public RotaryEmbedding(RotaryConfiguration configuration, int dimension, DataType frequencyType = DataType.F32)
     {
         _frequencies = new float[dimension / 2];
         for (int i = 0; i < _frequencies.Length; i++)
         {
             float frequency = (float)(1 / Math.Pow(configuration.Base, 2.0 * i / dimension));
-            _frequencies[i] = configuration.Scaling switch
+            frequency = configuration.Scaling switch
             {
                 RotaryScaling.Linear => (float)(frequency / configuration.Factor),
                 RotaryScaling.Llama3 => Llama3Frequency(configuration, frequency),
                 RotaryScaling.Yarn => YarnFrequency(configuration, frequency, i, dimension),
                 _ => frequency,
             };
+            _frequencies[i] = frequencyType.Round(frequency);
         }
 
         _attentionFactor = configuration.Scaling == RotaryScaling.Yarn

@@ -1,184 +1,216 @@
-using SparseFrontier.Attention;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer;
 
 /// <summary>A loaded checkpoint: weights mapped as stored, one forward for every supported family. Thread-safe for reading.</summary>
 public sealed class TransformerModel : IDisposable
 {
+    // Rows of one pass through the decoder; more rows go in several passes, so that scratch memory stays small.
+    private const int MaximumStepRows = 64;
+
+    private readonly byte[] _configurationBytes;
+    private readonly Lazy<string> _contentHash;
+    private readonly DataType _frequencyType;
+    private DecodeStep? _step;
+
+    private TransformerModel(string directory, KernelSet kernels, bool roundFrequencies)
+    {
+        Directory = directory;
+        Kernels = kernels;
+        Configuration = ModelConfiguration.Load(directory);
+        _configurationBytes = File.ReadAllBytes(Path.Combine(directory, "config.json"));
+        _contentHash = new Lazy<string>(ComputeContentHash);
+        Weights = new ModelWeights(directory, Configuration);
+        _frequencyType = roundFrequencies ? Weights.Embedding.DataType : DataType.F32;
+        SlidingRotary = CreateRotary(Configuration.SlidingRotary);
+    }
+
+    /// <summary>The checkpoint directory as given.</summary>
+    public string Directory { get; }
+
+    /// <summary>Name of the checkpoint: its directory's.</summary>
+    public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Directory)));
+
+    /// <summary>The operations that it computes with.</summary>
+    public KernelSet Kernels { get; }
+
+    /// <summary>Shape and constants.</summary>
+    public ModelConfiguration Configuration { get; }
+
+    /// <summary>Number of parameters.</summary>
+    public long ParameterCount => Weights.ParameterCount;
+
+    /// <summary>Bytes of the weights as stored.</summary>
+    public long SizeInBytes => Weights.SizeInBytes;
+
+    /// <summary>
+    /// SHA-256 over configuration, stop tokens and weights (names, types, shapes, bytes), lower-case hexadecimal; the same however the
+    /// weights are spread over files. Computed once, when first asked for: all weights are read.
+    /// </summary>
+    public string ContentHash => _contentHash.Value;
+
+    internal ModelWeights Weights { get; }
+
+    internal RotaryEmbedding SlidingRotary { get; }
+
     /// <summary>Loads a checkpoint directory in Hugging Face layout.</summary>
     /// <param name="directory">Holds config.json and safetensors.</param>
     /// <param name="kernels">Operations to compute with; null for the default.</param>
     /// <exception cref="SparseFrontierException">ModelNotFound, CheckpointUnreadable, CheckpointInvalid or ArchitectureUnsupported.</exception>
-    public static TransformerModel Load(string directory, KernelSet? kernels = null) => throw new NotImplementedException();
+    public static TransformerModel Load(string directory, KernelSet? kernels = null) => Load(directory, kernels, roundFrequencies: false);
 
-    /// <summary>Shape and constants.</summary>
-    public ModelConfiguration Configuration => throw new NotImplementedException();
+    /// <summary>Loads a checkpoint, for <see cref="ModelVerification"/> with rotary frequencies rounded to the type of the weights.</summary>
+    internal static TransformerModel Load(string directory, KernelSet? kernels, bool roundFrequencies)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        return System.IO.Directory.Exists(directory)
+            ? new TransformerModel(directory, kernels ?? KernelSets.Default, roundFrequencies)
+            : throw new SparseFrontierException(
+                ErrorIds.ModelNotFound,
+                $"There is no checkpoint directory '{directory}'. Give a directory that holds config.json and model.safetensors.",
+                directory);
+    }
 
-    /// <summary>Number of parameters.</summary>
-    public long ParameterCount => throw new NotImplementedException();
-
-    /// <summary>SHA-256 over configuration and weights (names, types, shapes, bytes), lower-case hexadecimal; cached beside nothing: computed once a process.</summary>
-    public string ContentHash => throw new NotImplementedException();
-
-    /// <summary>Reads a prompt: layer by layer, rows in chunks (design: memory).</summary>
-    /// <param name="tokens">Token ids.</param>
+    /// <summary>Reads a prompt: layer by layer, rows in chunks.</summary>
+    /// <param name="tokens">Token ids, at least one.</param>
     /// <param name="request">Methods and options.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
-    /// <exception cref="SparseFrontierException">SequenceTooLong.</exception>
-    public PromptState Prefill(ReadOnlySpan<int> tokens, PrefillRequest request, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <exception cref="SparseFrontierException">SequenceTooLong; TokenizerInvalid: a token is not in the vocabulary; what the methods throw.</exception>
+    public PromptState Prefill(ReadOnlySpan<int> tokens, PrefillRequest request, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return Read(tokens, request, null, cancellationToken);
+    }
+
+    /// <summary>Logits at every position of a sequence under dense attention.</summary>
+    /// <param name="tokens">Token ids, at least one.</param>
+    /// <param name="yarnFactor">As in <see cref="PrefillRequest.YarnFactor"/>.</param>
+    /// <param name="cancellationToken">Stops between tiles.</param>
+    /// <returns>[tokens, vocabulary].</returns>
+    /// <exception cref="SparseFrontierException">As <see cref="Prefill"/>.</exception>
+    public float[] ForwardLogits(ReadOnlySpan<int> tokens, double? yarnFactor = null, CancellationToken cancellationToken = default)
+    {
+        float[] logits = new float[checked(tokens.Length * Configuration.VocabularySize)];
+        Read(tokens, new PrefillRequest { YarnFactor = yarnFactor }, logits, cancellationToken).Dispose();
+        return logits;
+    }
 
     /// <summary>
     /// Runs one token of each row through the model. Rows of different sequences are independent; several rows of one sequence are processed
-    /// in order, each seeing those before it. Every row's result is the same whatever other rows are in the call.
+    /// in order, each seeing those before it. Every row's result is the same whatever other rows are in the call. If it ends by an exception,
+    /// every sequence is as it was before the pass of at most 64 rows that was interrupted.
     /// </summary>
     /// <param name="rows">Sequence and token of each row; the position is the sequence's next.</param>
     /// <param name="logits">[rows, vocabulary], written; empty if not wanted.</param>
-    /// <param name="cancellationToken">Stops between layers.</param>
-    public void Step(ReadOnlySpan<StepRow> rows, Span<float> logits, CancellationToken cancellationToken = default) => throw new NotImplementedException();
+    /// <param name="cancellationToken">Stops between matrices.</param>
+    /// <exception cref="SparseFrontierException">SequenceTooLong; TokenizerInvalid: a token is not in the vocabulary.</exception>
+    public unsafe void Step(ReadOnlySpan<StepRow> rows, Span<float> logits, CancellationToken cancellationToken = default)
+    {
+        if (!logits.IsEmpty && logits.Length != (long)rows.Length * Configuration.VocabularySize)
+        {
+            throw new ArgumentException($"Logits of {rows.Length} rows take {(long)rows.Length * Configuration.VocabularySize} elements, not {logits.Length}.", nameof(logits));
+        }
+
+        RequireRows(rows);
+        DecodeStep step = Interlocked.Exchange(ref _step, null) is { } idle && idle.MaximumRows >= Math.Min(rows.Length, MaximumStepRows)
+            ? idle
+            : new DecodeStep(this, Math.Min(rows.Length, MaximumStepRows));
+        try
+        {
+            fixed (float* pointer = logits)
+            {
+                for (int first = 0; first < rows.Length; first += step.MaximumRows)
+                {
+                    ReadOnlySpan<StepRow> pass = rows.Slice(first, Math.Min(step.MaximumRows, rows.Length - first));
+                    step.Run(pass, logits.IsEmpty ? null : pointer + ((long)first * Configuration.VocabularySize), cancellationToken);
+                }
+            }
+        }
+        finally
+        {
+            Interlocked.Exchange(ref _step, step)?.Dispose();
+        }
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
-}
+    public void Dispose()
+    {
+        Interlocked.Exchange(ref _step, null)?.Dispose();
+        Weights.Dispose();
+    }
 
-/// <summary>One token of one sequence.</summary>
-/// <param name="Sequence">The sequence that it continues.</param>
-/// <param name="Token">Token id.</param>
-public readonly record struct StepRow(DecodeSequence Sequence, int Token);
+    /// <summary>The rotary embedding of a configuration.</summary>
+    internal RotaryEmbedding CreateRotary(RotaryConfiguration configuration) => new(configuration, Configuration.HeadDimension, _frequencyType);
 
-/// <summary>How a prompt is read.</summary>
-public sealed record PrefillRequest
-{
-    /// <summary>The prefill method; dense by default.</summary>
-    public PrefillMethod? Method { get; init; }
+    private PromptState Read(ReadOnlySpan<int> tokens, PrefillRequest request, float[]? allLogits, CancellationToken cancellationToken)
+    {
+        if (tokens.IsEmpty)
+        {
+            throw new SparseFrontierException(ErrorIds.SequenceLengthInvalid, "A prompt has at least one token.", 0);
+        }
 
-    /// <summary>Its parameters.</summary>
-    public MethodParameters? Parameters { get; init; }
+        RequireTokens(tokens);
+        RequireLength(tokens.Length, request.MaximumOutputTokens, Configuration.MaximumLength(request.YarnFactor));
+        using var reader = new PromptReader(this, Weights, tokens, request, cancellationToken);
+        return reader.Run(allLogits);
+    }
 
-    /// <summary>Decode configurations that will continue this prompt: all share this one prefill.</summary>
-    public IReadOnlyList<DecodeConfiguration> DecodeConfigurations { get; init; } = [];
+    private void RequireRows(ReadOnlySpan<StepRow> rows)
+    {
+        foreach (StepRow row in rows)
+        {
+            if (row.Sequence.Model != this)
+            {
+                throw new ArgumentException("A sequence was started from another model.", nameof(rows));
+            }
 
-    /// <summary>Layers that stay dense under every method of the request, prefill and decode.</summary>
-    public IReadOnlyList<int> DenseLayers { get; init; } = [];
+            RequireTokens([row.Token]);
+            int more = 0;
+            foreach (StepRow other in rows)
+            {
+                more += other.Sequence == row.Sequence ? 1 : 0;
+            }
 
-    /// <summary>Called after each layer with the number of layers done.</summary>
-    public Action<int>? LayerDone { get; init; }
+            RequireLength(row.Sequence.Length, more, row.Sequence.MaximumLength);
+        }
+    }
 
-    /// <summary>Observes each global layer's queries, keys and values before attention (calibration, traces).</summary>
-    public Action<PromptLayer>? LayerObserver { get; init; }
+    private void RequireTokens(ReadOnlySpan<int> tokens)
+    {
+        foreach (int token in tokens)
+        {
+            if ((uint)token >= (uint)Configuration.VocabularySize)
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.TokenizerInvalid,
+                    FormattableString.Invariant($"Token {token} is not in the vocabulary of '{Name}', which has {Configuration.VocabularySize} tokens; the tokenizer belongs to another checkpoint."),
+                    token);
+            }
+        }
+    }
 
-    /// <summary>Seed of the sample, for methods that draw random numbers.</summary>
-    public long Seed { get; init; }
+    private void RequireLength(int length, int more, int maximum)
+    {
+        if ((long)length + more > maximum)
+        {
+            string advice = Configuration.ExtendsByYarn
+                ? FormattableString.Invariant($", or give a YaRN factor of at least {(double)(length + more) / Configuration.NativeContextLength:R}")
+                : string.Empty;
+            throw new SparseFrontierException(
+                ErrorIds.SequenceTooLong,
+                FormattableString.Invariant($"{length} tokens and {more} to follow exceed the {maximum} that '{Name}' allows. Use a shorter sequence, fewer output tokens or a model with a longer context{advice}."),
+                length + more);
+        }
+    }
 
-    /// <summary>YaRN factor that replaces the configuration's rotary scaling; null: as configured.</summary>
-    public double? YarnFactor { get; init; }
-}
-
-/// <summary>A decode method with its parameters.</summary>
-/// <param name="Method">The method.</param>
-/// <param name="Parameters">Its parameters.</param>
-public sealed record DecodeConfiguration(DecodeMethod Method, MethodParameters Parameters);
-
-/// <summary>A prompt that was read: its last logits, its cache, its statistics. Dispose after the sequences started from it.</summary>
-public sealed class PromptState : IDisposable
-{
-    /// <summary>Logits of the prompt's last token, [vocabulary].</summary>
-    public float[] LastLogits => throw new NotImplementedException();
-
-    /// <summary>Prompt tokens.</summary>
-    public int Length => throw new NotImplementedException();
-
-    /// <summary>What was attended, and how long it took.</summary>
-    public PrefillStatistics Statistics => throw new NotImplementedException();
-
-    /// <summary>Starts a sequence that continues the prompt under one of the request's decode configurations.</summary>
-    /// <param name="configuration">Index into <see cref="PrefillRequest.DecodeConfigurations"/>.</param>
-    public DecodeSequence StartSequence(int configuration) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
-}
-
-/// <summary>A sequence being generated: its own cache tail and counters.</summary>
-public sealed class DecodeSequence : IDisposable
-{
-    /// <summary>Tokens appended since the prompt.</summary>
-    public int GeneratedLength => throw new NotImplementedException();
-
-    /// <summary>What was attended and read so far.</summary>
-    public DecodeStatistics Statistics => throw new NotImplementedException();
-
-    /// <summary>Forgets all but the first <paramref name="generatedLength"/> appended tokens (to score a gold answer after generating); the statistics stay.</summary>
-    public void Truncate(int generatedLength) => throw new NotImplementedException();
-
-    /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
-}
-
-/// <summary>Counters of one prefill, over global-attention layers unless said otherwise.</summary>
-public sealed record PrefillStatistics
-{
-    /// <summary>Query-key pairs attended, summed over layers and query heads, element-exact.</summary>
-    public long AttendedPairs { get; init; }
-
-    /// <summary>Pairs that dense causal attention would attend.</summary>
-    public long CausalPairs { get; init; }
-
-    /// <summary>Attended pairs that the method always keeps.</summary>
-    public long ForcedPairs { get; init; }
-
-    /// <summary>Attended pairs of the whole model, sliding-window layers included.</summary>
-    public long AttendedPairsAllLayers { get; init; }
-
-    /// <summary>Dense pairs of the whole model, sliding-window layers included.</summary>
-    public long CausalPairsAllLayers { get; init; }
-
-    /// <summary>Pairs that the kernels computed, tiles and padding included.</summary>
-    public long ExecutedPairs { get; init; }
-
-    /// <summary>The reference's own figure, mean over heads and layers; null where it is not measured.</summary>
-    public double? NominalSparsity { get; init; }
-
-    /// <summary>Seconds spent selecting (prefill method and evictions).</summary>
-    public double IndexSeconds { get; init; }
-
-    /// <summary>Seconds spent in attention.</summary>
-    public double AttentionSeconds { get; init; }
-
-    /// <summary>Seconds in all.</summary>
-    public double TotalSeconds { get; init; }
-}
-
-/// <summary>Counters of one sequence's steps, over global-attention layers.</summary>
-public sealed record DecodeStatistics
-{
-    /// <summary>Cached tokens attended, summed over steps, layers and query heads.</summary>
-    public long AttendedTokens { get; init; }
-
-    /// <summary>Tokens that a dense decode would attend.</summary>
-    public long DenseTokens { get; init; }
-
-    /// <summary>Attended tokens that the method always keeps.</summary>
-    public long ForcedTokens { get; init; }
-
-    /// <summary>Share of the prompt cache kept after prefill, summed over layers and KV heads: kept tokens.</summary>
-    public long KeptPromptTokens { get; init; }
-
-    /// <summary>Prompt tokens over layers and KV heads before eviction.</summary>
-    public long PromptTokens { get; init; }
-
-    /// <summary>Bytes of keys, values and index data read.</summary>
-    public long BytesRead { get; init; }
-
-    /// <summary>Bytes of cache that this sequence needs at its end (shared prompt included).</summary>
-    public long CacheBytes { get; init; }
-
-    /// <summary>Steps.</summary>
-    public int Steps { get; init; }
-
-    /// <summary>Seconds spent selecting.</summary>
-    public double IndexSeconds { get; init; }
-
-    /// <summary>Seconds spent in attention.</summary>
-    public double AttentionSeconds { get; init; }
+    private string ComputeContentHash()
+    {
+        string stops = string.Join(',', Configuration.StopTokens.Select(t => t.ToString(CultureInfo.InvariantCulture)));
+        byte[] message = [.. SHA256.HashData(_configurationBytes), .. SHA256.HashData(Encoding.ASCII.GetBytes(stops)), .. Weights.Hash(CancellationToken.None)];
+        return Convert.ToHexStringLower(SHA256.HashData(message));
+    }
 }

@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using SparseFrontier.Attention;
+using SparseFrontier.Kernels;
+
+namespace SparseFrontier.Models.Transformer;
+
+/// <summary>Sums over the layers of one prefill; see <see cref="PrefillStatistics"/>.</summary>
+internal sealed class PrefillCounters
+{
+    private readonly List<double> _nominal = [];
+    private long _attended;
+    private long _causal;
+    private long _forced;
+    private long _sliding;
+    private long _executed;
+    private double _indexSeconds;
+    private double _attentionSeconds;
+
+    public T TimeIndex<T>(Func<T> select)
+    {
+        long start = Stopwatch.GetTimestamp();
+        T selection = select();
+        _indexSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return selection;
+    }
+
+    public void TimeAttention(Action attend)
+    {
+        long start = Stopwatch.GetTimestamp();
+        attend();
+        _attentionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    public void CountGlobal(KernelSet kernels, IReadOnlyList<AttentionPlan> plans, PrefillSelection? selection, int queryHeads, int length)
+    {
+        long causal = (long)length * (length + 1) / 2 * queryHeads;
+        _causal += causal;
+        _attended += selection?.CountPairs(queryHeads) ?? causal;
+        _forced += selection?.ForcedPairs ?? 0;
+        _executed += plans.Count == 1
+            ? kernels.CountExecutedPairs(plans[0], 0) * queryHeads
+            : plans.Sum(p => kernels.CountExecutedPairs(p, 0));
+        if (selection is { NominalSparsity.Length: > 0 })
+        {
+            _nominal.Add(selection.NominalSparsity.Average());
+        }
+    }
+
+    public void CountSliding(long pairs) => _sliding += pairs;
+
+    public PrefillStatistics ToStatistics(double totalSeconds) => new()
+    {
+        AttendedPairs = _attended,
+        CausalPairs = _causal,
+        ForcedPairs = _forced,
+        AttendedPairsAllLayers = _attended + _sliding,
+        CausalPairsAllLayers = _causal + _sliding,
+        ExecutedPairs = _executed,
+        NominalSparsity = _nominal.Count > 0 ? _nominal.Average() : null,
+        IndexSeconds = _indexSeconds,
+        AttentionSeconds = _attentionSeconds,
+        TotalSeconds = totalSeconds,
+    };
+}

@@ -1,0 +1,42 @@
+using SparseFrontier.Attention;
+
+namespace SparseFrontier.Models.Transformer;
+
+/// <summary>How a prompt is read.</summary>
+public sealed record PrefillRequest
+{
+    /// <summary>The prefill method; dense by default.</summary>
+    public PrefillMethod? Method { get; init; }
+
+    /// <summary>Its parameters; its defaults where null.</summary>
+    public MethodParameters? Parameters { get; init; }
+
+    /// <summary>Decode configurations that will continue this prompt: all share this one prefill. Without any, no cache is kept.</summary>
+    public IReadOnlyList<DecodeConfiguration> DecodeConfigurations { get; init; } = [];
+
+    /// <summary>Layers that stay dense under every method of the request, prefill and decode.</summary>
+    public IReadOnlyList<int> DenseLayers { get; init; } = [];
+
+    /// <summary>Tokens that are to follow the prompt; counted against the context length before any work is done.</summary>
+    public int MaximumOutputTokens { get; init; }
+
+    /// <summary>Called after each layer with the number of layers done.</summary>
+    public Action<int>? LayerDone { get; init; }
+
+    /// <summary>Observes each global layer's queries, keys and values before attention (calibration, traces); valid during the call only.</summary>
+    public Action<PromptLayer>? LayerObserver { get; init; }
+
+    /// <summary>Seed of the sample, for methods that draw random numbers.</summary>
+    public long Seed { get; init; }
+
+    /// <summary>YaRN factor that replaces the configuration's rotary scaling (<see cref="ModelConfiguration.YarnFactorFor"/>); null: as configured.</summary>
+    public double? YarnFactor { get; init; }
+
+    /// <summary>Rows computed at a time; null: as memory suggests. It never changes a result.</summary>
+    internal int? ChunkRows { get; init; }
+}
+
+/// <summary>A decode method with its parameters.</summary>
+/// <param name="Method">The method.</param>
+/// <param name="Parameters">Its parameters.</param>
+public sealed record DecodeConfiguration(DecodeMethod Method, MethodParameters Parameters);

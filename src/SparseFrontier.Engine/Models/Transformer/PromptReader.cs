@@ -1,0 +1,278 @@
+using System.Diagnostics;
+using SparseFrontier.Attention;
+using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Models.Transformer;
+
+/// <summary>
+/// Reads one prompt layer by layer, the rows of each layer in chunks: beside the cache only the residual stream and one layer's queries of
+/// the whole prompt are kept, so that a method sees all queries and keys of a layer before it selects.
+/// </summary>
+internal sealed unsafe class PromptReader : IDisposable
+{
+    // Scratch for a chunk's rows; large enough chunks for matrix products, small against the 512 MB that a prefill may take beside its cache.
+    private const long ChunkBytes = 96L << 20;
+    private const int MaximumChunkRows = 512;
+
+    private readonly TransformerModel _model;
+    private readonly ModelConfiguration _configuration;
+    private readonly PrefillRequest _request;
+    private readonly CancellationToken _cancellationToken;
+    private readonly int[] _tokens;
+    private readonly int _length;
+    private readonly int _chunkRows;
+    private readonly Forward _forward;
+    private readonly RotaryTable _rotary;
+    private readonly RotaryTable? _slidingRotary;
+    private readonly NativeArray<float> _residual;
+    private readonly NativeArray<float> _queries;
+    private readonly NativeArray<float> _keys;
+    private readonly NativeArray<float> _values;
+    private readonly PromptState _state;
+    private readonly PrefillCounters _counters = new();
+
+    /// <summary>Checks the request and allocates memory.</summary>
+    public PromptReader(TransformerModel model, ModelWeights weights, ReadOnlySpan<int> tokens, PrefillRequest request, CancellationToken cancellationToken)
+    {
+        _model = model;
+        _configuration = model.Configuration;
+        _request = request;
+        _cancellationToken = cancellationToken;
+        _length = tokens.Length;
+        RotaryEmbedding rotary = model.CreateRotary(_configuration.RotaryFor(request.YarnFactor));
+        _state = new PromptState(model, _length, request, rotary);
+        _chunkRows = Math.Min(_length, request.ChunkRows ?? ChunkRows(_configuration));
+        _forward = new Forward(model.Kernels, weights, _configuration, _chunkRows, fewRows: false);
+        _rotary = rotary.CreateTable(_length);
+        _slidingRotary = _configuration.GlobalLayerCount < _configuration.LayerCount ? model.SlidingRotary.CreateTable(_length) : null;
+        _residual = new NativeArray<float>((long)_length * _configuration.HiddenSize);
+        _queries = new NativeArray<float>((long)_length * _configuration.QueryHeads * _configuration.HeadDimension);
+        _keys = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
+        _values = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
+        _tokens = tokens.ToArray();
+    }
+
+    /// <summary>Runs all layers.</summary>
+    /// <param name="allLogits">[length, vocabulary], written; or null.</param>
+    public PromptState Run(float[]? allLogits)
+    {
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            WorkerPool.For(_length, row => _forward.Embed(_tokens[row], Residual(row)), _cancellationToken);
+            for (int layer = 0; layer < _configuration.LayerCount; layer++)
+            {
+                ReadLayer(layer, _model.Weights.Layers[layer]);
+                _request.LayerDone?.Invoke(layer + 1);
+            }
+
+            WriteLogits(allLogits);
+        }
+        catch
+        {
+            _state.Dispose();
+            throw;
+        }
+
+        double evictions = _state.Caches.Sum(c => c.EvictionSeconds);
+        _state.Statistics = _counters.ToStatistics(Stopwatch.GetElapsedTime(start).TotalSeconds - evictions);
+        return _state;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _forward.Dispose();
+        _rotary.Dispose();
+        _slidingRotary?.Dispose();
+        _residual.Dispose();
+        _queries.Dispose();
+        _keys.Dispose();
+        _values.Dispose();
+    }
+
+    private static int ChunkRows(ModelConfiguration c)
+    {
+        long rowBytes = sizeof(float) * (c.HiddenSize + (2L * c.IntermediateSize) + (2L * c.KvHeads * c.HeadDimension));
+        return (int)Math.Clamp(ChunkBytes / rowBytes / 32 * 32, 32, MaximumChunkRows);
+    }
+
+    private void ReadLayer(int layer, LayerWeights weights)
+    {
+        ModelConfiguration c = _configuration;
+        var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension);
+        bool kept = false;
+        try
+        {
+            RotaryTable rotary = c.IsGlobal(layer) ? _rotary : _slidingRotary!;
+            foreach ((int first, int rows) in Chunks())
+            {
+                _forward.Project(weights, Residual(first), rows, rotary.Cosines(first), rotary.Sines(first), Queries(first), _keys.Pointer, _values.Pointer, _cancellationToken);
+                Store(block, first, rows);
+            }
+
+            kept = c.IsGlobal(layer) ? AttendGlobally(layer, block) : AttendWindow(layer, block);
+            foreach ((int first, int rows) in Chunks())
+            {
+                _forward.Finish(weights, Queries(first), Residual(first), rows, _cancellationToken);
+            }
+        }
+        finally
+        {
+            if (!kept)
+            {
+                block.Dispose();
+            }
+        }
+    }
+
+    // Attention writes over the queries. Returns whether a configuration keeps the whole block.
+    private bool AttendGlobally(int layer, KeyValueBlock block)
+    {
+        HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, _configuration.QueryHeads, _length, _configuration.HeadDimension);
+        var seen = new PromptLayer
+        {
+            Layer = layer,
+            Queries = queries,
+            Keys = block.Keys,
+            Values = block.Values,
+            Scale = _configuration.AttentionScale,
+            Kernels = _model.Kernels,
+            Seed = _request.Seed,
+            CancellationToken = _cancellationToken,
+        };
+        _request.LayerObserver?.Invoke(seen);
+        bool dense = _state.DenseLayers.Contains(layer);
+        PrefillSelection? selection = dense || _request.Method is not { } method ? null
+            : _counters.TimeIndex(() => method.Select(seen, _request.Parameters ?? method.CreateParameters()));
+        bool kept = KeepBlocks(layer, seen, block, evict: !dense);
+
+        IReadOnlyList<AttentionPlan> plans = selection?.Plans ?? [AttentionPlan.Dense(_length)];
+        _counters.TimeAttention(() =>
+            _model.Kernels.PrefillAttention(queries, seen.Keys, seen.Values, seen.Scale, plans, slidingWindow: 0, queries, _cancellationToken));
+        _counters.CountGlobal(_model.Kernels, plans, selection, _configuration.QueryHeads, _length);
+        return kept;
+    }
+
+    private bool AttendWindow(int layer, KeyValueBlock block)
+    {
+        int window = _configuration.SlidingWindows[layer];
+        int kept = Math.Min(_length, window - 1);
+        if (_state.Caches.Count > 0)
+        {
+            int[] last = [.. Enumerable.Range(_length - kept, kept)];
+            KeyValueBlock tail = Copy(block, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
+            foreach (PromptCache cache in _state.Caches)
+            {
+                cache.Blocks[layer] = tail;
+            }
+        }
+
+        HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, _configuration.QueryHeads, _length, _configuration.HeadDimension);
+        IReadOnlyList<AttentionPlan> plans = [WindowPlan(window)];
+        _counters.TimeAttention(() =>
+            _model.Kernels.PrefillAttention(queries, block.Keys, block.Values, _configuration.AttentionScale, plans, window, queries, _cancellationToken));
+        _counters.CountSliding(plans[0].CountPairs(window) * _configuration.QueryHeads);
+        return false;
+    }
+
+    // Evicts for each decode configuration, copying only what it keeps. Returns whether one keeps everything.
+    private bool KeepBlocks(int layer, PromptLayer seen, KeyValueBlock block, bool evict)
+    {
+        bool whole = false;
+        for (int i = 0; i < _state.Caches.Count; i++)
+        {
+            PromptCache cache = _state.Caches[i];
+            DecodeConfiguration configuration = _request.DecodeConfigurations[i];
+            long start = Stopwatch.GetTimestamp();
+            KeptTokens? tokens = evict ? configuration.Method.Compress(seen, configuration.Parameters) : null;
+            cache.Blocks[layer] = tokens is null ? block : Copy(block, tokens.ByHead);
+            cache.ForcedTokens[layer] = tokens?.ForcedCount ?? -1;
+            cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+            whole |= tokens is null;
+        }
+
+        return whole;
+    }
+
+    private static KeyValueBlock Copy(KeyValueBlock block, int[][] tokens)
+    {
+        var copy = new KeyValueBlock([.. tokens.Select(t => t.Length)], block.Dimension);
+        long bytes = block.Dimension * sizeof(float);
+        WorkerPool.For(tokens.Length, head =>
+        {
+            for (int i = 0; i < tokens[head].Length; i++)
+            {
+                Buffer.MemoryCopy(block.Key(head, tokens[head][i]), copy.Key(head, i), bytes, bytes);
+                Buffer.MemoryCopy(block.Value(head, tokens[head][i]), copy.Value(head, i), bytes, bytes);
+            }
+        });
+        return copy;
+    }
+
+    // Each tile's keys from its first row's window on, so that the kernel skips what no row of the tile sees.
+    private AttentionPlan WindowPlan(int window)
+    {
+        const int TileRows = 64;
+        int tiles = (_length + TileRows - 1) / TileRows;
+        var ranges = new KeyRange[tiles];
+        for (int tile = 0; tile < tiles; tile++)
+        {
+            ranges[tile] = new KeyRange(Math.Max(0, (tile * TileRows) - window + 1), Math.Min(_length, (tile + 1) * TileRows));
+        }
+
+        return new AttentionPlan(_length, TileRows, [.. Enumerable.Range(0, tiles + 1)], ranges, new int[tiles + 1], []);
+    }
+
+    private void Store(KeyValueBlock block, int first, int rows)
+    {
+        int dimension = _configuration.HeadDimension;
+        int heads = _configuration.KvHeads;
+        long bytes = dimension * sizeof(float);
+        for (int row = 0; row < rows; row++)
+        {
+            for (int head = 0; head < heads; head++)
+            {
+                long source = (((long)row * heads) + head) * dimension;
+                Buffer.MemoryCopy(_keys.Pointer + source, block.Key(head, first + row), bytes, bytes);
+                Buffer.MemoryCopy(_values.Pointer + source, block.Value(head, first + row), bytes, bytes);
+            }
+        }
+    }
+
+    private void WriteLogits(float[]? allLogits)
+    {
+        int vocabulary = _configuration.VocabularySize;
+        if (allLogits is not null)
+        {
+            fixed (float* logits = allLogits)
+            {
+                foreach ((int first, int rows) in Chunks())
+                {
+                    _forward.Logits(Residual(first), rows, logits + ((long)first * vocabulary), _cancellationToken);
+                }
+            }
+        }
+
+        float[] last = new float[vocabulary];
+        fixed (float* logits = last)
+        {
+            _forward.Logits(Residual(_length - 1), 1, logits, _cancellationToken);
+        }
+
+        _state.LastLogits = last;
+    }
+
+    private IEnumerable<(int First, int Rows)> Chunks()
+    {
+        for (int first = 0; first < _length; first += _chunkRows)
+        {
+            yield return (first, Math.Min(_chunkRows, _length - first));
+        }
+    }
+
+    private float* Residual(int row) => _residual.Pointer + ((long)row * _configuration.HiddenSize);
+
+    private float* Queries(int row) => _queries.Pointer + ((long)row * _configuration.QueryHeads * _configuration.HeadDimension);
+}
