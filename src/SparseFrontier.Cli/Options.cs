@@ -1,0 +1,91 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace SparseFrontier.Cli;
+
+/// <summary>Makes options whose values are lists, separated by commas or by repeating the option, in the invariant culture.</summary>
+internal static class Options
+{
+    /// <summary>A list of texts.</summary>
+    public static Option<string[]> Texts(string name, string description, string valueName) => new(name)
+    {
+        Description = description,
+        HelpName = valueName,
+        Arity = ArgumentArity.ZeroOrMore,
+        DefaultValueFactory = _ => [],
+        CustomParser = result => [.. Parts(result)],
+    };
+
+    /// <summary>A list of whole numbers.</summary>
+    public static Option<int[]> Integers(string name, string description, string valueName) =>
+        List<int>(name, description, valueName, "a whole number", (string text, out int value) =>
+            int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value));
+
+    /// <summary>A list of large whole numbers.</summary>
+    public static Option<long[]> Longs(string name, string description, string valueName) =>
+        List<long>(name, description, valueName, "a whole number", (string text, out long value) =>
+            long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value));
+
+    /// <summary>A list of numbers.</summary>
+    public static Option<double[]> Numbers(string name, string description, string valueName) =>
+        List<double>(name, description, valueName, "a number", (string text, out double value) =>
+            double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value));
+
+    /// <summary>"Name=value" texts, joined as the engine takes them.</summary>
+    public static Option<string[]> Assignments(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "name=value",
+        Arity = ArgumentArity.ZeroOrMore,
+        DefaultValueFactory = _ => [],
+        CustomParser = result =>
+        {
+            string[] parts = [.. result.Tokens.SelectMany(t => t.Value.Split([',', ';'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+            if (parts.FirstOrDefault(p => p.IndexOf('=', StringComparison.Ordinal) < 1) is string wrong)
+            {
+                result.AddError($"'{wrong}' of {name} is not of the form name=value.");
+            }
+
+            return parts;
+        },
+    };
+
+    /// <summary>A text with a default.</summary>
+    public static Option<string> Text(string name, string description, string valueName, string value = "") => new(name)
+    {
+        Description = description,
+        HelpName = valueName,
+        DefaultValueFactory = _ => value,
+    };
+
+    private delegate bool TryParse<T>(string text, out T value);
+
+    private static Option<T[]> List<T>(string name, string description, string valueName, string kind, TryParse<T> parse) => new(name)
+    {
+        Description = description,
+        HelpName = valueName,
+        Arity = ArgumentArity.ZeroOrMore,
+        DefaultValueFactory = _ => [],
+        CustomParser = result =>
+        {
+            var values = new List<T>();
+            foreach (string part in Parts(result))
+            {
+                if (parse(part, out T value))
+                {
+                    values.Add(value);
+                }
+                else
+                {
+                    result.AddError($"'{part}' of {name} is not {kind}.");
+                }
+            }
+
+            return [.. values];
+        },
+    };
+
+    private static IEnumerable<string> Parts(ArgumentResult result) =>
+        result.Tokens.SelectMany(t => t.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+}

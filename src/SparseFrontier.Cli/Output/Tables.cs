@@ -1,0 +1,135 @@
+using System.Globalization;
+using SparseFrontier.Reporting;
+
+namespace SparseFrontier.Cli.Output;
+
+/// <summary>The tables that verbs print.</summary>
+internal static class Tables
+{
+    /// <summary>Runs, a table for each model, task and length.</summary>
+    public static void Results(TextWriter writer, IEnumerable<SparseAttentionResult> results)
+    {
+        foreach (var group in results.GroupBy(r => (r.Model, r.Task, r.SequenceLength)))
+        {
+            writer.WriteLine();
+            writer.WriteLine(FormattableString.Invariant($"{group.Key.Task} at {group.Key.SequenceLength} tokens, {group.Key.Model}"));
+            SparseAttentionResult[] rows = [.. group];
+            TextTable.Write(
+                writer,
+                rows,
+                new("Method", r => CellText.Methods(r.Method, r.DecodeMethod)),
+                new("Asked", r => CellText.Requested(r.RequestedSparsity, r.RequestedDecodeSparsity), Right: true),
+                new("Prefill", r => CellText.Fraction(r.PrefillSparsity), Right: true),
+                new("Decode", r => CellText.Fraction(r.DecodeSparsity), Right: true),
+                new("Score", r => CellText.Score(r.Score), Right: true),
+                new("95 %", r => CellText.Interval(r.ScoreLow, r.ScoreHigh)),
+                new("n", r => r.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Seconds", r => CellText.Seconds(r.ElapsedSeconds), Right: true),
+                new("Status", r => r.Status.ToString()));
+            foreach (string note in rows.Where(r => !string.IsNullOrEmpty(r.Message)).Select(r => $"{CellText.Methods(r.Method, r.DecodeMethod)}: {r.Message}").Distinct())
+            {
+                writer.WriteLine($"  {note}");
+            }
+        }
+    }
+
+    /// <summary>Frontiers, a table for each model, task and length.</summary>
+    public static void Frontiers(TextWriter writer, IEnumerable<SparsityPoint> points)
+    {
+        foreach (var group in points.GroupBy(p => (p.Model, p.Task, p.SequenceLength)))
+        {
+            SparsityPoint[] rows = [.. group];
+            writer.WriteLine();
+            writer.WriteLine(FormattableString.Invariant(
+                $"{rows[0].ValueName} against {rows[0].CostName}: {group.Key.Task} at {group.Key.SequenceLength} tokens, {group.Key.Model} (* on the frontier)"));
+            TextTable.Write(
+                writer,
+                rows,
+                new("", p => p.IsOptimal ? "*" : ""),
+                new("Method", p => CellText.Methods(p.Method, p.DecodeMethod)),
+                new("Prefill", p => CellText.Fraction(p.PrefillSparsity), Right: true),
+                new("Decode", p => CellText.Fraction(p.DecodeSparsity), Right: true),
+                new(rows[0].CostName, p => CellText.Cost(p.Cost), Right: true),
+                new(rows[0].ValueName, p => CellText.Score(p.Value), Right: true),
+                new("95 %", p => CellText.Interval(p.ValueLow, p.ValueHigh)),
+                new("Dominated by", p => p.DominatedBy ?? ""));
+        }
+    }
+
+    /// <summary>Samples.</summary>
+    public static void Samples(TextWriter writer, IReadOnlyList<SampleResult> samples) => TextTable.Write(
+        writer,
+        samples,
+        new("Run", s => s.RunId.Length > 8 ? s.RunId[..8] : s.RunId),
+        new("Index", s => s.Index.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Score", s => CellText.Score(s.Score), Right: true),
+        new("Prefill", s => CellText.Fraction(s.PrefillSparsity), Right: true),
+        new("Decode", s => CellText.Fraction(s.DecodeSparsity), Right: true),
+        new("Failure", s => s.FormatFailure ?? ""),
+        new("Output", s => s.Output.ReplaceLineEndings(" ")));
+
+    /// <summary>Specifications.</summary>
+    public static void Specifications(TextWriter writer, IReadOnlyList<RunSpecification> specifications) => TextTable.Write(
+        writer,
+        specifications,
+        new("Method", s => CellText.Methods(s.Method, s.DecodeMethod)),
+        new("Asked", s => CellText.Requested(s.Sparsity, s.DecodeSparsity), Right: true),
+        new("Task", s => s.Task),
+        new("Length", s => s.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Samples", s => s.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Seed", s => s.Seed.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Model", s => s.Model));
+
+    /// <summary>Methods.</summary>
+    public static void Methods(TextWriter writer, IReadOnlyList<SparseAttentionMethod> methods) => TextTable.Write(
+        writer,
+        methods,
+        new("Name", m => m.Name),
+        new("Phase", m => m.Phase),
+        new("Budget", m => m.Budget),
+        new("Parameters", m => m.Parameters.Replace(";", " ", StringComparison.Ordinal)));
+
+    /// <summary>Tasks.</summary>
+    public static void Tasks(TextWriter writer, IReadOnlyList<SparseAttentionTask> tasks) => TextTable.Write(
+        writer,
+        tasks,
+        new("Name", t => t.Name),
+        new("Category", t => t.Category),
+        new("Metric", t => t.Metric),
+        new("Description", t => t.Description));
+
+    /// <summary>Models.</summary>
+    public static void Models(TextWriter writer, IReadOnlyList<SparseAttentionModel> models) => TextTable.Write(
+        writer,
+        models,
+        new("Name", m => m.IsDefault ? $"{m.Name} (default)" : m.Name),
+        new("Architecture", m => m.Architecture),
+        new("Parameters", m => CellText.Count(m.ParameterCount), Right: true),
+        new("Layers", m => m.LayerCount.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Heads", m => FormattableString.Invariant($"{m.HeadCount}/{m.KvHeadCount}"), Right: true),
+        new("Context", m => m.ContextLength.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Size", m => CellText.Bytes(m.SizeBytes), Right: true),
+        new("Path", m => m.Path));
+
+    /// <summary>Devices.</summary>
+    public static void Devices(TextWriter writer, IReadOnlyList<SparseAttentionDevice> devices) => TextTable.Write(
+        writer,
+        devices,
+        new("Name", d => d.Name),
+        new("Processors", d => d.ProcessorCount.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Memory", d => CellText.Bytes(d.MemoryBytes), Right: true),
+        new("Instructions", d => d.InstructionSet),
+        new("Description", d => d.Description));
+
+    /// <summary>Kernel tests.</summary>
+    public static void Kernels(TextWriter writer, IReadOnlyList<KernelCorrectnessResult> results) => TextTable.Write(
+        writer,
+        results,
+        new("", r => r.Passed ? "ok" : "FAILED"),
+        new("Kernel", r => r.Kernel),
+        new("Backend", r => r.Backend),
+        new("Type", r => r.DataType),
+        new("Error", r => r.MaximumRelativeError.ToString("E1", CultureInfo.InvariantCulture), Right: true),
+        new("Allowed", r => r.Tolerance.ToString("E1", CultureInfo.InvariantCulture), Right: true),
+        new("Shape", r => r.Shape));
+}

@@ -1,0 +1,26 @@
+using System.CommandLine;
+using SparseFrontier.Cli.Verbs;
+
+namespace SparseFrontier.Cli;
+
+/// <summary>All verbs. A new verb is one file and one line here.</summary>
+internal static class Root
+{
+    /// <summary>The command line.</summary>
+    public static RootCommand Create() =>
+        new("Runs sparse-attention methods on long-context tasks and tells which method at which sparsity is worth it.")
+        {
+            CommonOptions.Json,
+            CommonOptions.Verbose,
+            RunVerb.Create(),
+            ParetoVerb.Create(),
+            ResultsVerb.Create(),
+            MethodsVerb.Create(),
+            TasksVerb.Create(),
+            ModelsVerb.Create(),
+            DevicesVerb.Create(),
+            TokenizeVerb.Create(),
+            new Command("task", "Generates and scores samples of a task.") { TaskGenerateVerb.Create(), TaskScoreVerb.Create() },
+            new Command("kernels", "Checks the kernels.") { KernelsTestVerb.Create() },
+        };
+}

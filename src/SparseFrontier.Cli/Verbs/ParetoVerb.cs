@@ -1,0 +1,38 @@
+using System.CommandLine;
+using SparseFrontier.Cli.Output;
+using SparseFrontier.Experiments.Operations;
+
+namespace SparseFrontier.Cli.Verbs;
+
+/// <summary><c>sparsefrontier pareto</c>: which runs no other run beats in both cost and value.</summary>
+internal static class ParetoVerb
+{
+    /// <summary>Runs are compared with one another within a model, task and length.</summary>
+    public static IReadOnlyList<string> Groups { get; } = ["Model", "Task", "SequenceLength"];
+
+    public static Command Create()
+    {
+        Argument<string[]> results = ResultFilters.Paths();
+        Option<string> cost = Options.Text("--cost", "Column of cost, such as Density, PrefillSeconds, DecodeSeconds or BytesRead; less is better.", "COLUMN", "Density");
+        Option<string> value = Options.Text("--value", "Column of value; more is better.", "COLUMN", "Score");
+        Option<string[]> groupBy = Options.Texts("--group-by", "Columns that divide the rows into groups; without it Model, Task and SequenceLength.", "COLUMN,...");
+        var optimalOnly = new Option<bool>("--optimal-only") { Description = "Only the points on the frontier." };
+        return new Command("pareto", "Finds which runs no other run beats in both cost and value.") { results, cost, value, groupBy, optimalOnly }.Does((parsed, sink, token) =>
+        {
+            var rows = new List<SparseAttentionResult>();
+            sink.Receiver = item => rows.Add((SparseAttentionResult)item);
+            new GetResultOperation { Path = parsed.GetValue(results)! }.Execute(sink, token);
+            sink.Receiver = null;
+            string[] groups = parsed.GetValue(groupBy)!;
+            new GetParetoOperation
+            {
+                Results = rows,
+                Cost = parsed.GetValue(cost)!,
+                Value = parsed.GetValue(value)!,
+                GroupBy = groups.Length > 0 ? groups : Groups,
+                OptimalOnly = parsed.GetValue(optimalOnly),
+            }.Execute(sink, token);
+            Tables.Frontiers(sink.Output, sink.Objects.OfType<SparsityPoint>());
+        });
+    }
+}

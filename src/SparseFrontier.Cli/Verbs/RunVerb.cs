@@ -1,0 +1,75 @@
+using System.CommandLine;
+using SparseFrontier.Cli.Output;
+using SparseFrontier.Experiments.Operations;
+
+namespace SparseFrontier.Cli.Verbs;
+
+/// <summary><c>sparsefrontier run</c>: runs a grid and shows scores, the frontier, and where the results are.</summary>
+internal static class RunVerb
+{
+    public static Command Create()
+    {
+        var sweep = new SweepOptions();
+        var batch = new Option<int>("--batch") { Description = "Sequences generated side by side at most; changes speed and memory, never results.", HelpName = "n", DefaultValueFactory = _ => 8 };
+        Option<string> results = Options.Text("--results", "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.", "DIR");
+        var force = new Option<bool>("--force") { Description = "Repeat runs that are finished." };
+        var whatIf = new Option<bool>("--what-if") { Description = "Only list the runs." };
+        var command = new Command("run", "Runs methods on tasks; without options the default comparison on the embedded model. Finished runs are returned, interrupted ones go on.");
+        sweep.AddTo(command);
+        command.Options.Add(batch);
+        command.Options.Add(results);
+        command.Options.Add(force);
+        command.Options.Add(whatIf);
+        return command.Does((parsed, sink, token) =>
+        {
+            var specifications = new List<RunSpecification>();
+            sink.Receiver = item => specifications.Add((RunSpecification)item);
+            new NewSweepOperation { Sweep = sweep.Read(parsed) }.Execute(sink, token);
+            sink.Receiver = null;
+            if (parsed.GetValue(whatIf))
+            {
+                List(sink, specifications);
+                return;
+            }
+
+            new InvokeRunOperation
+            {
+                Specifications = specifications,
+                ResultPath = parsed.GetValue(results)!,
+                Force = parsed.GetValue(force),
+                BatchSize = parsed.GetValue(batch),
+            }.Execute(sink, token);
+            sink.ClearProgress();
+            SparseAttentionResult[] rows = [.. sink.Objects.OfType<SparseAttentionResult>()];
+            if (rows.Length > 0)
+            {
+                Show(sink, rows, token);
+            }
+        });
+    }
+
+    private static void List(ConsoleSink sink, List<RunSpecification> specifications)
+    {
+        if (sink.IsJson)
+        {
+            specifications.ForEach(sink.Object);
+        }
+        else
+        {
+            Tables.Specifications(sink.Output, specifications);
+        }
+    }
+
+    private static void Show(ConsoleSink sink, SparseAttentionResult[] rows, CancellationToken token)
+    {
+        Tables.Results(sink.Output, rows);
+        var points = new List<SparsityPoint>();
+        sink.Receiver = item => points.Add((SparsityPoint)item);
+        new GetParetoOperation { Results = rows, GroupBy = ParetoVerb.Groups }.Execute(sink, token);
+        sink.Receiver = null;
+        Tables.Frontiers(sink.Output, points);
+        string[] folders = [.. rows.Select(r => Path.GetDirectoryName(r.Path)).OfType<string>().Distinct()];
+        sink.Output.WriteLine();
+        sink.Output.WriteLine($"Results: {string.Join(", ", folders)}");
+    }
+}

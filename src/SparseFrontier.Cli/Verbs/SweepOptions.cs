@@ -1,0 +1,70 @@
+using System.CommandLine;
+using SparseFrontier.Experiments;
+
+namespace SparseFrontier.Cli.Verbs;
+
+/// <summary>The options that describe a grid of runs.</summary>
+internal sealed class SweepOptions
+{
+    private readonly Option<string[]> _model = Options.Texts("--model", "Checkpoint directories or names of embedded models.", "M");
+    private readonly Option<string[]> _method = Options.Texts("--method", "Prefill methods, or decode methods to run with a dense prefill; * for all but controls; Quest;PageSize=32 sets parameters.", "A,B");
+    private readonly Option<string[]> _decodeMethod = Options.Texts("--decode-method", "Decode methods to combine with every prefill method.", "A,B");
+    private readonly Option<string[]> _task = Options.Texts("--task", "Tasks.", "T");
+    private readonly Option<int[]> _length = Options.Integers("--length", "Prompt lengths, in tokens.", "N");
+    private readonly Option<double[]> _sparsity = Options.Numbers("--sparsity", "Sparsities of the prefill method, 0 to 1; of the decode method where that is the only sparse one.", "s,...");
+    private readonly Option<double[]> _decodeSparsity = Options.Numbers("--decode-sparsity", "Sparsities of the decode method, 0 to 1.", "s,...");
+    private readonly Option<string[]> _parameter = Options.Assignments("--parameter", "Parameters of the methods; Method.Name=value for one method.");
+    private readonly Option<string[]> _taskParameter = Options.Assignments("--task-parameter", "Parameters of the tasks.");
+    private readonly Option<int?> _samples = new("--samples") { Description = "Samples of each run.", HelpName = "n" };
+    private readonly Option<int?> _maximumOutput = new("--max-output") { Description = "Output tokens of a sample at most.", HelpName = "n" };
+    private readonly Option<long[]> _seed = Options.Longs("--seed", "Seeds of the samples.", "n");
+    private readonly Option<string> _device = Options.Text("--device", "Device to compute on: cpu or cuda:0.", "D", "cpu");
+    private readonly Option<string> _questionPosition = Options.Text("--question-position", "Where the question stands: Both, First or Last.", "P", "Both");
+    private readonly Option<string> _compressBefore = Options.Text("--compress-before", "None, or Question: the cache is compressed before the question is known.", "P", "None");
+    private readonly Option<int[]> _denseLayer = Options.Integers("--dense-layer", "Layers left dense, counted from 0.", "i,...");
+    private readonly Option<bool> _allowDenseFallback = new("--allow-dense-fallback") { Description = "Run a length too short for a budget dense instead of calling it infeasible." };
+    private readonly Option<bool> _referenceScoring = new("--reference-scoring") { Description = "Score as the paper's code does, its defects included." };
+    private readonly Option<bool> _shortInstructions = new("--short-instructions") { Description = "Use the short form of the instructions in prompts." };
+    private readonly Option<string?> _taskData = new("--task-data") { Description = "Data file or folder of the tasks that read one: Squad, Quality, Toefl.", HelpName = "PATH" };
+    private readonly Option<string?> _preset = new("--preset") { Description = "The paper's own grid (paper) or its ablations (ablation), restricted to what other options name.", HelpName = "paper|ablation" };
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        foreach (Option option in (Option[])
+            [
+                _model, _method, _decodeMethod, _task, _length, _sparsity, _decodeSparsity, _parameter, _taskParameter, _samples, _maximumOutput,
+                _seed, _device, _preset, _questionPosition, _compressBefore, _denseLayer, _allowDenseFallback, _referenceScoring,
+                _shortInstructions, _taskData,
+            ])
+        {
+            command.Options.Add(option);
+        }
+    }
+
+    /// <summary>The grid.</summary>
+    public SweepDefinition Read(ParseResult parsed) => new()
+    {
+        Model = parsed.GetValue(_model)!,
+        Method = parsed.GetValue(_method)!,
+        DecodeMethod = parsed.GetValue(_decodeMethod)!,
+        Task = parsed.GetValue(_task)!,
+        SequenceLength = parsed.GetValue(_length)!,
+        Sparsity = parsed.GetValue(_sparsity)!,
+        DecodeSparsity = parsed.GetValue(_decodeSparsity)!,
+        Parameter = string.Join(';', parsed.GetValue(_parameter)!),
+        TaskParameter = string.Join(';', parsed.GetValue(_taskParameter)!),
+        SampleCount = parsed.GetValue(_samples),
+        MaximumOutputTokens = parsed.GetValue(_maximumOutput),
+        Seed = parsed.GetValue(_seed)!,
+        Device = parsed.GetValue(_device)!,
+        QuestionPosition = parsed.GetValue(_questionPosition)!,
+        CompressBefore = parsed.GetValue(_compressBefore)!,
+        DenseLayer = parsed.GetValue(_denseLayer)!,
+        AllowDenseFallback = parsed.GetValue(_allowDenseFallback),
+        ReferenceScoring = parsed.GetValue(_referenceScoring),
+        ShortInstructions = parsed.GetValue(_shortInstructions),
+        TaskDataPath = parsed.GetValue(_taskData),
+        Preset = parsed.GetValue(_preset),
+    };
+}
