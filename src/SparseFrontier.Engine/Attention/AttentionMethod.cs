@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace SparseFrontier.Attention;
 
 /// <summary>The half of inference that a method makes sparse.</summary>
@@ -218,6 +220,46 @@ public abstract class AttentionMethod
         var parameters = new MethodParameters(values);
         Validate(parameters);
         return parameters;
+    }
+
+    /// <summary>
+    /// The defaults, overridden by "Name=value;Name=value" as <see cref="MethodParameters.ToString"/> writes it; "Schedule=..." sets the
+    /// budget schedule.
+    /// </summary>
+    /// <exception cref="SparseFrontierException">MethodParameterInvalid.</exception>
+    public MethodParameters CreateParameters(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var overrides = new List<KeyValuePair<string, double>>();
+        BudgetSchedule schedule = BudgetSchedule.Uniform;
+        foreach (string pair in text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            string[] parts = pair.Split('=', 2, StringSplitOptions.TrimEntries);
+            if (parts.Length == 2 && parts[0].Equals("Schedule", StringComparison.OrdinalIgnoreCase))
+            {
+                schedule = BudgetSchedule.Parse(parts[1]);
+            }
+            else if (parts.Length == 2 && TryParse(parts[1], out double value))
+            {
+                overrides.Add(new(parts[0], value));
+            }
+            else
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.MethodParameterInvalid,
+                    $"{Name}: '{pair}' is not Name=number. Separate several by ';', as in BlockSize=16;TopBlocks=64.",
+                    pair);
+            }
+        }
+
+        return CreateParameters(overrides).With(schedule);
+
+        static bool TryParse(string text, out double value)
+        {
+            bool isSwitch = bool.TryParse(text, out bool on);
+            value = on ? 1 : 0;
+            return isSwitch || double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out value);
+        }
     }
 
     /// <summary>Refuses values that are each in range but do not go together.</summary>

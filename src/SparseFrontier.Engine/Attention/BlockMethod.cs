@@ -120,20 +120,27 @@ public abstract class BlockMethod : PrefillMethod
         }
     }
 
-    // [rows, top] ascending; -1 beyond the blocks of a row.
+    // [rows, top] ascending, as the reference lists them: a row that has not top blocks before it lists those after it too, which the causal
+    // mask hides; -1 where there are fewer than top blocks at all.
     private static int[] Blocks(AttentionPlan plan, int top)
     {
         int[] blocks = new int[plan.TileCount * top];
         Array.Fill(blocks, -1);
         for (int row = 0; row < plan.TileCount; row++)
         {
-            int filled = row * top;
+            Span<int> list = blocks.AsSpan(row * top, Math.Min(top, plan.TileCount));
+            int filled = 0;
             for (int i = plan.RangeOffsets[row]; i < plan.RangeOffsets[row + 1]; i++)
             {
                 for (int key = plan.Ranges[i].Start; key < plan.Ranges[i].End; key += plan.TileRows)
                 {
-                    blocks[filled++] = key / plan.TileRows;
+                    list[filled++] = key / plan.TileRows;
                 }
+            }
+
+            for (; filled < list.Length; filled++)
+            {
+                list[filled] = filled;
             }
         }
 

@@ -27,6 +27,12 @@ public sealed record KeptTokens(int[][] ByHead, long ForcedCount);
 /// <summary>Selects cached tokens at every decode step of one sequence. Not thread-safe.</summary>
 public abstract unsafe class StepSelector : IDisposable
 {
+    /// <summary>What it selects: "pages" or "tokens".</summary>
+    public abstract string ListName { get; }
+
+    /// <summary>Tokens of what it selects.</summary>
+    public abstract int UnitSize { get; }
+
     /// <summary>Tokens attended only because the method always keeps them, summed over query heads and all calls so far.</summary>
     public long ForcedCount { get; protected set; }
 

@@ -7,6 +7,12 @@ namespace SparseFrontier.Attention;
 internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParameters parameters, KernelSet kernels) : StepSelector
 {
     /// <inheritdoc/>
+    public override string ListName => "tokens";
+
+    /// <inheritdoc/>
+    public override int UnitSize => 1;
+
+    /// <inheritdoc/>
     public override DecodeSelection? Select(int layer, LayerCache cache, float* queries, int queryHeads, float scale)
     {
         int kvHeads = cache.Prompt.Heads;

@@ -27,6 +27,12 @@ internal sealed unsafe class QuestSelector : StepSelector
     }
 
     /// <inheritdoc/>
+    public override string ListName => "pages";
+
+    /// <inheritdoc/>
+    public override int UnitSize => _pageSize;
+
+    /// <inheritdoc/>
     public override DecodeSelection? Select(int layer, LayerCache cache, float* queries, int queryHeads, float scale)
     {
         int kvHeads = cache.Prompt.Heads;
