@@ -34,7 +34,7 @@ public sealed class AdaSnapKV : EvictionMethod
     protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
 
     /// <summary>Maximum over the group's query heads and over the window, pooled.</summary>
-    private protected override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
+    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
     {
         int window = Math.Min(layer.Length, parameters.Integer(SnapKVScores.Window));
         float[] largest = new float[layer.Length];

@@ -30,21 +30,18 @@ public sealed class BlockSparse : BlockMethod
     private protected override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
         new PooledScorer(layer, queryHead, parameters.Integer(BlockSize));
 
-    // Sums instead of means: the factor is the same for all key blocks of a row but the last one, which is the row's own and forced.
+    // The last block's mean is taken over its padded size, as in the reference; that scales a whole row's scores, or a forced block's.
     private sealed unsafe class PooledScorer : BlockScorer
     {
         private readonly PromptLayer _layer;
-        private readonly NativeArray<float> _querySums;
-        private readonly NativeArray<float> _keySums;
+        private readonly NativeArray<float> _queryMeans;
+        private readonly NativeArray<float> _keyMeans;
 
         public PooledScorer(PromptLayer layer, int queryHead, int size)
         {
             _layer = layer;
-            long count = (layer.Length + size - 1L) / size * layer.Queries.Dimension;
-            _querySums = new NativeArray<float>(count);
-            _keySums = new NativeArray<float>(count);
-            layer.Kernels.SumBlocks(layer.Queries, queryHead, size, _querySums.Pointer);
-            layer.Kernels.SumBlocks(layer.Keys, queryHead / layer.GroupSize, size, _keySums.Pointer);
+            _queryMeans = Means(layer, layer.Queries, queryHead, size);
+            _keyMeans = Means(layer, layer.Keys, queryHead / layer.GroupSize, size);
         }
 
         public override void Score(int row, Span<float> scores)
@@ -53,15 +50,29 @@ public sealed class BlockSparse : BlockMethod
             fixed (float* output = scores)
             {
                 _layer.Kernels.MatMulTransposed(
-                    _querySums.Pointer + ((long)row * dimension), dimension, 1, _keySums.Pointer, dimension, scores.Length, dimension, output);
+                    _queryMeans.Pointer + ((long)row * dimension), dimension, 1, _keyMeans.Pointer, dimension, scores.Length, dimension, output);
             }
+
+            ScoreRounding.ToBFloat16(scores);
         }
 
         public override void Dispose()
         {
-            _querySums.Dispose();
-            _keySums.Dispose();
+            _queryMeans.Dispose();
+            _keyMeans.Dispose();
             base.Dispose();
+        }
+
+        private static NativeArray<float> Means(PromptLayer layer, HeadTensor vectors, int head, int size)
+        {
+            var means = new NativeArray<float>((layer.Length + size - 1L) / size * vectors.Dimension);
+            layer.Kernels.SumBlocks(vectors, head, size, means.Pointer);
+            for (long i = 0; i < means.Length; i++)
+            {
+                means.Pointer[i] = ScoreRounding.ToBFloat16(means.Pointer[i] / size);
+            }
+
+            return means;
         }
     }
 }

@@ -74,7 +74,7 @@ public abstract class EvictionMethod : DecodeMethod
     }
 
     /// <summary>Importance of each prompt token for one KV head, [length].</summary>
-    private protected abstract float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters);
+    internal abstract float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters);
 
     /// <summary>Chooses by the scores, in which forced tokens are infinite; [KV heads] ascending.</summary>
     private protected virtual int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters) =>

@@ -155,9 +155,10 @@ internal sealed unsafe class QuestSelector : StepSelector
         private int _dimension;
         private int _capacity;
 
-        public float* Minima(int head) => _minima!.Pointer + ((long)head * _capacity * _dimension);
+        // Null where there are no such pages.
+        public float* Minima(int head) => _minima is null ? null : _minima.Pointer + ((long)head * _capacity * _dimension);
 
-        public float* Maxima(int head) => _maxima!.Pointer + ((long)head * _capacity * _dimension);
+        public float* Maxima(int head) => _maxima is null ? null : _maxima.Pointer + ((long)head * _capacity * _dimension);
 
         public void Extend(LayerCache cache, KernelSet kernels)
         {

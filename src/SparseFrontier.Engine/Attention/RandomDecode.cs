@@ -21,7 +21,7 @@ public sealed class RandomDecode : EvictionMethod
     public override string Source => "A control of this project";
 
     /// <inheritdoc/>
-    private protected override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
+    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
     {
         var random = new RandomSource("attention/Random/decode", layer.Seed, layer.Layer, kvHead);
         float[] scores = new float[layer.Length];

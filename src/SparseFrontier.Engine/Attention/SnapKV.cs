@@ -25,7 +25,7 @@ public sealed class SnapKV : EvictionMethod
     protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
 
     /// <summary>Mean over the group's query heads and sum over the window, pooled.</summary>
-    private protected override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
+    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
     {
         int window = Math.Min(layer.Length, parameters.Integer(SnapKVScores.Window));
         float[] total = new float[layer.Length];

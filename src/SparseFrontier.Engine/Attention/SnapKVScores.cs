@@ -38,7 +38,7 @@ internal static class SnapKVScores
                 sum += values[j];
             }
 
-            pooled[i] = sum / size;
+            pooled[i] = ScoreRounding.ToBFloat16(sum / size);
         }
 
         return pooled;

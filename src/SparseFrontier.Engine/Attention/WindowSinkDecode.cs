@@ -19,7 +19,7 @@ public sealed class WindowSinkDecode : EvictionMethod
     public override string Source => "StreamingLLM, Xiao et al. 2023, arXiv:2309.17453";
 
     /// <inheritdoc/>
-    private protected override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters) =>
+    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters) =>
         [.. Enumerable.Range(0, layer.Length).Select(token => (float)token)];
 
     /// <summary>All of them: nothing depends on what the tokens hold.</summary>
