@@ -54,6 +54,12 @@ public sealed class RunSpecification
     /// <summary>Layers left dense, as "0,1".</summary>
     public string DenseLayers { get; init; } = "";
 
+    /// <summary>
+    /// How budgets vary with layer, KV head, length and step (<see cref="Attention.BudgetSchedule"/>), as "layer:0-1 dense | head:3 x0.5"; empty: uniform. Stands
+    /// instead of <see cref="DenseLayers"/>.
+    /// </summary>
+    public string BudgetSchedule { get; init; } = "";
+
     /// <summary>Whether a length too short for the budget runs dense instead of being infeasible.</summary>
     public bool AllowDenseFallback { get; init; }
 

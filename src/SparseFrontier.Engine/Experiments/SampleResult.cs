@@ -1,6 +1,6 @@
 namespace SparseFrontier;
 
-/// <summary>One sample of a run, as samples.jsonl holds it.</summary>
+/// <summary>One sample of a run, as its samples files hold it.</summary>
 public sealed class SampleResult
 {
 #pragma warning disable CS1591 // Each property is described in docs/results-format.md; a test compares the two.
@@ -18,12 +18,16 @@ public sealed class SampleResult
     public int? FirstDivergentToken { get; init; }
     public double? DivergenceToDense { get; init; }
     public double PrefillSparsity { get; init; }
-    public double DecodeSparsity { get; init; }
+    public double? DecodeSparsity { get; init; }
     public double CacheSparsity { get; init; }
     public double? NominalSparsity { get; init; }
+    public double? NominalDecodeSparsity { get; init; }
     public double WholeModelSparsity { get; init; }
     public double ExecutedDensity { get; init; }
     public double ForcedShare { get; init; }
+    public double? DecodeForcedShare { get; init; }
+    public string Parameters { get; init; } = "";
+    public string DecodeParameters { get; init; } = "";
     public bool DenseFallback { get; init; }
     public double PrefillSeconds { get; init; }
     public double IndexSeconds { get; init; }
@@ -36,4 +40,7 @@ public sealed class SampleResult
     public bool PrefillShared { get; init; }
     public string Device { get; init; } = "";
 #pragma warning restore CS1591
+
+    /// <inheritdoc/>
+    public override string ToString() => FormattableString.Invariant($"{RunId}[{Index}] -> {Score:F3} {FormatFailure}").TrimEnd();
 }

@@ -26,6 +26,7 @@ public enum RunStatus
 public sealed class SparseAttentionResult
 {
 #pragma warning disable CS1591 // Each property is described in docs/results-format.md; a test compares the two.
+    public int SchemaVersion { get; init; } = 1;
     public string RunId { get; init; } = "";
     public string Method { get; init; } = "";
     public string DecodeMethod { get; init; } = "";
@@ -38,9 +39,11 @@ public sealed class SparseAttentionResult
     public double? DecodeSparsity { get; init; }
     public double? CacheSparsity { get; init; }
     public double? NominalSparsity { get; init; }
+    public double? NominalDecodeSparsity { get; init; }
     public double? WholeModelSparsity { get; init; }
     public double? ExecutedDensity { get; init; }
     public double? ForcedShare { get; init; }
+    public double? DecodeForcedShare { get; init; }
     public bool? SparsityWithinTolerance { get; init; }
     public double? MaximumFeasibleSparsity { get; init; }
     public string Parameters { get; init; } = "";
@@ -51,9 +54,12 @@ public sealed class SparseAttentionResult
     public double? ScoreHigh { get; init; }
     public double? StandardError { get; init; }
     public double? FormatFailureRate { get; init; }
+    public int UnscoredCount { get; init; }
     public double? GoldLogLikelihood { get; init; }
     public double? DivergenceToDense { get; init; }
     public int SampleCount { get; init; }
+    public double? OutputTokenCount { get; init; }
+    public double? PromptTokens { get; init; }
     public int FallbackCount { get; init; }
     public double? PrefillSeconds { get; init; }
     public double? IndexSeconds { get; init; }
@@ -61,10 +67,16 @@ public sealed class SparseAttentionResult
     public double? DecodeSeconds { get; init; }
     public double? ElapsedSeconds { get; init; }
     public double? BytesRead { get; init; }
+    public double? CacheBytes { get; init; }
     public long? PeakMemoryBytes { get; init; }
     public double? YarnFactor { get; init; }
     public string QuestionPosition { get; init; } = "";
     public string CompressBefore { get; init; } = "";
+    public string BudgetSchedule { get; init; } = "";
+    public bool ReferenceScoring { get; init; }
+    public bool ShortInstructions { get; init; }
+    public bool AllowDenseFallback { get; init; }
+    public int MaximumOutputTokens { get; init; }
     public long Seed { get; init; }
     public string Device { get; init; } = "";
     public RunStatus Status { get; init; }

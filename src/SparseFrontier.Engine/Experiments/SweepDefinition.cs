@@ -56,6 +56,9 @@ public sealed record SweepDefinition
     /// <summary>Layers left dense.</summary>
     public IReadOnlyList<int> DenseLayer { get; init; } = [];
 
+    /// <summary>How budgets vary with layer, KV head, length and step, instead of <see cref="DenseLayer"/>.</summary>
+    public string BudgetSchedule { get; init; } = "";
+
     /// <summary>Whether a length too short for a budget runs dense.</summary>
     public bool AllowDenseFallback { get; init; }
 

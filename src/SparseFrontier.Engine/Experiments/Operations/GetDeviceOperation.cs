@@ -10,5 +10,17 @@ public sealed class GetDeviceOperation
     public string? Kind { get; init; }
 
     /// <summary>Emits the devices; a name that matches nothing is the error DeviceNotFound on the sink.</summary>
-    public void Execute(IPipelineSink sink, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        CatalogListing.Emit(
+            [.. Devices.All().Where(d => Kind is null or "" || d.Kind.Equals(Kind, StringComparison.OrdinalIgnoreCase))],
+            d => d.Name,
+            Name,
+            (_, _) => true,
+            ErrorIds.DeviceNotFound,
+            "device",
+            d => d,
+            sink,
+            cancellationToken);
+    }
 }

@@ -35,5 +35,85 @@ public sealed class GetResultOperation
 
     /// <summary>Emits the rows, oldest run first.</summary>
     /// <exception cref="SparseFrontierException">FileNotFound: a path without wildcards that is not there. A run id without wildcards that is not there is the error RunNotFound on the sink.</exception>
-    public void Execute(IPipelineSink sink, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        var missing = new HashSet<string>(RunId.Where(id => !NameMatcher.IsPattern(id)), StringComparer.OrdinalIgnoreCase);
+        foreach (RunDirectory directory in Folders().SelectMany(f => new ResultStore(f).Runs()).DistinctBy(d => d.Path))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                SparseAttentionResult? row = directory.ReadRow(sink.Warning);
+                if (row is null)
+                {
+                    continue;
+                }
+
+                missing.RemoveWhere(id => NameMatcher.Matches(row.RunId, id));
+                if (Matches(row))
+                {
+                    Emit(directory, row, sink);
+                }
+            }
+            catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.ResultRowInvalid or ErrorIds.ResultUnreadable)
+            {
+                sink.Warning($"{e.ErrorId}: {e.Message} The run is left out.");
+            }
+        }
+
+        foreach (string id in missing)
+        {
+            sink.Error(new SparseFrontierException(ErrorIds.RunNotFound, $"There is no run '{id}' in {string.Join(", ", Folders().Select(f => $"'{f}'"))}.", id));
+        }
+    }
+
+    private void Emit(RunDirectory directory, SparseAttentionResult row, IPipelineSink sink)
+    {
+        if (!Sample)
+        {
+            sink.Object(row);
+            return;
+        }
+
+        // The row has reported damaged lines already where it was made from the samples; a finished run's lines are read here first.
+        Action<string> damaged = row.Status is RunStatus.Completed or RunStatus.Infeasible ? sink.Warning : _ => { };
+        foreach (SampleResult sample in directory.ReadSamples(row.RunId, damaged).Values)
+        {
+            sink.Object(sample);
+        }
+    }
+
+    private bool Matches(SparseAttentionResult row) =>
+        Any(RunId, row.RunId)
+        && (Any(Method, row.Method) || (row.Method == "Dense" && Any(Method, row.DecodeMethod)))
+        && Any(DecodeMethod, row.DecodeMethod)
+        && Any(Task, row.Task)
+        && Any(Model, row.Model)
+        && (SequenceLength.Count == 0 || SequenceLength.Contains(row.SequenceLength))
+        && (Status.Count == 0 || Status.Contains(row.Status))
+        && (After is null || row.StartedAt > After);
+
+    private List<string> Folders()
+    {
+        var folders = new List<string>();
+        foreach (string path in Path.DefaultIfEmpty(ResultStore.DefaultPath))
+        {
+            if (NameMatcher.IsPattern(path))
+            {
+                folders.AddRange(PathPattern.Expand(path));
+            }
+            else if (Directory.Exists(path))
+            {
+                folders.Add(path);
+            }
+            else
+            {
+                throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no folder of results '{path}'.", path);
+            }
+        }
+
+        return folders;
+    }
+
+    private static bool Any(IReadOnlyList<string> patterns, string name) => patterns.Count == 0 || patterns.Any(p => NameMatcher.Matches(name, p));
 }

@@ -1,3 +1,5 @@
+using System.Text.Json.Nodes;
+
 namespace SparseFrontier.Experiments.Operations;
 
 /// <summary>
@@ -18,8 +20,81 @@ public sealed class InvokeRunOperation
     /// <summary>Sequences generated side by side at most; changes speed and memory, never results.</summary>
     public int BatchSize { get; init; } = 8;
 
+    /// <summary>How models are opened.</summary>
+    internal EngineFactory Engines { get; init; } = new TransformerEngineFactory();
+
     /// <summary>Checks every specification, then runs them.</summary>
-    /// <exception cref="SparseFrontierException">Whatever is wrong with a specification, before any run starts; RunBusy, ResultWriteFailed.</exception>
+    /// <exception cref="SparseFrontierException">Whatever is wrong with a specification, before any run starts; ResultWriteFailed. What goes wrong with a run (RunBusy, ...) is an error on the sink.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; what is finished is kept.</exception>
-    public void Execute(IPipelineSink sink, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        if (BatchSize < 1)
+        {
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"A batch holds at least 1 sequence, not {BatchSize}.", BatchSize);
+        }
+
+        var store = new ResultStore(ResultPath);
+        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, Engines))];
+        plans = [.. plans.Where(p => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}'"))];
+        if (plans.Count == 0)
+        {
+            return;
+        }
+
+        store.Prepare();
+        var progress = new SweepProgress(sink, plans.Sum(p => p.Specification.SampleCount));
+        try
+        {
+            foreach (var group in plans.GroupBy(p => (p.ModelDirectory, p.Specification.Device)))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                using SampleEngine engine = Engines.Open(group.Key.ModelDirectory, group.Key.Device);
+                RunModel(engine, [.. group], store, progress, sink, cancellationToken);
+            }
+        }
+        finally
+        {
+            progress.End();
+        }
+    }
+
+    private void RunModel(SampleEngine engine, List<PlannedRun> plans, ResultStore store, SweepProgress progress, IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        var dataHashes = new Dictionary<string, string?>();
+        foreach (var cell in plans.GroupBy(p => RunIdentity.Cell(p, engine.Identity, HashData(p)).ToJsonString()))
+        {
+            string? dataHash = HashData(cell.First());
+
+            // The same run named twice is run once, with the larger number of samples.
+            IEnumerable<ActiveRun> runs = cell.Select(plan => Create(plan, engine.Identity, dataHash))
+                .GroupBy(r => r.RunId)
+                .Select(same => same.MaxBy(r => r.SampleCount)!);
+            new CellRunner(store, engine, dataHash, progress, sink, BatchSize, cancellationToken).Run([.. runs], Force);
+        }
+
+        string? HashData(PlannedRun plan)
+        {
+            string path = plan.TaskOptions.DataPath ?? "";
+            if (!dataHashes.TryGetValue(path, out string? hash))
+            {
+                dataHashes[path] = hash = RunIdentity.HashData(plan.TaskOptions.DataPath);
+            }
+
+            return hash;
+        }
+    }
+
+    private static ActiveRun Create(PlannedRun plan, ModelIdentity model, string? dataHash)
+    {
+        JsonObject identity = RunIdentity.Create(plan, model, dataHash);
+        return new ActiveRun(plan, new StoredSpecification
+        {
+            RunId = RunIdentity.Hash(identity),
+            ModuleVersion = ModuleInformation.Version,
+            CreatedAt = DateTimeOffset.UtcNow,
+            YarnFactor = plan.YarnFactor,
+            Specification = plan.Specification,
+            Identity = identity,
+        });
+    }
 }

@@ -8,5 +8,12 @@ public sealed class NewSweepOperation
 
     /// <summary>Emits the specifications.</summary>
     /// <exception cref="SparseFrontierException">MethodNotFound, TaskNotFound, MethodParameterInvalid, SparsityOutOfRange, ParameterInvalid.</exception>
-    public void Execute(IPipelineSink sink, CancellationToken cancellationToken) => throw new NotImplementedException();
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        foreach (RunSpecification specification in SweepBuilder.Build(Sweep))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            sink.Object(specification);
+        }
+    }
 }

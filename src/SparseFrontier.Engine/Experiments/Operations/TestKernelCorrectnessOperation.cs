@@ -1,3 +1,5 @@
+using SparseFrontier.Kernels;
+
 namespace SparseFrontier.Experiments.Operations;
 
 /// <summary>
@@ -18,5 +20,34 @@ public sealed class TestKernelCorrectnessOperation
     public bool Quiet { get; init; }
 
     /// <summary>Runs the cases; a kernel that matches nothing is the error KernelNotFound on the sink.</summary>
-    public void Execute(IPipelineSink sink, CancellationToken cancellationToken) => throw new NotImplementedException();
+    /// <exception cref="SparseFrontierException">DeviceNotFound.</exception>
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        Devices.Require(Device);
+        string[] kernels = [.. KernelCorrectness.Cases.Select(c => c.Kernel).Distinct()];
+        foreach (string name in Kernel.Where(k => !NameMatcher.IsPattern(k) && !kernels.Contains(k, StringComparer.OrdinalIgnoreCase)))
+        {
+            sink.Error(new SparseFrontierException(ErrorIds.KernelNotFound, $"There is no kernel '{name}'. {NameMatcher.Suggestion(name, kernels)}", name));
+        }
+
+        KernelCorrectnessCase[] cases = [.. KernelCorrectness.Cases.Where(c => Kernel.Count == 0 || Kernel.Any(k => NameMatcher.Matches(c.Kernel, k)))];
+        bool passed = cases.Length > 0;
+        for (int i = 0; i < cases.Length; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            sink.Progress(new ProgressUpdate(1, "Kernel correctness", cases[i].Kernel, 100.0 * i / cases.Length));
+            KernelCorrectnessResult result = KernelCorrectness.Run(KernelSets.Default, cases[i], Seed);
+            passed &= result.Passed;
+            if (!Quiet)
+            {
+                sink.Object(result);
+            }
+        }
+
+        sink.Progress(new ProgressUpdate(1, "Kernel correctness", "Done", 100, Completed: true));
+        if (Quiet)
+        {
+            sink.Object(passed);
+        }
+    }
 }

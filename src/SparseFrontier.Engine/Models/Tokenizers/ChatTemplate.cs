@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using SparseFrontier.Models.Tokenizers.Jinja;
 
@@ -21,7 +23,12 @@ public sealed class ChatTemplate
     {
         _template = JinjaParser.Parse(source);
         _specialTokens = specialTokens;
+        string content = string.Join('\n', specialTokens.OrderBy(t => t.Key, StringComparer.Ordinal).Select(t => $"{t.Key}={t.Value}").Append(source));
+        ContentHash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(content)));
     }
+
+    /// <summary>SHA-256 over the template's text and the special tokens that it may name, lower-case hexadecimal; part of a run's identity.</summary>
+    public string ContentHash { get; }
 
     /// <summary>Reads a checkpoint's template; null where it has none (the prompt is then used as it is).</summary>
     /// <param name="directory">The checkpoint's directory.</param>

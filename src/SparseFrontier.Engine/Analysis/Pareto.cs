@@ -1,0 +1,153 @@
+using System.Globalization;
+using System.Reflection;
+
+namespace SparseFrontier.Analysis;
+
+/// <summary>
+/// The frontier of cost and value: which rows no other row of their group beats in one without losing in the other. Rows that do not show
+/// what a method does are left out: not completed, infeasible, or with samples that fell back to dense.
+/// </summary>
+public static class Pareto
+{
+    // What a density is: the share attended of what dense attention would attend.
+    private static readonly Dictionary<string, Func<SparseAttentionResult, double?>> s_densities = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["Density"] = Density,
+        ["PrefillDensity"] = row => 1 - row.PrefillSparsity,
+        ["DecodeDensity"] = row => 1 - row.DecodeSparsity,
+    };
+
+    /// <summary>Names of columns that can be a cost or a value.</summary>
+    public static IReadOnlyList<string> Columns { get; } =
+    [
+        .. s_densities.Keys,
+        .. typeof(SparseAttentionResult).GetProperties().Where(p => IsNumeric(p.PropertyType) && p.Name != nameof(SparseAttentionResult.SchemaVersion)).Select(p => p.Name),
+    ];
+
+    /// <summary>Whether a row takes part: completed, with samples, none of which fell back to dense.</summary>
+    public static bool Includes(SparseAttentionResult row) => row.Status == RunStatus.Completed && row.FallbackCount == 0;
+
+    /// <summary>Computes the points of all rows that take part and have the columns, group by group in the order of first appearance, cheapest first.</summary>
+    /// <param name="rows">Rows.</param>
+    /// <param name="cost">A column; less is better.</param>
+    /// <param name="value">A column; more is better.</param>
+    /// <param name="groupBy">Columns whose values divide the rows into groups.</param>
+    /// <exception cref="SparseFrontierException">ParameterInvalid: an unknown column, or a density as the cost of several models in one group.</exception>
+    public static IReadOnlyList<SparsityPoint> Points(IEnumerable<SparseAttentionResult> rows, string cost, string value, IReadOnlyList<string> groupBy)
+    {
+        Func<SparseAttentionResult, double?> costOf = Column(cost);
+        Func<SparseAttentionResult, double?> valueOf = Column(value);
+        PropertyInfo[] keys = [.. groupBy.Select(Property)];
+        var points = new List<SparsityPoint>();
+        foreach (var group in rows.Where(Includes)
+            .Select(row => (Row: row, Cost: costOf(row), Value: valueOf(row)))
+            .Where(p => p.Cost is not null && p.Value is not null)
+            .GroupBy(p => string.Join('\u001f', keys.Select(k => Convert.ToString(k.GetValue(p.Row), CultureInfo.InvariantCulture)))))
+        {
+            if (s_densities.ContainsKey(cost) && group.DistinctBy(p => p.Row.Model).Count() > 1)
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.ParameterInvalid,
+                    $"{cost} does not compare models: the same density costs a large model more ({string.Join(", ", group.Select(p => p.Row.Model).Distinct())} are in one group). "
+                    + "Take ElapsedSeconds, DecodeSeconds or BytesRead as the cost, or group by Model too.",
+                    cost);
+            }
+
+            AddGroup(
+                points,
+                [.. group.OrderBy(p => p.Cost).ThenByDescending(p => p.Value).ThenBy(p => p.Row.RunId, StringComparer.Ordinal).Select(p => (p.Row, p.Cost!.Value, p.Value!.Value))],
+                cost,
+                value);
+        }
+
+        return points;
+    }
+
+    /// <summary>The density of the sparse phase, or the mean of the two where both are sparse; 1 for dense runs.</summary>
+    private static double? Density(SparseAttentionResult row)
+    {
+        bool prefill = row.Method is not ("Dense" or "");
+        bool decode = row.DecodeMethod is not ("Dense" or "");
+        return (prefill, decode) switch
+        {
+            (true, true) => 1 - ((row.PrefillSparsity + row.DecodeSparsity) / 2),
+            (true, false) => 1 - row.PrefillSparsity,
+            (false, true) => 1 - row.DecodeSparsity,
+            _ => 1,
+        };
+    }
+
+    private static void AddGroup(List<SparsityPoint> points, List<(SparseAttentionResult Row, double Cost, double Value)> ordered, string cost, string value)
+    {
+        // In order of cost, a point is optimal if nothing cheaper, and nothing equally cheap, is worth as much or more.
+        var optimal = new List<(SparseAttentionResult Row, double Cost, double Value)>();
+        foreach ((SparseAttentionResult Row, double Cost, double Value) point in ordered)
+        {
+            (SparseAttentionResult Row, double Cost, double Value)? better = null;
+            foreach ((SparseAttentionResult Row, double Cost, double Value) other in optimal)
+            {
+                if (other.Value >= point.Value && (other.Value > point.Value || other.Cost < point.Cost))
+                {
+                    better = other;
+                    break;
+                }
+            }
+
+            if (better is null)
+            {
+                optimal.Add(point);
+            }
+
+            points.Add(Point(point, better?.Row, cost, value));
+        }
+    }
+
+    private static SparsityPoint Point((SparseAttentionResult Row, double Cost, double Value) point, SparseAttentionResult? better, string cost, string value) => new()
+    {
+        Task = point.Row.Task,
+        Model = point.Row.Model,
+        SequenceLength = point.Row.SequenceLength,
+        Method = point.Row.Method,
+        DecodeMethod = point.Row.DecodeMethod,
+        PrefillSparsity = point.Row.PrefillSparsity,
+        DecodeSparsity = point.Row.DecodeSparsity,
+        CostName = Columns.First(c => c.Equals(cost, StringComparison.OrdinalIgnoreCase)),
+        Cost = point.Cost,
+        ValueName = Columns.First(c => c.Equals(value, StringComparison.OrdinalIgnoreCase)),
+        Value = point.Value,
+        ValueLow = value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) ? point.Row.ScoreLow : null,
+        ValueHigh = value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) ? point.Row.ScoreHigh : null,
+        IsOptimal = better is null,
+        DominatedBy = better is null ? null : Name(better),
+        RunId = point.Row.RunId,
+    };
+
+    private static string Name(SparseAttentionResult row) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{row.Method}+{row.DecodeMethod} {row.PrefillSparsity:F2}/{row.DecodeSparsity:F2}{(row.RunId.Length > 0 ? $" [{row.RunId}]" : "")}");
+
+    private static Func<SparseAttentionResult, double?> Column(string name)
+    {
+        if (s_densities.TryGetValue(name, out Func<SparseAttentionResult, double?>? density))
+        {
+            return density;
+        }
+
+        PropertyInfo property = Property(name);
+        return IsNumeric(property.PropertyType)
+            ? row => property.GetValue(row) is { } number ? Convert.ToDouble(number, CultureInfo.InvariantCulture) : null
+            : throw Unknown(name);
+    }
+
+    private static PropertyInfo Property(string name) =>
+        typeof(SparseAttentionResult).GetProperties().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? throw Unknown(name);
+
+    private static SparseFrontierException Unknown(string name) => new(
+        ErrorIds.ParameterInvalid, $"There is no column '{name}' to compute with. {NameMatcher.Suggestion(name, Columns)}", name);
+
+    private static bool IsNumeric(Type type)
+    {
+        Type inner = Nullable.GetUnderlyingType(type) ?? type;
+        return inner == typeof(int) || inner == typeof(long) || inner == typeof(double);
+    }
+}

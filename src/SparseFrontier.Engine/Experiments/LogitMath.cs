@@ -1,0 +1,61 @@
+namespace SparseFrontier.Experiments;
+
+/// <summary>What is read off a row of logits, in double precision and in a fixed order of addition.</summary>
+internal static class LogitMath
+{
+    /// <summary>Index of the largest logit; of equal ones the lowest.</summary>
+    public static int ArgMax(ReadOnlySpan<float> logits)
+    {
+        int best = 0;
+        for (int i = 1; i < logits.Length; i++)
+        {
+            if (logits[i] > logits[best])
+            {
+                best = i;
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>Natural logarithm of the probability of a token.</summary>
+    public static double LogProbability(ReadOnlySpan<float> logits, int token) => logits[token] - LogSumOfExponentials(logits);
+
+    /// <summary>Kullback-Leibler divergence of a distribution from the dense one, Σ p log(p / q), in nats.</summary>
+    /// <param name="dense">Logits of p.</param>
+    /// <param name="sparse">Logits of q.</param>
+    public static double Divergence(ReadOnlySpan<float> dense, ReadOnlySpan<float> sparse)
+    {
+        double denseNorm = LogSumOfExponentials(dense);
+        double sparseNorm = LogSumOfExponentials(sparse);
+        double sum = 0;
+        for (int i = 0; i < dense.Length; i++)
+        {
+            double logP = dense[i] - denseNorm;
+            if (logP > -60)
+            {
+                sum += Math.Exp(logP) * (logP - (sparse[i] - sparseNorm));
+            }
+        }
+
+        // Rounding may leave a negative zero of the order of 1e-16.
+        return Math.Max(0, sum);
+    }
+
+    private static double LogSumOfExponentials(ReadOnlySpan<float> logits)
+    {
+        float maximum = logits[0];
+        foreach (float logit in logits)
+        {
+            maximum = Math.Max(maximum, logit);
+        }
+
+        double sum = 0;
+        foreach (float logit in logits)
+        {
+            sum += Math.Exp(logit - maximum);
+        }
+
+        return maximum + Math.Log(sum);
+    }
+}

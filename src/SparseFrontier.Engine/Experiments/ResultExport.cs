@@ -1,0 +1,57 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>
+/// Results without what may differ between two executions of the same runs (times, hosts, paths, memory, attempts), in a fixed order: equal
+/// answers give equal bytes.
+/// </summary>
+public static class ResultExport
+{
+    private static readonly string[] s_executionFields =
+    [
+        nameof(SampleResult.PrefillSeconds), nameof(SampleResult.IndexSeconds), nameof(SampleResult.AttentionSeconds),
+        nameof(SampleResult.DecodeSeconds), nameof(SampleResult.ElapsedSeconds), nameof(SampleResult.PeakMemoryBytes),
+        nameof(SampleResult.PrefillShared), nameof(SampleResult.Device),
+        nameof(SparseAttentionResult.StartedAt), nameof(SparseAttentionResult.ModuleVersion), nameof(SparseAttentionResult.Path),
+    ];
+
+    /// <summary>One JSON line a row and a sample, runs by id and samples by index.</summary>
+    /// <param name="resultPath">A folder of results.</param>
+    /// <exception cref="SparseFrontierException">ResultUnreadable, ResultRowInvalid: the export must be complete, so damage is an error here.</exception>
+    public static string Canonical(string resultPath)
+    {
+        var text = new StringBuilder();
+        var runs = new ResultStore(resultPath).Runs()
+            .Select(d => (Directory: d, Specification: d.ReadSpecification()!))
+            .OrderBy(r => r.Specification.RunId, StringComparer.Ordinal);
+        foreach ((RunDirectory directory, StoredSpecification specification) in runs)
+        {
+            text.Append(AnswerOf(directory.ReadRow(Refuse)!, LineJson.Default.SparseAttentionResult)).Append('\n');
+            foreach (SampleResult sample in directory.ReadSamples(specification.RunId, Refuse).Values)
+            {
+                text.Append(AnswerOf(sample)).Append('\n');
+            }
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>A sample without what may differ between two executions.</summary>
+    internal static string AnswerOf(SampleResult sample) => AnswerOf(sample, LineJson.Default.SampleResult);
+
+    private static string AnswerOf<T>(T row, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
+    {
+        JsonObject node = JsonSerializer.SerializeToNode(row, type)!.AsObject();
+        foreach (string field in s_executionFields)
+        {
+            node.Remove(field);
+        }
+
+        return node.ToJsonString();
+    }
+
+    private static void Refuse(string message) => throw new SparseFrontierException(ErrorIds.ResultRowInvalid, message);
+}

@@ -1,0 +1,109 @@
+using System.Globalization;
+using System.Text;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>A folder of runs: one directory each, found again by the run id.</summary>
+internal sealed class ResultStore
+{
+    public ResultStore(string path) => Path = System.IO.Path.GetFullPath(path.Length == 0 ? DefaultPath : path);
+
+    /// <summary>Where results go when no folder is named.</summary>
+    public static string DefaultPath =>
+        Environment.GetEnvironmentVariable("SPARSEFRONTIER_RESULTS") is { Length: > 0 } path ? path : "results";
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>Creates the folder and proves that it can be written to.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
+    public void Prepare() => StoreIO.Write(Path, () =>
+    {
+        Directory.CreateDirectory(Path);
+        string probe = System.IO.Path.Combine(Path, $".probe-{Environment.ProcessId}-{Guid.NewGuid():N}");
+        using (var stream = new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose))
+        {
+            stream.WriteByte((byte)'\n');
+            stream.Flush(flushToDisk: true);
+        }
+    });
+
+    /// <summary>The directory of a run; null if there is none.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
+    public RunDirectory? Find(string runId)
+    {
+        if (!Directory.Exists(Path))
+        {
+            return null;
+        }
+
+        foreach (string directory in Enumerate(Path, $"*-{runId[..8]}"))
+        {
+            var run = new RunDirectory(directory);
+            try
+            {
+                if (run.ReadSpecification()?.RunId == runId)
+                {
+                    return run;
+                }
+            }
+            catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
+            {
+                // A damaged specification cannot be matched; the run gets a new directory.
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The directory of a run, created if there is none.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed, ResultUnreadable.</exception>
+    public RunDirectory FindOrCreate(StoredSpecification specification)
+    {
+        if (Find(specification.RunId) is { } existing)
+        {
+            return existing;
+        }
+
+        var directory = new RunDirectory(System.IO.Path.Combine(Path, DirectoryName(specification)));
+        StoreIO.Write(directory.Path, () => Directory.CreateDirectory(directory.Path));
+        directory.WriteSpecification(specification);
+
+        // Another process may have created the same run in the meantime: both then use the older directory.
+        return Find(specification.RunId) ?? directory;
+    }
+
+    /// <summary>All runs of the folder, or the run itself if the path is a run's directory, the oldest first.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
+    public IEnumerable<RunDirectory> Runs()
+    {
+        if (File.Exists(System.IO.Path.Combine(Path, "spec.json")))
+        {
+            return [new RunDirectory(Path)];
+        }
+
+        return Enumerate(Path, "*").Where(d => File.Exists(System.IO.Path.Combine(d, "spec.json"))).Select(d => new RunDirectory(d));
+    }
+
+    private static IReadOnlyList<string> Enumerate(string path, string pattern)
+    {
+        try
+        {
+            return [.. Directory.EnumerateDirectories(path, pattern).Order(StringComparer.Ordinal)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' cannot be read: {e.Message}", path, e);
+        }
+    }
+
+    private static string DirectoryName(StoredSpecification specification)
+    {
+        RunSpecification run = specification.Specification;
+        string method = run.DecodeMethod == "Dense" ? run.Method : run.Method == "Dense" ? run.DecodeMethod : $"{run.Method}-{run.DecodeMethod}";
+        string stamp = specification.CreatedAt.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
+        var name = new StringBuilder();
+        name.Append(CultureInfo.InvariantCulture, $"{stamp}-{method}-{run.Task}-{run.SequenceLength}-{specification.RunId[..8]}");
+        return stamp + name.ToString(stamp.Length, name.Length - stamp.Length).ToLowerInvariant();
+    }
+}

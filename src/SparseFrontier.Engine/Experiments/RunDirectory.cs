@@ -1,0 +1,146 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using SparseFrontier.Kernels;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>The directory of one run (docs/results-format.md): append-only samples, everything else replaced by rename.</summary>
+internal sealed class RunDirectory
+{
+    public RunDirectory(string path) => Path = System.IO.Path.GetFullPath(path);
+
+    /// <summary>Full path.</summary>
+    public string Path { get; }
+
+    /// <summary>Full path of a file of the directory.</summary>
+    public string File(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>The specification; null if the directory is not a run's.</summary>
+    public StoredSpecification? ReadSpecification() => StoreIO.ReadJson(File("spec.json"), FileJson.Default.StoredSpecification);
+
+    /// <summary>The summary; null while there is none.</summary>
+    public SparseAttentionResult? ReadSummary() => StoreIO.ReadJson(File("summary.json"), FileJson.Default.SparseAttentionResult);
+
+    /// <summary>Why a run without a summary is not running; null if nothing was noted.</summary>
+    public StoredState? ReadState() => StoreIO.ReadJson(File("state.json"), FileJson.Default.StoredState);
+
+    /// <summary>The samples of all attempts, merged by index.</summary>
+    /// <param name="runId">Samples of other runs are left out.</param>
+    /// <param name="damaged">Told of lines that are no samples.</param>
+    /// <exception cref="SparseFrontierException">ResultRowInvalid: two attempts disagree about a sample.</exception>
+    public SortedDictionary<int, SampleResult> ReadSamples(string runId, Action<string> damaged)
+    {
+        var merged = new SortedDictionary<int, SampleResult>();
+        foreach (string file in SampleFile.List(Path))
+        {
+            foreach (SampleResult sample in SampleFile.Read(file, damaged))
+            {
+                if (sample.RunId != runId)
+                {
+                    damaged($"'{file}' holds a sample of run {sample.RunId}; it is left out.");
+                }
+                else if (!merged.TryAdd(sample.Index, sample) && ResultExport.AnswerOf(sample) != ResultExport.AnswerOf(merged[sample.Index]))
+                {
+                    throw new SparseFrontierException(
+                        ErrorIds.ResultRowInvalid,
+                        $"The attempts in '{Path}' disagree about sample {sample.Index}, which must not happen: the run is not reproducible on this machine, or a file was changed. Run it again with -Force.",
+                        file);
+                }
+            }
+        }
+
+        return merged;
+    }
+
+    /// <summary>The row of the run as it stands: its summary, or what its samples give so far. Null if the directory is not a run's.</summary>
+    public SparseAttentionResult? ReadRow(Action<string> damaged)
+    {
+        StoredSpecification? specification = ReadSpecification();
+        if (specification is null)
+        {
+            return null;
+        }
+
+        SparseAttentionResult row = ReadSummary() ?? Unfinished(specification, damaged);
+        if (row.SchemaVersion > 1)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ResultRowInvalid,
+                $"'{Path}' was written by a newer version (schema {row.SchemaVersion}); this one reads schema 1. Update the program.",
+                Path);
+        }
+
+        return RunSummary.WithPath(row, Path);
+    }
+
+    /// <summary>Replaces the specification.</summary>
+    public void WriteSpecification(StoredSpecification specification) =>
+        StoreIO.ReplaceJson(File("spec.json"), specification, FileJson.Default.StoredSpecification);
+
+    /// <summary>Replaces the summary, and with it whatever state was noted.</summary>
+    public void WriteSummary(SparseAttentionResult row)
+    {
+        StoreIO.ReplaceJson(File("summary.json"), RunSummary.WithPath(row, null), FileJson.Default.SparseAttentionResult);
+        ClearState();
+    }
+
+    /// <summary>Notes why the run stopped.</summary>
+    public void WriteState(RunStatus status, string? message) => StoreIO.ReplaceJson(
+        File("state.json"),
+        new StoredState { Status = status, Message = message, At = DateTimeOffset.UtcNow },
+        FileJson.Default.StoredState);
+
+    /// <summary>Forgets why the run stopped.</summary>
+    public void ClearState() => StoreIO.Write(Path, () => System.IO.File.Delete(File("state.json")));
+
+    /// <summary>Notes where an attempt runs.</summary>
+    public void WriteAttempt(string samplesFile, string device)
+    {
+        string path = File("environment.json");
+        StoredEnvironment environment;
+        try
+        {
+            environment = StoreIO.ReadJson(path, FileJson.Default.StoredEnvironment) ?? new StoredEnvironment();
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
+        {
+            environment = new StoredEnvironment();
+        }
+
+        environment.Attempts.Add(new StoredAttempt
+        {
+            Samples = samplesFile,
+            StartedAt = DateTimeOffset.UtcNow,
+            Host = Environment.MachineName,
+            ProcessId = Environment.ProcessId,
+            ModuleVersion = ModuleInformation.Version,
+            Runtime = RuntimeInformation.FrameworkDescription,
+            OperatingSystem = RuntimeInformation.OSDescription,
+            Processor = HostInformation.ProcessorName,
+            ProcessorCount = Environment.ProcessorCount,
+            InstructionSet = KernelSets.InstructionSet,
+            Device = device,
+        });
+        StoreIO.ReplaceJson(path, environment, FileJson.Default.StoredEnvironment);
+    }
+
+    /// <summary>Sets finished work aside, so that the run starts over; nothing is deleted.</summary>
+    public void SetAside() => StoreIO.Write(Path, () =>
+    {
+        string stamp = DateTimeOffset.UtcNow.ToString("yyyyMMdd'T'HHmmssfff'Z'", CultureInfo.InvariantCulture);
+        foreach (string file in SampleFile.List(Path).Append(File("summary.json")).Append(File("calibration.json")).Where(System.IO.File.Exists))
+        {
+            System.IO.File.Move(file, $"{file}.{stamp}.old");
+        }
+    });
+
+    private SparseAttentionResult Unfinished(StoredSpecification specification, Action<string> damaged)
+    {
+        StoredState? state = ReadState();
+        return RunSummary.Create(
+            specification,
+            [.. ReadSamples(specification.RunId, damaged).Values],
+            state?.Status ?? RunStatus.Partial,
+            state?.Message);
+    }
+}

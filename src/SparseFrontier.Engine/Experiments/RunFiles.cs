@@ -1,0 +1,136 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>What <c>spec.json</c> holds: everything needed to repeat a run and to describe its rows before a summary exists.</summary>
+internal sealed class StoredSpecification
+{
+    public int SchemaVersion { get; init; } = 1;
+
+    public string RunId { get; init; } = "";
+
+    public string ModuleVersion { get; init; } = "";
+
+    public DateTimeOffset CreatedAt { get; init; }
+
+    public double? YarnFactor { get; init; }
+
+    /// <summary>The run as asked for, defaults filled in.</summary>
+    public RunSpecification Specification { get; init; } = new();
+
+    /// <summary>What the run id is the hash of.</summary>
+    public JsonObject? Identity { get; init; }
+
+    /// <summary>A copy made at another time, if that is known.</summary>
+    public StoredSpecification With(DateTimeOffset? createdAt) => new()
+    {
+        RunId = RunId,
+        ModuleVersion = ModuleVersion,
+        CreatedAt = createdAt ?? CreatedAt,
+        YarnFactor = YarnFactor,
+        Specification = Specification,
+        Identity = Identity,
+    };
+}
+
+/// <summary>What <c>state.json</c> holds: why a run without a summary is not running.</summary>
+internal sealed class StoredState
+{
+    public int SchemaVersion { get; init; } = 1;
+
+    public RunStatus Status { get; init; }
+
+    public string? Message { get; init; }
+
+    public DateTimeOffset At { get; init; }
+}
+
+/// <summary>What <c>environment.json</c> holds: where each attempt ran.</summary>
+internal sealed class StoredEnvironment
+{
+    public int SchemaVersion { get; init; } = 1;
+
+    public List<StoredAttempt> Attempts { get; init; } = [];
+}
+
+/// <summary>One attempt at a run.</summary>
+internal sealed class StoredAttempt
+{
+    public string Samples { get; init; } = "";
+
+    public DateTimeOffset StartedAt { get; init; }
+
+    public string Host { get; init; } = "";
+
+    public int ProcessId { get; init; }
+
+    public string ModuleVersion { get; init; } = "";
+
+    public string Runtime { get; init; } = "";
+
+    public string OperatingSystem { get; init; } = "";
+
+    public string Processor { get; init; } = "";
+
+    public int ProcessorCount { get; init; }
+
+    public string InstructionSet { get; init; } = "";
+
+    public string Device { get; init; } = "";
+}
+
+/// <summary>What <c>claim</c> holds: who works on a run.</summary>
+internal sealed class StoredClaim
+{
+    public string Host { get; init; } = "";
+
+    public int ProcessId { get; init; }
+
+    public DateTimeOffset ProcessStartedAt { get; init; }
+
+    public string? SlurmJobId { get; init; }
+}
+
+/// <summary>One value that a calibration found.</summary>
+internal sealed class StoredCalibration
+{
+    public int SchemaVersion { get; init; } = 1;
+
+    public string Key { get; init; } = "";
+
+    public string Method { get; init; } = "";
+
+    public double RequestedSparsity { get; init; }
+
+    /// <summary>The value of the method's one-dimensional budget.</summary>
+    public double Budget { get; init; }
+
+    /// <summary>The parameters that the budget stands for.</summary>
+    public string Parameters { get; init; } = "";
+
+    /// <summary>Mean sparsity that the calibration samples reach with it.</summary>
+    public double MeasuredSparsity { get; init; }
+
+    public int SampleCount { get; init; }
+
+    /// <summary>Sparse prefills that were needed after the first estimate.</summary>
+    public int Refinements { get; init; }
+}
+
+/// <summary>JSON of files: indented, for people too.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, UseStringEnumConverter = true)]
+[JsonSerializable(typeof(StoredSpecification))]
+[JsonSerializable(typeof(StoredState))]
+[JsonSerializable(typeof(StoredEnvironment))]
+[JsonSerializable(typeof(StoredCalibration))]
+[JsonSerializable(typeof(SparseAttentionResult))]
+internal sealed partial class FileJson : JsonSerializerContext;
+
+/// <summary>JSON of lines.</summary>
+[JsonSourceGenerationOptions(UseStringEnumConverter = true)]
+[JsonSerializable(typeof(SampleResult))]
+[JsonSerializable(typeof(SparseAttentionResult))]
+[JsonSerializable(typeof(RunSpecification))]
+[JsonSerializable(typeof(StoredClaim))]
+internal sealed partial class LineJson : JsonSerializerContext;

@@ -1,0 +1,88 @@
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tasks;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>Content hashes of a model, lower-case hexadecimal.</summary>
+/// <param name="Checkpoint">Configuration and weights.</param>
+/// <param name="Tokenizer">Tokenizer.</param>
+/// <param name="ChatTemplate">Chat template; null if there is none.</param>
+internal sealed record ModelIdentity(string Checkpoint, string Tokenizer, string? ChatTemplate);
+
+/// <summary>Finds and opens models. The tests' second implementation computes tokens from hashes, so that stores and sweeps are tested without a checkpoint.</summary>
+internal abstract class EngineFactory
+{
+    /// <summary>The checkpoint directory that a specification's model stands for.</summary>
+    /// <exception cref="SparseFrontierException">ModelNotFound.</exception>
+    public abstract string Resolve(string model);
+
+    /// <summary>Reads the shape of a model without loading it.</summary>
+    /// <exception cref="SparseFrontierException">CheckpointUnreadable, CheckpointInvalid, ArchitectureUnsupported.</exception>
+    public abstract ModelConfiguration ReadConfiguration(string directory);
+
+    /// <summary>Loads a model.</summary>
+    /// <param name="directory">Checkpoint directory.</param>
+    /// <param name="device">Device.</param>
+    /// <exception cref="SparseFrontierException">Whatever is wrong with the checkpoint or its tokenizer; DeviceNotFound.</exception>
+    public abstract SampleEngine Open(string directory, string device);
+}
+
+/// <summary>What a runner needs of a loaded model.</summary>
+internal abstract class SampleEngine : IDisposable
+{
+    /// <summary>Shape.</summary>
+    public abstract ModelConfiguration Configuration { get; }
+
+    /// <summary>Content hashes.</summary>
+    public abstract ModelIdentity Identity { get; }
+
+    /// <summary>How the model sees a prompt.</summary>
+    public abstract PromptEncoder Encoder { get; }
+
+    /// <summary>The text of generated tokens.</summary>
+    public abstract string Decode(ReadOnlySpan<int> tokens);
+
+    /// <summary>Reads a prompt.</summary>
+    public abstract EnginePrompt Prefill(int[] tokens, PrefillRequest request, CancellationToken cancellationToken);
+
+    /// <summary>Runs one token of each row through the model; a row's result does not depend on the others.</summary>
+    /// <param name="rows">Sequence and token of each row.</param>
+    /// <param name="logits">[rows, vocabulary], written; empty if not wanted.</param>
+    /// <param name="cancellationToken">Stops between layers.</param>
+    public abstract void Step(IReadOnlyList<EngineRow> rows, Span<float> logits, CancellationToken cancellationToken);
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
+/// <summary>A prompt that was read.</summary>
+internal abstract class EnginePrompt : IDisposable
+{
+    /// <summary>Logits of the last token.</summary>
+    public abstract float[] LastLogits { get; }
+
+    /// <summary>What was attended.</summary>
+    public abstract PrefillStatistics Statistics { get; }
+
+    /// <summary>Starts a sequence under one of the request's decode configurations.</summary>
+    public abstract EngineSequence StartSequence(int configuration);
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
+/// <summary>A sequence being generated.</summary>
+internal abstract class EngineSequence : IDisposable
+{
+    /// <summary>What was attended and read so far.</summary>
+    public abstract DecodeStatistics Statistics { get; }
+
+    /// <summary>Forgets all but the first appended tokens.</summary>
+    public abstract void Truncate(int generatedLength);
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
+/// <summary>One token of one sequence.</summary>
+internal readonly record struct EngineRow(EngineSequence Sequence, int Token);

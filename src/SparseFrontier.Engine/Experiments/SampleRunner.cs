@@ -1,0 +1,428 @@
+using System.Diagnostics;
+using System.Globalization;
+using SparseFrontier.Attention;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tasks;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>One run's share of a sample: its methods with the budgets that the sample's length asks for.</summary>
+/// <param name="Run">The run.</param>
+/// <param name="RunId">Its id.</param>
+/// <param name="Prefill">Parameters of the prefill method; null where it falls back to dense.</param>
+/// <param name="Decode">Parameters of the decode method; null where it falls back to dense.</param>
+internal sealed record SampleJob(PlannedRun Run, string RunId, MethodParameters? Prefill, MethodParameters? Decode)
+{
+    /// <summary>The prefill that is executed; null for dense.</summary>
+    public PrefillMethod? PrefillMethod => Prefill is null || Run.Prefill.BudgetParameter is null ? null : Run.Prefill;
+
+    /// <summary>Names the prefill that the job shares with equal ones; empty for dense.</summary>
+    public string PrefillKey => PrefillMethod is null ? "" : $"{Run.Prefill.Name};{Prefill}";
+}
+
+/// <summary>The dense run of a cell, as far as a sample needs it.</summary>
+/// <param name="Exists">Whether there is one to compare with.</param>
+/// <param name="OutputTokens">Its output for the sample; null if it is among the jobs.</param>
+internal sealed record DenseReference(bool Exists, int[]? OutputTokens);
+
+/// <summary>
+/// Runs one sample under several configurations: one prefill for all that agree on it, decode side by side, then the gold answer
+/// teacher-forced through each configuration's decode path and compared with the dense one's. What a configuration yields does not depend on
+/// the others.
+/// </summary>
+internal sealed class SampleRunner(SampleEngine engine, int batchSize, CancellationToken cancellationToken)
+{
+    // Rows of a teacher-forced block: enough for a batched matrix product, few enough for the logits of a large vocabulary.
+    private const int ForcedRows = 64;
+
+    private static readonly DecodeConfiguration s_dense = new(MethodLookup.Decode("Dense")!, MethodLookup.Decode("Dense")!.CreateParameters());
+
+    private readonly int _vocabulary = engine.Configuration.VocabularySize;
+    private float[] _logits = [];
+
+    /// <summary>Runs a sample.</summary>
+    /// <param name="sample">The sample.</param>
+    /// <param name="jobs">Configurations of one cell, the dense one first if it is among them.</param>
+    /// <param name="dense">What to compare with.</param>
+    /// <param name="completed">Told each job's row as it is done.</param>
+    public void Run(TaskSample sample, IReadOnlyList<SampleJob> jobs, DenseReference dense, Action<SampleJob, SampleResult> completed)
+    {
+        PlannedRun any = jobs[0].Run;
+        var prompt = SamplePrompt.Create(sample, any.CompressesBeforeQuestion, engine.Encoder);
+        int[] gold = engine.Encoder.Encode(sample.TargetResponse);
+        if (sample.PromptIds.Length + gold.Length > engine.Configuration.MaximumLength(any.YarnFactor))
+        {
+            // An answer that the context cannot hold has no likelihood.
+            gold = [];
+        }
+
+        long seed = unchecked((long)new RandomSource("run/sample", any.Specification.Seed, sample.Index).NextUInt64());
+
+        // The dense prefill comes first, because it also carries the sequence that the others are compared with.
+        var groups = jobs.GroupBy(j => j.PrefillKey).Select(g => g.ToList()).OrderBy(g => g[0].PrefillKey.Length > 0).ToList();
+        if (dense.Exists && groups[0][0].PrefillKey.Length > 0)
+        {
+            groups.Insert(0, []);
+        }
+
+        int[]? denseOutput = dense.OutputTokens;
+        Lane? reference = null;
+        var pending = new List<Lane>();
+        try
+        {
+            foreach (List<SampleJob> group in groups)
+            {
+                bool withReference = dense.Exists && reference is null;
+                List<Lane> lanes = Start(prompt, group, any, seed, withReference);
+                if (withReference)
+                {
+                    reference = lanes[^1];
+                    lanes.RemoveAt(lanes.Count - 1);
+                }
+
+                pending.AddRange(lanes);
+                while (pending.Count >= batchSize || (group == groups[^1] && pending.Count > 0))
+                {
+                    List<Lane> batch = pending.GetRange(0, Math.Min(batchSize, pending.Count));
+                    Generate(batch);
+                    denseOutput ??= batch.Find(l => l.Job!.Run.IsDense)?.Output.ToArray();
+                    Force(batch, reference, gold, prompt.Question.Length);
+                    foreach (Lane lane in batch)
+                    {
+                        completed(lane.Job!, Row(sample, prompt, gold, lane, reference is null ? null : denseOutput));
+                        lane.Dispose();
+                    }
+
+                    pending.RemoveRange(0, batch.Count);
+                }
+            }
+        }
+        finally
+        {
+            pending.ForEach(l => l.Dispose());
+            reference?.Dispose();
+        }
+    }
+
+    /// <summary>Reads the prompt once and starts a lane for each job and, last, for the reference.</summary>
+    private List<Lane> Start(SamplePrompt prompt, List<SampleJob> group, PlannedRun any, long seed, bool withReference)
+    {
+        var configurations = new List<DecodeConfiguration>();
+        var places = new Dictionary<string, int>();
+        int[] place = [.. group.Select(j => Place(DecodeOf(j)))];
+        int referencePlace = withReference ? Place(s_dense) : -1;
+        var stopwatch = Stopwatch.StartNew();
+        EnginePrompt state = engine.Prefill(
+            prompt.Prefill,
+            new PrefillRequest
+            {
+                Method = group.Count > 0 ? group[0].PrefillMethod : null,
+                Parameters = group.Count > 0 && group[0].PrefillMethod is not null ? group[0].Prefill : null,
+                DecodeConfigurations = configurations,
+                MaximumOutputTokens = prompt.Question.Length + any.Specification.MaximumOutputTokens,
+                Seed = seed,
+                YarnFactor = any.YarnFactor,
+            },
+            cancellationToken);
+        var shared = new SharedPrompt(state, stopwatch.Elapsed.TotalSeconds, isShared: group.Count > 1, owners: group.Count + (withReference ? 1 : 0));
+        var lanes = new List<Lane>();
+        try
+        {
+            lanes.AddRange(group.Select((job, i) => new Lane(job, shared, state.StartSequence(place[i]))));
+            if (withReference)
+            {
+                lanes.Add(new Lane(null, shared, state.StartSequence(referencePlace)));
+            }
+
+            Read(lanes, prompt.Question);
+            return lanes;
+        }
+        catch
+        {
+            lanes.ForEach(l => l.Dispose());
+            shared.Close();
+            throw;
+        }
+
+        int Place(DecodeConfiguration configuration)
+        {
+            string key = $"{configuration.Method.Name};{configuration.Parameters}";
+            if (!places.TryGetValue(key, out int index))
+            {
+                places[key] = index = configurations.Count;
+                configurations.Add(configuration);
+            }
+
+            return index;
+        }
+    }
+
+    private static DecodeConfiguration DecodeOf(SampleJob job) =>
+        job.Decode is null || job.Run.Decode.BudgetParameter is null ? s_dense : new DecodeConfiguration(job.Run.Decode, job.Decode);
+
+    /// <summary>Feeds the part of the prompt that comes after the compression.</summary>
+    private void Read(List<Lane> lanes, int[] tokens)
+    {
+        if (tokens.Length == 0)
+        {
+            return;
+        }
+
+        var stopwatch = Stopwatch.StartNew();
+        int block = Math.Max(1, ForcedRows / lanes.Count);
+        for (int start = 0; start < tokens.Length - 1; start += block)
+        {
+            ReadOnlySpan<int> part = tokens.AsSpan(start, Math.Min(block, tokens.Length - 1 - start));
+            Step(lanes, part, wantLogits: false);
+        }
+
+        Step(lanes, tokens.AsSpan(tokens.Length - 1), wantLogits: true);
+        for (int i = 0; i < lanes.Count; i++)
+        {
+            lanes[i].LastLogits = _logits.AsSpan(i * _vocabulary, _vocabulary).ToArray();
+            lanes[i].DecodeSeconds += stopwatch.Elapsed.TotalSeconds / lanes.Count;
+        }
+    }
+
+    /// <summary>Greedy generation of all lanes side by side.</summary>
+    private void Generate(List<Lane> lanes)
+    {
+        int maximum = lanes[0].Job!.Run.Specification.MaximumOutputTokens;
+        IReadOnlyList<int> stops = engine.Configuration.StopTokens;
+        var active = new List<(Lane Lane, int Token)>();
+        foreach (Lane lane in lanes)
+        {
+            Take(lane, lane.LastLogits);
+        }
+
+        var next = new List<(Lane Lane, int Token)>();
+        while (active.Count > 0)
+        {
+            var stopwatch = Stopwatch.StartNew();
+            EngineRow[] rows = [.. active.Select(a => new EngineRow(a.Lane.Sequence, a.Token))];
+            Span<float> logits = Logits(rows.Length);
+            engine.Step(rows, logits, cancellationToken);
+            double seconds = stopwatch.Elapsed.TotalSeconds / rows.Length;
+            (active, next) = (next, active);
+            active.Clear();
+            for (int i = 0; i < next.Count; i++)
+            {
+                next[i].Lane.DecodeSeconds += seconds;
+                Take(next[i].Lane, logits.Slice(i * _vocabulary, _vocabulary));
+            }
+        }
+
+        foreach (Lane lane in lanes)
+        {
+            lane.Statistics = lane.Sequence.Statistics;
+        }
+
+        void Take(Lane lane, ReadOnlySpan<float> logits)
+        {
+            int token = LogitMath.ArgMax(logits);
+            if (stops.Contains(token))
+            {
+                return;
+            }
+
+            lane.Output.Add(token);
+            if (lane.Output.Count < maximum)
+            {
+                active.Add((lane, token));
+            }
+        }
+    }
+
+    /// <summary>Teacher-forces the gold answer through each lane, and through the reference beside them.</summary>
+    private void Force(List<Lane> lanes, Lane? reference, int[] gold, int questionLength)
+    {
+        if (gold.Length == 0)
+        {
+            return;
+        }
+
+        List<Lane> all = reference is null ? lanes : [reference, .. lanes];
+        foreach (Lane lane in all)
+        {
+            lane.Sequence.Truncate(questionLength);
+        }
+
+        int ahead = all.Count - lanes.Count;
+        int block = Math.Max(1, ForcedRows / all.Count);
+        double[] logProbabilities = new double[lanes.Count * block];
+        double[] divergences = new double[lanes.Count * block];
+        for (int i = 0; i < lanes.Count; i++)
+        {
+            lanes[i].GoldLogLikelihood = LogitMath.LogProbability(lanes[i].LastLogits, gold[0]);
+            lanes[i].Divergence = reference is null ? 0 : LogitMath.Divergence(reference.LastLogits, lanes[i].LastLogits);
+        }
+
+        for (int start = 0; start < gold.Length - 1; start += block)
+        {
+            int count = Math.Min(block, gold.Length - 1 - start);
+            int first = start;
+            Step(all, gold.AsSpan(start, count), wantLogits: true);
+            WorkerPool.For(
+                lanes.Count * count,
+                k =>
+                {
+                    ReadOnlySpan<float> logits = _logits.AsSpan(((ahead * count) + k) * _vocabulary, _vocabulary);
+                    logProbabilities[k] = LogitMath.LogProbability(logits, gold[first + (k % count) + 1]);
+                    divergences[k] = reference is null ? 0 : LogitMath.Divergence(_logits.AsSpan(k % count * _vocabulary, _vocabulary), logits);
+                },
+                cancellationToken);
+            for (int k = 0; k < lanes.Count * count; k++)
+            {
+                lanes[k / count].GoldLogLikelihood += logProbabilities[k];
+                lanes[k / count].Divergence += divergences[k];
+            }
+        }
+    }
+
+    /// <summary>Feeds the same tokens to every lane, in one call; the logits of lane i's token t are row i · tokens + t.</summary>
+    private void Step(List<Lane> lanes, ReadOnlySpan<int> tokens, bool wantLogits)
+    {
+        var rows = new EngineRow[lanes.Count * tokens.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            rows[i] = new EngineRow(lanes[i / tokens.Length].Sequence, tokens[i % tokens.Length]);
+        }
+
+        engine.Step(rows, wantLogits ? Logits(rows.Length) : default, cancellationToken);
+    }
+
+    private Span<float> Logits(int rows)
+    {
+        long length = (long)rows * _vocabulary;
+        if (_logits.LongLength < length)
+        {
+            _logits = new float[length];
+        }
+
+        return _logits.AsSpan(0, (int)length);
+    }
+
+    private SampleResult Row(TaskSample sample, SamplePrompt prompt, int[] gold, Lane lane, int[]? denseOutput)
+    {
+        SampleJob job = lane.Job!;
+        PlannedRun run = job.Run;
+        PrefillStatistics prefill = lane.Prompt.State.Statistics;
+        DecodeStatistics decode = lane.Statistics!;
+        PromptShape shape = SamplePrompt.Shape(engine.Configuration, prompt.Prefill.Length);
+        int[] output = [.. lane.Output];
+        string text = engine.Decode(output);
+        TaskScore score = run.Task.Score(sample.GoldJson, text, run.Specification.ReferenceScoring);
+        return new SampleResult
+        {
+            RunId = job.RunId,
+            Index = sample.Index,
+            Score = score.Score,
+            FormatFailure = score.FormatFailure,
+            GoldJson = sample.GoldJson,
+            Output = text,
+            OutputTokens = string.Join(',', output.Select(t => t.ToString(CultureInfo.InvariantCulture))),
+            OutputTokenCount = output.Length,
+            PromptTokens = sample.PromptTokens,
+            GoldLogLikelihood = gold.Length > 0 ? lane.GoldLogLikelihood : null,
+            GoldTokenCount = gold.Length,
+            FirstDivergentToken = denseOutput is null ? null : FirstDifference(output, denseOutput),
+            DivergenceToDense = denseOutput is null || gold.Length == 0 ? null : lane.Divergence / gold.Length,
+            PrefillSparsity = 1 - Share(prefill.AttendedPairs, prefill.CausalPairs, 1),
+            DecodeSparsity = decode.DenseTokens > 0 ? 1 - Share(decode.AttendedTokens, decode.DenseTokens, 1) : null,
+            CacheSparsity = 1 - Share(decode.KeptPromptTokens, decode.PromptTokens, 1),
+            NominalSparsity = prefill.NominalSparsity ?? (job.PrefillMethod is null ? 0 : run.Prefill.NominalSparsity(shape, job.Prefill!)),
+            NominalDecodeSparsity = job.Decode is null ? 0 : run.Decode.NominalSparsity(shape, job.Decode),
+            WholeModelSparsity = 1 - Share(prefill.AttendedPairsAllLayers, prefill.CausalPairsAllLayers, 1),
+            ExecutedDensity = Share(prefill.ExecutedPairs, prefill.CausalPairs, 1),
+            ForcedShare = Share(prefill.ForcedPairs, prefill.AttendedPairs, 0),
+            DecodeForcedShare = decode.AttendedTokens > 0 ? Share(decode.ForcedTokens, decode.AttendedTokens, 0) : null,
+            Parameters = job.Prefill?.ToString() ?? "",
+            DecodeParameters = job.Decode?.ToString() ?? "",
+            DenseFallback = job.Prefill is null || job.Decode is null,
+            PrefillSeconds = lane.Prompt.Seconds,
+            IndexSeconds = prefill.IndexSeconds + decode.IndexSeconds,
+            AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
+            DecodeSeconds = lane.DecodeSeconds,
+            ElapsedSeconds = lane.Prompt.Seconds + lane.DecodeSeconds,
+            BytesRead = decode.BytesRead,
+            CacheBytes = decode.CacheBytes,
+            PeakMemoryBytes = HostInformation.PeakMemoryBytes(),
+            PrefillShared = lane.Prompt.IsShared,
+            Device = run.Specification.Device,
+        };
+    }
+
+    /// <summary>Index of the first token in which two outputs differ, their ends included; -1 if they are the same.</summary>
+    private static int FirstDifference(int[] output, int[] dense)
+    {
+        int common = output.AsSpan().CommonPrefixLength(dense);
+        return common == output.Length && common == dense.Length ? -1 : common;
+    }
+
+    private static double Share(long part, long whole, double ofNothing) => whole > 0 ? part / (double)whole : ofNothing;
+
+    /// <summary>A prompt that several lanes continue; freed with the last of them.</summary>
+    private sealed class SharedPrompt(EnginePrompt state, double seconds, bool isShared, int owners)
+    {
+        private int _owners = owners;
+        private bool _closed;
+
+        public EnginePrompt State => state;
+
+        public double Seconds => seconds;
+
+        public bool IsShared => isShared;
+
+        public void Release()
+        {
+            if (--_owners == 0)
+            {
+                Close();
+            }
+        }
+
+        public void Close()
+        {
+            if (!_closed)
+            {
+                _closed = true;
+                state.Dispose();
+            }
+        }
+    }
+
+    /// <summary>One sequence being generated; without a job, the dense one that others are compared with.</summary>
+    private sealed class Lane(SampleJob? job, SharedPrompt prompt, EngineSequence sequence) : IDisposable
+    {
+        private bool _disposed;
+
+        public SampleJob? Job => job;
+
+        public SharedPrompt Prompt => prompt;
+
+        public EngineSequence Sequence => sequence;
+
+        public float[] LastLogits { get; set; } = prompt.State.LastLogits;
+
+        public List<int> Output { get; } = [];
+
+        public DecodeStatistics? Statistics { get; set; }
+
+        public double DecodeSeconds { get; set; }
+
+        public double GoldLogLikelihood { get; set; }
+
+        public double Divergence { get; set; }
+
+        public void Dispose()
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                sequence.Dispose();
+                prompt.Release();
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>File access of the store: every failure becomes an error that names the path.</summary>
+internal static class StoreIO
+{
+    /// <summary>Does something that writes.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
+    public static T Write<T>(string path, Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ResultWriteFailed,
+                $"Results cannot be written to '{path}': {e.Message} What was written before is kept; free space or choose another folder, and run the same again to go on.",
+                path,
+                e);
+        }
+    }
+
+    /// <inheritdoc cref="Write{T}(string, Func{T})"/>
+    public static void Write(string path, Action action) => Write(path, () =>
+    {
+        action();
+        return true;
+    });
+
+    /// <summary>Replaces a file as a whole: written beside it, flushed to the disk, renamed.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
+    public static void Replace(string path, ReadOnlySpan<byte> content)
+    {
+        byte[] bytes = content.ToArray();
+        Write(path, () =>
+        {
+            string temporary = $"{path}.{Environment.ProcessId}.tmp";
+            try
+            {
+                using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None))
+                {
+                    stream.Write(bytes);
+                    stream.Flush(flushToDisk: true);
+                }
+
+                File.Move(temporary, path, overwrite: true);
+            }
+            catch
+            {
+                File.Delete(temporary);
+                throw;
+            }
+        });
+    }
+
+    /// <summary>Replaces a file by a value's JSON.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
+    public static void ReplaceJson<T>(string path, T value, JsonTypeInfo<T> type) =>
+        Replace(path, Encoding.UTF8.GetBytes(JsonSerializer.Serialize(value, type) + "\n"));
+
+    /// <summary>Reads a file's JSON; null if there is no file.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable, or ResultRowInvalid if it is not the JSON that it should be.</exception>
+    public static T? ReadJson<T>(string path, JsonTypeInfo<T> type)
+        where T : class
+    {
+        byte[]? bytes = ReadAll(path);
+        if (bytes is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            return JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("the file holds null.");
+        }
+        catch (JsonException e)
+        {
+            throw new SparseFrontierException(ErrorIds.ResultRowInvalid, $"'{path}' is damaged: {e.Message} Delete the file, or restore it from a copy.", path, e);
+        }
+    }
+
+    /// <summary>Reads a file that another process may be writing; null if there is none.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
+    public static byte[]? ReadAll(string path)
+    {
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var memory = new MemoryStream();
+            stream.CopyTo(memory);
+            return memory.ToArray();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' cannot be read: {e.Message}", path, e);
+        }
+    }
+}

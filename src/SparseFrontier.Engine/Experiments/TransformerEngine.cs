@@ -1,0 +1,84 @@
+using SparseFrontier.Models.Tokenizers;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tasks;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>Opens checkpoints.</summary>
+internal sealed class TransformerEngineFactory : EngineFactory
+{
+    /// <inheritdoc/>
+    public override string Resolve(string model) => ModelCatalog.Resolve(model);
+
+    /// <inheritdoc/>
+    public override ModelConfiguration ReadConfiguration(string directory) => ModelConfiguration.Load(directory);
+
+    /// <inheritdoc/>
+    public override SampleEngine Open(string directory, string device)
+    {
+        Devices.Require(device);
+        return new TransformerEngine(directory);
+    }
+
+    private sealed class TransformerEngine : SampleEngine
+    {
+        private readonly Tokenizer _tokenizer;
+        private readonly TransformerModel _model;
+        private readonly string? _templateHash;
+
+        public TransformerEngine(string directory)
+        {
+            _tokenizer = Tokenizer.Load(directory);
+            var template = ChatTemplate.Load(directory);
+            _templateHash = template?.ContentHash;
+            Encoder = PromptEncoder.For(_tokenizer, template);
+            _model = TransformerModel.Load(directory);
+        }
+
+        public override ModelConfiguration Configuration => _model.Configuration;
+
+        public override ModelIdentity Identity => new(_model.ContentHash, _tokenizer.ContentHash, _templateHash);
+
+        public override PromptEncoder Encoder { get; }
+
+        public override string Decode(ReadOnlySpan<int> tokens) => _tokenizer.Decode(tokens, skipSpecialTokens: true);
+
+        public override EnginePrompt Prefill(int[] tokens, PrefillRequest request, CancellationToken cancellationToken) =>
+            new Prompt(_model.Prefill(tokens, request, cancellationToken));
+
+        public override void Step(IReadOnlyList<EngineRow> rows, Span<float> logits, CancellationToken cancellationToken)
+        {
+            var steps = new StepRow[rows.Count];
+            for (int i = 0; i < steps.Length; i++)
+            {
+                steps[i] = new StepRow(((Sequence)rows[i].Sequence).Inner, rows[i].Token);
+            }
+
+            _model.Step(steps, logits, cancellationToken);
+        }
+
+        public override void Dispose() => _model.Dispose();
+    }
+
+    private sealed class Prompt(PromptState inner) : EnginePrompt
+    {
+        public override float[] LastLogits => inner.LastLogits;
+
+        public override PrefillStatistics Statistics => inner.Statistics;
+
+        public override EngineSequence StartSequence(int configuration) => new Sequence(inner.StartSequence(configuration));
+
+        public override void Dispose() => inner.Dispose();
+    }
+
+    private sealed class Sequence(DecodeSequence inner) : EngineSequence
+    {
+        public DecodeSequence Inner => inner;
+
+        public override DecodeStatistics Statistics => inner.Statistics;
+
+        public override void Truncate(int generatedLength) => inner.Truncate(generatedLength);
+
+        public override void Dispose() => inner.Dispose();
+    }
+}
