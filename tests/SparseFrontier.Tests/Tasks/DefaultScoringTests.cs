@@ -92,6 +92,13 @@ public class DefaultScoringTests
     }
 
     [Fact]
+    public void Gold_without_a_numbered_line_scores_zero_rather_than_being_left_out()
+    {
+        Assert.Equal(0, Score("StoryRetrieval", """{"gold_answer":"x"}""", "<answer>1. x</answer>").Score);
+        Assert.Null(Score("StoryRetrieval", """{"gold_answer":"x"}""", "<answer>1. x</answer>", reference: true).Score);
+    }
+
+    [Fact]
     public void Gold_of_another_shape_is_refused()
     {
         foreach (EvaluationTask task in TaskRegistry.Tasks)
