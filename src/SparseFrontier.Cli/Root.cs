@@ -19,7 +19,9 @@ internal static class Root
             TasksVerb.Create(),
             ModelsVerb.Create(),
             DevicesVerb.Create(),
+            new Command("model", "Checks a checkpoint.") { ModelVerifyVerb.Create() },
             TokenizeVerb.Create(),
+            AttendVerb.Create(),
             new Command("task", "Generates and scores samples of a task.") { TaskGenerateVerb.Create(), TaskScoreVerb.Create() },
             new Command("kernels", "Checks the kernels.") { KernelsTestVerb.Create() },
         };

@@ -1,0 +1,72 @@
+using System.Collections;
+using SparseFrontier.Binding;
+using Xunit;
+
+namespace SparseFrontier.ContractTests;
+
+/// <summary>Loose rows and parameters become what the engine takes.</summary>
+public class BindingTests
+{
+    [Fact]
+    public void A_row_of_text_is_read_in_the_invariant_culture()
+    {
+        var row = (SparseAttentionResult)Read(
+            typeof(SparseAttentionResult),
+            ("Method", "Quest"), ("sequencelength", "4096"), ("Score", "0.5"), ("ScoreLow", ""), ("Status", "partial"), ("PeakMemoryBytes", "5000000000"),
+            ("SparsityWithinTolerance", "True"), ("StartedAt", "2026-01-02T03:04:05Z"), ("Unknown", "x"));
+        Assert.Equal(("Quest", 4096, 0.5, null, RunStatus.Partial), (row.Method, row.SequenceLength, row.Score, row.ScoreLow, row.Status));
+        Assert.Equal(5_000_000_000, row.PeakMemoryBytes);
+        Assert.True(row.SparsityWithinTolerance);
+        Assert.Equal(new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero), row.StartedAt);
+    }
+
+    [Fact]
+    public void A_row_of_numbers_as_JSON_gives_them_is_read()
+    {
+        var row = (SparseAttentionResult)Read(
+            typeof(SparseAttentionResult),
+            ("Score", 1L), ("SequenceLength", 2048L), ("Status", 4L), ("StartedAt", new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc)), ("PrefillSparsity", 0.25m));
+        Assert.Equal((1.0, 2048, RunStatus.Infeasible, 0.25), (row.Score, row.SequenceLength, row.Status, row.PrefillSparsity));
+    }
+
+    [Theory]
+    [InlineData("Score", "0,1")]
+    [InlineData("SequenceLength", "many")]
+    [InlineData("SequenceLength", "99999999999")]
+    [InlineData("Status", "Nearly")]
+    public void A_value_that_does_not_fit_is_named(string column, string value)
+    {
+        FormatException error = Assert.Throws<FormatException>(() => Read(typeof(SparseAttentionResult), (column, value)));
+        Assert.Contains(column, error.Message, StringComparison.Ordinal);
+        Assert.Contains(value, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("PageSize=32", "PageSize=32")]
+    [InlineData("", "")]
+    [InlineData(null, "")]
+    public void Parameters_may_be_text(string? given, string expected) => Assert.Equal(expected, ParameterText.FromObject(given));
+
+    [Fact]
+    public void Parameters_may_be_a_table_a_nested_table_or_a_list()
+    {
+        Assert.Equal("Alpha=0.9;PageSize=32;SharePages=1", ParameterText.FromObject(new Hashtable { ["PageSize"] = 32, ["Alpha"] = 0.9, ["SharePages"] = true }));
+        Assert.Equal("Quest.PageSize=32", ParameterText.FromObject(new Hashtable { ["Quest"] = new Hashtable { ["PageSize"] = 32 } }));
+        Assert.Equal("PageSize=32;Alpha=0.9", ParameterText.FromObject(new object[] { "PageSize=32", new Hashtable { ["Alpha"] = 0.9 } }));
+    }
+
+    [Fact]
+    public void A_method_may_be_a_name_or_a_table()
+    {
+        Assert.Equal("Quest", ParameterText.Method("Quest"));
+        Assert.Equal("Quest;PageSize=32", ParameterText.Method(new Hashtable { ["name"] = "Quest", ["PageSize"] = 32 }));
+        Assert.Equal("Quest", ParameterText.Method(new Hashtable { ["Name"] = "Quest" }));
+        Assert.Throws<FormatException>(() => ParameterText.Method(new Hashtable { ["PageSize"] = 32 }));
+    }
+
+    [Fact]
+    public void Layers_may_be_text() => Assert.Equal([0, 1, 12], LayerTransformationAttribute.Parse("0, 1,12"));
+
+    private static object Read(Type type, params (string Name, object Value)[] values) =>
+        RowReader.Read(type, values.Select(v => KeyValuePair.Create<string, object?>(v.Name, v.Value)));
+}

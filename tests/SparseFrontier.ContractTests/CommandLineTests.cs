@@ -1,0 +1,124 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Text.Json;
+using SparseFrontier.Cli;
+using Xunit;
+
+namespace SparseFrontier.ContractTests;
+
+/// <summary>The command line as users run it: as a process.</summary>
+public class CommandLineTests
+{
+    public static TheoryData<string> Verbs => [.. Leaves(Root.Create(), "")];
+
+    [Fact]
+    public void The_stable_surface_is_there() => Assert.Equal(
+        [
+            "attend", "devices", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
+            "tokenize",
+        ],
+        Leaves(Root.Create(), "").Order(StringComparer.Ordinal));
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public void Every_verb_has_help(string verb)
+    {
+        (int code, string output, string error) = Run($"{verb} --help");
+        Assert.Equal(0, code);
+        Assert.Empty(error);
+        Assert.Contains($"sparsefrontier {verb}", output, StringComparison.Ordinal);
+        Assert.Contains("--json", output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public void Every_option_is_described(string verb)
+    {
+        Command command = verb.Split(' ').Aggregate((Command)Root.Create(), (c, part) => c.Subcommands.Single(s => s.Name == part));
+        Assert.All(command.Options, o => Assert.False(string.IsNullOrWhiteSpace(o.Description), o.Name));
+        Assert.All(command.Arguments, a => Assert.False(string.IsNullOrWhiteSpace(a.Description), a.Name));
+        Assert.False(string.IsNullOrWhiteSpace(command.Description));
+    }
+
+    [Theory]
+    [InlineData("run --sparsity lots", "ParameterInvalid")]
+    [InlineData("run --nonsense", "ParameterInvalid")]
+    [InlineData("frobnicate", "ParameterInvalid")]
+    [InlineData("run --method Qest", "MethodNotFound")]
+    [InlineData("run --task Niha", "TaskNotFound")]
+    [InlineData("run --method Quest --sparsity 1.5", "SparsityOutOfRange")]
+    [InlineData("run --method Quest --parameter PageSize=-3", "MethodParameterInvalid")]
+    [InlineData("run --model ./no/such/model", "ModelNotFound")]
+    [InlineData("methods NoSuchMethod", "MethodNotFound")]
+    [InlineData("tasks NoSuchTask", "TaskNotFound")]
+    [InlineData("results ./no/such/folder", "FileNotFound")]
+    [InlineData("kernels test NoSuchKernel", "KernelNotFound")]
+    [InlineData("tokenize --tokenizer ./no/such/file", "TokenizerMissing")]
+    public void A_wrong_command_fails_with_a_documented_id(string arguments, string id)
+    {
+        (int code, string output, string error) = Run(arguments);
+        Assert.Equal(1, code);
+        Assert.Empty(output.Trim());
+        Assert.Contains($"error {id}: ", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Errors_are_JSON_when_asked_for()
+    {
+        (int code, _, string error) = Run("methods NoSuchMethod --json");
+        Assert.Equal(1, code);
+        JsonElement detail = JsonDocument.Parse(error).RootElement.GetProperty("Error");
+        Assert.Equal("MethodNotFound", detail.GetProperty("Id").GetString());
+        Assert.Contains("NoSuchMethod", detail.GetProperty("Message").GetString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("methods", "Quest")]
+    [InlineData("tasks", "Niah")]
+    [InlineData("devices", "cpu")]
+    public void Lists_are_JSON_lines_and_tables(string verb, string name)
+    {
+        (int code, string lines, string error) = Run($"{verb} --json");
+        Assert.Equal((0, ""), (code, error));
+        string?[] names = [.. lines.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(l => JsonDocument.Parse(l).RootElement.GetProperty("Name").GetString())];
+        Assert.Contains(name, names);
+        (code, string table, error) = Run(verb);
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains(name, table, StringComparison.Ordinal);
+        Assert.All(table.Split('\n'), l => Assert.InRange(l.Length, 0, 100));
+    }
+
+    [Fact]
+    public void What_if_lists_runs_and_writes_nothing()
+    {
+        string folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        (int code, string output, string error) = Run($"run --method Quest,SnapKV --task Niah --length 2048 --sparsity 0.5,0.9 --what-if --results {folder} --json");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal(4, output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+        Assert.False(Directory.Exists(folder));
+    }
+
+    private static (int Code, string Output, string Error) Run(string arguments)
+    {
+        string executable = Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll");
+        var start = new ProcessStartInfo("dotnet", $"\"{executable}\" {arguments}")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+            WorkingDirectory = Path.GetTempPath(),
+        };
+        using Process process = Process.Start(start)!;
+        process.StandardInput.Close();
+        Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output.Result, error);
+    }
+
+    private static IEnumerable<string> Leaves(Command command, string prefix) =>
+        command.Subcommands.Count == 0
+            ? [prefix]
+            : command.Subcommands.SelectMany(s => Leaves(s, prefix.Length == 0 ? s.Name : $"{prefix} {s.Name}"));
+}

@@ -1,0 +1,37 @@
+using SparseFrontier.Completion;
+using Xunit;
+
+namespace SparseFrontier.ContractTests;
+
+/// <summary>What completion offers.</summary>
+public class CompletionTests
+{
+    [Fact]
+    public void Methods_tasks_and_devices_are_offered_with_tooltips()
+    {
+        Assert.Contains(Candidates.Methods(), c => c.Text == "Quest" && c.ToolTip.StartsWith("Decode: ", StringComparison.Ordinal));
+        Assert.Contains(Candidates.Methods("Prefill"), c => c.Text == "VerticalSlash");
+        Assert.DoesNotContain(Candidates.Methods("Decode"), c => c.Text == "VerticalSlash");
+        Assert.Equal(9, Candidates.Tasks().Count());
+        Assert.Contains(Candidates.Devices(), c => c.Text == "cpu");
+        Assert.All(Candidates.Methods().Concat(Candidates.Tasks()).Concat(Candidates.Costs()), c => Assert.NotEqual("", c.ToolTip));
+    }
+
+    [Fact]
+    public void Parameters_are_those_of_the_chosen_method()
+    {
+        Assert.Equal(["PageSize=16", "SharePages=0", "TokenBudget=1024"], Candidates.MethodParameters(["Quest;PageSize=8"]).Select(c => c.Text).Order(StringComparer.Ordinal));
+        Assert.Contains(Candidates.MethodParameters([]), c => c.Text.StartsWith("VerticalSize=", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Matching_ignores_case_and_quotes() =>
+        Assert.Equal(["Quest"], CandidateCompleter.Matching(Candidates.Methods(), "'que").Select(c => c.Text));
+
+    [Theory]
+    [InlineData("Quest", "Quest")]
+    [InlineData("PageSize=16", "PageSize=16")]
+    [InlineData("my model", "'my model'")]
+    [InlineData("it's", "'it''s'")]
+    public void Text_is_quoted_where_needed(string text, string expected) => Assert.Equal(expected, CandidateCompleter.Quote(text));
+}

@@ -1,0 +1,73 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Xunit;
+
+namespace SparseFrontier.ContractTests;
+
+/// <summary>The format and types files name only what exists: PowerShell itself shows an empty cell for a misspelt property.</summary>
+public partial class ViewTests
+{
+    private static readonly XDocument s_format = Load("SparseFrontier.Format.ps1xml");
+    private static readonly XDocument s_types = Load("SparseFrontier.Types.ps1xml");
+
+    [Fact]
+    public void Columns_name_properties_that_exist() => Assert.All(s_format.Descendants("View"), view =>
+    {
+        Type type = TypeOf(view.Descendants("TypeName").Single().Value);
+        IEnumerable<string> names = view.Descendants("PropertyName").Select(e => e.Value)
+            .Concat(view.Descendants("ScriptBlock").SelectMany(e => PropertyOfItem().Matches(e.Value)).Select(m => m.Groups[1].Value));
+        Assert.All(names, n => Assert.True(type.GetProperty(n) is not null, $"{type.Name} has no {n}"));
+    });
+
+    [Fact]
+    public void Tables_have_a_header_for_each_column() => Assert.All(s_format.Descendants("TableControl"), table =>
+        Assert.Equal(table.Descendants("TableColumnHeader").Count(), table.Descendants("TableColumnItem").Count()));
+
+    [Fact]
+    public void Computed_cells_call_methods_that_exist() => Assert.All(
+        s_format.Descendants("ScriptBlock").SelectMany(e => StaticCall().Matches(e.Value)),
+        call => Assert.NotNull(TypeOf(call.Groups[1].Value).GetMethod(call.Groups[2].Value, BindingFlags.Public | BindingFlags.Static)));
+
+    [Fact]
+    public void Every_output_type_has_a_view()
+    {
+        var viewed = s_format.Descendants("TypeName").Select(e => e.Value).ToHashSet();
+        Assert.All(ModuleAssembly.Cmdlets.SelectMany(c => c.OutputTypes).Where(t => t != typeof(bool)), t => Assert.Contains(t.FullName!, viewed));
+    }
+
+    [Fact]
+    public void Property_sets_name_properties_that_exist() => Assert.All(s_types.Descendants("Type"), element =>
+    {
+        Type type = TypeOf(element.Element("Name")!.Value);
+        Assert.All(element.Descendants("ReferencedProperties").Elements("Name"), n => Assert.True(type.GetProperty(n.Value) is not null, $"{type.Name} has no {n.Value}"));
+    });
+
+    [Fact]
+    public void Output_types_bind_from_loose_rows() => Assert.All(
+        ModuleAssembly.Cmdlets.SelectMany(c => c.OutputTypes).Where(t => t != typeof(bool)).Distinct(),
+        type =>
+        {
+            Assert.NotNull(type.GetConstructor(Type.EmptyTypes));
+            Assert.All(type.GetProperties(), p =>
+            {
+                Assert.True(p.CanWrite, $"{type.Name}.{p.Name} cannot be set");
+                Type scalar = Nullable.GetUnderlyingType(p.PropertyType) ?? p.PropertyType;
+                Assert.True(
+                    scalar.IsEnum || scalar == typeof(string) || scalar == typeof(int) || scalar == typeof(long) || scalar == typeof(double)
+                        || scalar == typeof(bool) || scalar == typeof(DateTimeOffset),
+                    $"{type.Name}.{p.Name} is a {scalar.Name}: CSV and JSON would not carry it");
+            });
+        });
+
+    private static Type TypeOf(string name) =>
+        typeof(RunSpecification).Assembly.GetType(name) ?? throw new Xunit.Sdk.XunitException($"There is no type {name}.");
+
+    private static XDocument Load(string file) => XDocument.Load(Path.Combine(LayerTests.Root(), "SparseFrontier.Module", "Views", file));
+
+    [GeneratedRegex(@"\$_\.(\w+)")]
+    private static partial Regex PropertyOfItem();
+
+    [GeneratedRegex(@"\[(SparseFrontier\.[\w.]+)\]::(\w+)\(")]
+    private static partial Regex StaticCall();
+}
