@@ -97,9 +97,10 @@ public sealed record ModelConfiguration
 
     /// <summary>Tokens that a sequence may have under a YaRN factor.</summary>
     /// <param name="yarnFactor">The factor of a request; null: as configured.</param>
-    public int MaximumLength(double? yarnFactor) => yarnFactor is null
-        ? ContextLength
-        : (int)Math.Min(int.MaxValue, Math.Max(ContextLength, Math.Floor((yarnFactor.Value * NativeContextLength) + 1e-6)));
+    /// <exception cref="SparseFrontierException">As <see cref="RotaryFor"/>.</exception>
+    public int MaximumLength(double? yarnFactor) => RotaryFor(yarnFactor) is { Scaling: RotaryScaling.Yarn } yarn && yarnFactor is not null
+        ? (int)Math.Min(int.MaxValue, Math.Max(ContextLength, Math.Floor((yarn.Factor * NativeContextLength) + 1e-6)))
+        : ContextLength;
 
     /// <summary>The rotary embedding of global layers under a YaRN factor.</summary>
     /// <param name="yarnFactor">The factor of a request, at least 1; null: as configured.</param>

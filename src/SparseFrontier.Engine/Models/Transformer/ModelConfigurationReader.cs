@@ -302,7 +302,7 @@ internal sealed class ModelConfigurationReader
                 Scaling = kind,
                 Base = theta,
                 Factor = kind == RotaryScaling.Default ? 1 : Positive("factor", factor ?? positions / original),
-                OriginalLength = (int)Math.Clamp(Positive("original_max_position_embeddings", original), 1, 1 << 30),
+                OriginalLength = kind is RotaryScaling.Llama3 or RotaryScaling.Yarn ? (int)Math.Clamp(Positive("original_max_position_embeddings", original), 1, 1 << 30) : 0,
                 LowFrequencyFactor = low,
                 HighFrequencyFactor = high,
                 BetaFast = Positive("beta_fast", Number(s, "beta_fast") ?? 32),
