@@ -24,20 +24,21 @@ internal sealed class CellRunner(
     /// <exception cref="SparseFrontierException">ResultWriteFailed; what else goes wrong with a run is an error on the sink.</exception>
     public void Run(IReadOnlyList<ActiveRun> runs, bool force)
     {
-        // The dense run first: the others are compared with it.
         var open = new List<ActiveRun>();
         try
         {
-            foreach (ActiveRun run in runs.OrderBy(r => !r.Plan.IsDense))
+            // The dense run first: the others are compared with it.
+            List<ActiveRun> due = [.. runs.OrderBy(r => !r.Plan.IsDense).Where(r => force || !EmitFinished(r))];
+            if (due.Count > 0)
             {
-                Open(run, force, open);
-            }
-
-            if (open.Count > 0)
-            {
-                string cell = Name(open[0].Plan);
+                string cell = Name(due[0].Plan);
                 progress.BeginCell(cell);
-                RunSamples(cell, runs, open);
+                TaskSource source = OpenSource(due);
+                due.ForEach(r => Open(r, force, open));
+                if (open.Count > 0)
+                {
+                    RunSamples(cell, source, runs, open);
+                }
             }
         }
         catch (OperationCanceledException)
@@ -70,18 +71,45 @@ internal sealed class CellRunner(
         CultureInfo.InvariantCulture,
         $"{run.Specification.Task} at {run.Specification.SequenceLength} tokens on {ModelCatalog.NameOf(run.Specification.Model)}");
 
+    /// <summary>Emits the row of a run that the store holds complete; false if something is left to do.</summary>
+    private bool EmitFinished(ActiveRun run)
+    {
+        try
+        {
+            if (run.ReadFinished(store, sink.Warning) is not { } finished)
+            {
+                return false;
+            }
+
+            sink.Verbose($"{run.Plan}: finished already, in '{finished.Path}'.");
+            progress.Skip(run.SampleCount);
+            sink.Object(finished);
+        }
+        catch (SparseFrontierException e)
+        {
+            sink.Error(e);
+        }
+
+        return true;
+    }
+
+    private TaskSource OpenSource(List<ActiveRun> due)
+    {
+        PlannedRun any = due[0].Plan;
+        TaskSource source = any.Task.Open(any.TaskOptions, engine.Encoder);
+        int count = due.Max(r => r.SampleCount);
+        return source.Count < count
+            ? throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid,
+                string.Create(CultureInfo.InvariantCulture, $"{any.Task.Name} has {source.Count} samples in its data, {count} were asked for. Ask for fewer."),
+                count)
+            : source;
+    }
+
     private void Open(ActiveRun run, bool force, List<ActiveRun> open)
     {
         try
         {
-            if (!force && run.ReadFinished(store, sink.Warning) is { } finished)
-            {
-                sink.Verbose($"{run.Plan}: finished already, in '{finished.Path}'.");
-                progress.Skip(run.SampleCount);
-                sink.Object(finished);
-                return;
-            }
-
             run.Open(store, force, sink.Warning);
             open.Add(run);
             int kept = run.Samples.Keys.Count(i => i < run.SampleCount);
@@ -93,22 +121,18 @@ internal sealed class CellRunner(
             run.Dispose();
             sink.Error(e);
         }
+        catch
+        {
+            run.Dispose();
+            throw;
+        }
     }
 
-    private void RunSamples(string cell, IReadOnlyList<ActiveRun> runs, List<ActiveRun> open)
+    private void RunSamples(string cell, TaskSource source, IReadOnlyList<ActiveRun> runs, List<ActiveRun> open)
     {
         PlannedRun any = open[0].Plan;
         Func<int, DenseReference> dense = FindDense(runs, any);
-        TaskSource source = any.Task.Open(any.TaskOptions, engine.Encoder);
         int count = open.Max(r => r.SampleCount);
-        if (source.Count < count)
-        {
-            throw new SparseFrontierException(
-                ErrorIds.ParameterInvalid,
-                string.Create(CultureInfo.InvariantCulture, $"{any.Task.Name} has {source.Count} samples in its data, {count} were asked for. Ask for fewer."),
-                count);
-        }
-
         Calibrate(cell, open);
         var runner = new SampleRunner(engine, batchSize, cancellationToken);
         for (int index = 0; index < count; index++)
