@@ -14,14 +14,7 @@ public static class KernelSets
 
     /// <summary>The kernel set named by the environment variable <c>SPARSEFRONTIER_KERNEL</c>, or else the fastest.</summary>
     /// <exception cref="SparseFrontierException">KernelNotFound: the variable names none.</exception>
-    public static KernelSet Default
-    {
-        get
-        {
-            string? name = Environment.GetEnvironmentVariable("SPARSEFRONTIER_KERNEL");
-            return string.IsNullOrEmpty(name) ? All[0] : Get(name);
-        }
-    }
+    public static KernelSet Default => Choose(Environment.GetEnvironmentVariable("SPARSEFRONTIER_KERNEL"));
 
     /// <summary>The widest SIMD instructions that the kernels use here: "AVX-512", "AVX2", "128-bit SIMD" or "scalar".</summary>
     public static string InstructionSet =>
@@ -29,6 +22,9 @@ public static class KernelSets
         : Vector256.IsHardwareAccelerated ? "AVX2"
         : Vector128.IsHardwareAccelerated ? "128-bit SIMD"
         : "scalar";
+
+    /// <summary>What <see cref="Default"/> is when the environment variable has this value.</summary>
+    internal static KernelSet Choose(string? name) => string.IsNullOrEmpty(name) ? All[0] : Get(name);
 
     /// <summary>The kernel set of a name, in any case.</summary>
     /// <exception cref="SparseFrontierException">KernelNotFound.</exception>

@@ -1,8 +1,11 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+
 namespace SparseFrontier.Kernels;
 
 /// <summary>
 /// Selection of the largest scores, shared by all back ends so that the same scores give the same choice everywhere. Ties go to the lower
-/// index; +∞ is above and NaN below everything else; -0 equals 0. Cost O(n): four passes find the bits of the k-th largest score.
+/// index; +∞ is above and NaN below everything else; -0 equals 0. Cost O(n): up to four passes, one by byte, find the bits of the k-th largest score.
 /// </summary>
 public static class TopK
 {
@@ -16,6 +19,7 @@ public static class TopK
 
     /// <summary>Writes the indices of the largest scores, as many as <paramref name="indices"/> holds, ascending.</summary>
     /// <exception cref="ArgumentException">More indices are asked for than there are scores.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Select(ReadOnlySpan<float> scores, Span<int> indices)
     {
         if (indices.Length > scores.Length)
@@ -28,8 +32,15 @@ public static class TopK
             return;
         }
 
-        (uint threshold, int above) = FindThreshold(scores, indices.Length);
-        int ties = indices.Length - above;
+        uint[]? rented = null;
+        Span<uint> keys = scores.Length <= 1024 ? stackalloc uint[1024] : rented = ArrayPool<uint>.Shared.Rent(scores.Length);
+        keys = keys[..scores.Length];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            keys[i] = SortKey(scores[i]);
+        }
+
+        (uint threshold, int ties) = FindThreshold(keys, indices.Length);
         int written = 0;
         for (int i = 0; written < indices.Length; i++)
         {
@@ -39,47 +50,67 @@ public static class TopK
                 indices[written++] = i;
             }
         }
+
+        if (rented is not null)
+        {
+            ArrayPool<uint>.Shared.Return(rented);
+        }
     }
 
-    // The key of the count-th largest score, and how many keys lie above it.
-    private static (uint Threshold, int Above) FindThreshold(ReadOnlySpan<float> scores, int count)
+    // The count-th largest key, and how many keys equal to it belong to the count largest. Reorders the keys.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static (uint Threshold, int Ties) FindThreshold(Span<uint> keys, int count)
     {
-        Span<int> histogram = stackalloc int[256];
+        // Two histograms in turn, because neighbouring scores often fall into the same bucket and would wait for each other.
+        Span<int> even = stackalloc int[256];
+        Span<int> odd = stackalloc int[256];
         uint prefix = 0;
-        int above = 0;
         for (int shift = 24; shift >= 0; shift -= 8)
         {
-            histogram.Clear();
-            foreach (float score in scores)
+            even.Clear();
+            odd.Clear();
+            int i = 0;
+            for (; i + 1 < keys.Length; i += 2)
             {
-                uint key = SortKey(score);
-                if (shift == 24 || (key >> (shift + 8)) == (prefix >> (shift + 8)))
-                {
-                    histogram[(int)(key >> shift) & 0xFF]++;
-                }
+                even[(byte)(keys[i] >> shift)]++;
+                odd[(byte)(keys[i + 1] >> shift)]++;
+            }
+
+            if (i < keys.Length)
+            {
+                even[(byte)(keys[i] >> shift)]++;
             }
 
             int digit = 255;
-            while (above + histogram[digit] < count)
+            while (even[digit] + odd[digit] < count)
             {
-                above += histogram[digit--];
+                count -= even[digit] + odd[digit];
+                digit--;
             }
 
             prefix |= (uint)digit << shift;
+
+            // Only the keys of that bucket can be the threshold.
+            int kept = 0;
+            foreach (uint key in keys)
+            {
+                keys[kept] = key;
+                kept += (byte)(key >> shift) == digit ? 1 : 0;
+            }
+
+            keys = keys[..kept];
         }
 
-        return (prefix, above);
+        return (prefix, count);
     }
 
     // Unsigned integers in the order of the floats.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint SortKey(float score)
     {
-        if (float.IsNaN(score))
-        {
-            return 0;
-        }
-
+        // Adding 0 turns -0 into 0.
         uint bits = BitConverter.SingleToUInt32Bits(score + 0f);
-        return (bits & 0x8000_0000) != 0 ? ~bits : bits | 0x8000_0000;
+        uint key = bits ^ ((uint)((int)bits >> 31) | 0x8000_0000);
+        return float.IsNaN(score) ? 0 : key;
     }
 }

@@ -8,5 +8,7 @@ internal static class KernelWidths
 {
     private static readonly IReadOnlyList<KernelSet> s_sets = CpuKernels.CreateAllWidths();
 
+    public static int[] All => [512, 256, 128];
+
     public static KernelSet Get(int width) => s_sets[width switch { 512 => 0, 256 => 1, _ => 2 }];
 }

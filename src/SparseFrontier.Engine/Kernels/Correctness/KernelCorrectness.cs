@@ -23,10 +23,16 @@ public static unsafe partial class KernelCorrectness
     /// <param name="test">The case.</param>
     /// <param name="seed">Seed of the inputs.</param>
     /// <param name="tolerance">Replaces the case's own tolerance.</param>
-    public static KernelCorrectnessResult Run(KernelSet kernels, KernelCorrectnessCase test, long seed = 1, double? tolerance = null)
+    public static KernelCorrectnessResult Run(KernelSet kernels, KernelCorrectnessCase test, long seed = 1, double? tolerance = null) =>
+        Compare(kernels, test, Execute(s_reference, test, seed), seed, tolerance);
+
+    /// <summary>The outputs of the reference kernels, to compare several kernel sets with.</summary>
+    internal static float[] Expect(KernelCorrectnessCase test, long seed) => Execute(s_reference, test, seed);
+
+    /// <summary>Runs one case whose expected outputs are known.</summary>
+    internal static KernelCorrectnessResult Compare(KernelSet kernels, KernelCorrectnessCase test, float[] expected, long seed, double? tolerance = null)
     {
-        float[] expected = test.Execute(s_reference, new RandomSource("kernels/correctness", seed));
-        float[] actual = test.Execute(kernels, new RandomSource("kernels/correctness", seed));
+        float[] actual = Execute(kernels, test, seed);
         double absolute = 0;
         double relative = 0;
         for (int i = 0; i < expected.Length; i++)
@@ -50,6 +56,9 @@ public static unsafe partial class KernelCorrectness
             Seed = seed,
         };
     }
+
+    private static float[] Execute(KernelSet kernels, KernelCorrectnessCase test, long seed) =>
+        test.Execute(kernels, new RandomSource("kernels/correctness", seed));
 
     /// <summary>A random plan: some ranges and columns by tile, some tiles empty.</summary>
     internal static AttentionPlan RandomPlan(RandomSource random, int rows, int tileRows, double density)

@@ -25,7 +25,7 @@ internal static unsafe class AttentionTiles<TSimd, TVector>
     public const float Masked = -1e30f;
 
     /// <summary>
-    /// Qᵀ, multiplied with the scale and log2 e, so that softmax weights are powers of two; the lanes beyond the last row repeat it.
+    /// Qᵀ, multiplied with the scale and log2 e, so that softmax weights are powers of two; the lanes of the last vector beyond the last row repeat it.
     /// </summary>
     /// <param name="queries">[heads, rows, dimension].</param>
     /// <param name="head">Query head.</param>
@@ -37,13 +37,25 @@ internal static unsafe class AttentionTiles<TSimd, TVector>
     public static void TransposeQueries(HeadTensor queries, int head, int firstRow, int rows, float scale, float* transposed)
     {
         scale *= 1.44269504f;
-        for (int r = 0; r < QueryStride; r++)
+        int lanes = (rows + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
+        int r = 0;
+        int blockDimension = SimdTranspose.IsSupported ? queries.Dimension / 8 * 8 : 0;
+        for (; r + 8 <= rows; r += 8)
         {
-            float* query = queries.Row(head, firstRow + Math.Min(r, rows - 1));
-            for (int d = 0; d < queries.Dimension; d++)
+            for (int d = 0; d < blockDimension; d += 8)
             {
-                transposed[((long)d * QueryStride) + r] = query[d] * scale;
+                SimdTranspose.Transpose8x8(queries.Row(head, firstRow + r) + d, queries.RowStride, scale, transposed + ((long)d * QueryStride) + r, QueryStride);
             }
+
+            for (int i = r; i < r + 8; i++)
+            {
+                TransposeRow(queries.Row(head, firstRow + i), blockDimension, queries.Dimension, scale, transposed + i);
+            }
+        }
+
+        for (; r < lanes; r++)
+        {
+            TransposeRow(queries.Row(head, firstRow + Math.Min(r, rows - 1)), 0, queries.Dimension, scale, transposed + r);
         }
     }
 
@@ -173,6 +185,14 @@ internal static unsafe class AttentionTiles<TSimd, TVector>
             {
                 Accumulate1x1(p, keyStride, factors[q], values, d, count, o + d);
             }
+        }
+    }
+
+    private static void TransposeRow(float* query, int from, int to, float scale, float* transposed)
+    {
+        for (int d = from; d < to; d++)
+        {
+            transposed[(long)d * QueryStride] = query[d] * scale;
         }
     }
 

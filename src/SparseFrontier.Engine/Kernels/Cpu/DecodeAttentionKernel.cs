@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels.Cpu;
@@ -127,12 +129,11 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
 
         new Span<float>(sums, heads * padded).Clear();
         new Span<float>(ones, heads).Fill(1);
+        Score(queries, heads, keys, values, count, dimension, scale * 1.44269504f, scores);
         for (int h = 0; h < heads; h++)
         {
             float* head = partial + ((long)h * (padded + 2));
-            float* row = scores + ((long)h * SplitTokens);
-            Score(queries + ((long)h * dimension), keys, count, dimension, scale * 1.44269504f, row);
-            Weigh(row, count, head + padded, head + padded + 1);
+            Weigh(scores + ((long)h * SplitTokens), count, head + padded, head + padded + 1);
         }
 
         AttentionTiles<TSimd, TVector>.Accumulate(scores, 1, SplitTokens, heads, ones, values, count, padded, sums);
@@ -181,59 +182,59 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         return count;
     }
 
+    // Four keys at a time for all heads, so that a key comes from memory once; its value is asked for meanwhile.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score(float* query, float** keys, int count, int dimension, float scale, float* scores)
+    private static void Score(float* queries, int heads, float** keys, float** values, int count, int dimension, float scale, float* scores)
     {
-        int t = 0;
-        for (; t + 4 <= count; t += 4)
+        for (; count % 4 != 0; count++)
+        {
+            keys[count] = keys[count - 1];
+            values[count] = values[count - 1];
+        }
+
+        for (int t = 0; t < count; t += 4)
         {
             float* k0 = keys[t];
             float* k1 = keys[t + 1];
             float* k2 = keys[t + 2];
             float* k3 = keys[t + 3];
-            TVector s0 = TSimd.Broadcast(0);
-            TVector s1 = s0;
-            TVector s2 = s0;
-            TVector s3 = s0;
-            int d = 0;
-            for (; d + TSimd.Width <= dimension; d += TSimd.Width)
+            if (Sse.IsSupported)
             {
-                TVector q = TSimd.Load(query + d);
-                s0 = TSimd.MultiplyAdd(q, TSimd.Load(k0 + d), s0);
-                s1 = TSimd.MultiplyAdd(q, TSimd.Load(k1 + d), s1);
-                s2 = TSimd.MultiplyAdd(q, TSimd.Load(k2 + d), s2);
-                s3 = TSimd.MultiplyAdd(q, TSimd.Load(k3 + d), s3);
+                for (int d = 0; d < dimension; d += 16)
+                {
+                    Sse.Prefetch1(values[t] + d);
+                    Sse.Prefetch1(values[t + 1] + d);
+                    Sse.Prefetch1(values[t + 2] + d);
+                    Sse.Prefetch1(values[t + 3] + d);
+                }
             }
 
-            scores[t] = Finish(s0, query, k0, d, dimension) * scale;
-            scores[t + 1] = Finish(s1, query, k1, d, dimension) * scale;
-            scores[t + 2] = Finish(s2, query, k2, d, dimension) * scale;
-            scores[t + 3] = Finish(s3, query, k3, d, dimension) * scale;
-        }
-
-        for (; t < count; t++)
-        {
-            TVector s = TSimd.Broadcast(0);
-            int d = 0;
-            for (; d + TSimd.Width <= dimension; d += TSimd.Width)
+            for (int h = 0; h < heads; h++)
             {
-                s = TSimd.MultiplyAdd(TSimd.Load(query + d), TSimd.Load(keys[t] + d), s);
+                float* query = queries + ((long)h * dimension);
+                TVector s0 = TSimd.Broadcast(0);
+                TVector s1 = s0;
+                TVector s2 = s0;
+                TVector s3 = s0;
+                int d = 0;
+                for (; d + TSimd.Width <= dimension; d += TSimd.Width)
+                {
+                    TVector q = TSimd.Load(query + d);
+                    s0 = TSimd.MultiplyAdd(q, TSimd.Load(k0 + d), s0);
+                    s1 = TSimd.MultiplyAdd(q, TSimd.Load(k1 + d), s1);
+                    s2 = TSimd.MultiplyAdd(q, TSimd.Load(k2 + d), s2);
+                    s3 = TSimd.MultiplyAdd(q, TSimd.Load(k3 + d), s3);
+                }
+
+                Vector128<float> sums = TSimd.Sum(s0, s1, s2, s3);
+                for (; d < dimension; d++)
+                {
+                    sums += Vector128.Create(k0[d], k1[d], k2[d], k3[d]) * query[d];
+                }
+
+                (sums * scale).Store(scores + ((long)h * SplitTokens) + t);
             }
-
-            scores[t] = Finish(s, query, keys[t], d, dimension) * scale;
         }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Finish(TVector lanes, float* query, float* key, int d, int dimension)
-    {
-        float sum = TSimd.Sum(lanes);
-        for (; d < dimension; d++)
-        {
-            sum = MathF.FusedMultiplyAdd(query[d], key[d], sum);
-        }
-
-        return sum;
     }
 
     // Scores become weights 2^(score - maximum).

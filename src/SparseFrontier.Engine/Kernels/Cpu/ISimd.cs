@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace SparseFrontier.Kernels.Cpu;
 
 /// <summary>
@@ -55,6 +57,9 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary>Sum of the lanes, always in the same order.</summary>
     static abstract float Sum(TVector a);
+
+    /// <summary>Sums of the lanes of four vectors, always in the same order.</summary>
+    static abstract Vector128<float> Sum(TVector a, TVector b, TVector c, TVector d);
 
     /// <summary>Largest lane.</summary>
     static abstract float Maximum(TVector a);

@@ -10,7 +10,7 @@ namespace SparseFrontier.Kernels.Cpu;
 /// <remarks>
 /// Lanes are outputs. A task owns a few panels of three vectors of outputs and a range of rows; it takes the inputs in slices, for which it
 /// transposes the panels (widened to float32) so that they stay in the second-level cache, and copies a few rows at a time into the first.
-/// The register tile is 8 (or 4) rows x 3 vectors. Every element adds its products to the bias in ascending order of the inputs, one fused
+/// The register tile is 8 (or 4) rows x 3 vectors, fewer in the last panel. Every element adds its products to the bias in ascending order of the inputs, one fused
 /// operation each, so its bits depend on neither slices, tiles, rows nor threads.
 /// </remarks>
 internal static unsafe class MatMulKernel<TSimd, TVector>
@@ -109,10 +109,11 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                     int column = firstOutput + (p * panelWidth);
                     int width = Math.Min(panelWidth, endOutput - column);
                     float* target = output + ((long)row * weight.Rows) + column;
-                    if (tileHeight == tileRows && width == panelWidth)
+                    int vectors = DivideUp(width, TSimd.Width);
+                    if (tileHeight == tileRows && width % TSimd.Width == 0)
                     {
                         bool first = firstInput == 0;
-                        MultiplyTile(tile, packed + (p * panelSize), depth, first ? start + (p * panelWidth) : target, first ? 0 : weight.Rows, target, weight.Rows);
+                        MultiplyTile(vectors, tile, packed + (p * panelSize), depth, first ? start + (p * panelWidth) : target, first ? 0 : weight.Rows, target, weight.Rows);
                         continue;
                     }
 
@@ -122,7 +123,7 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
                         new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(edge + (r * panelWidth), width));
                     }
 
-                    MultiplyTile(tile, packed + (p * panelSize), depth, edge, panelWidth, edge, panelWidth);
+                    MultiplyTile(vectors, tile, packed + (p * panelSize), depth, edge, panelWidth, edge, panelWidth);
                     for (int r = 0; r < tileHeight; r++)
                     {
                         new ReadOnlySpan<float>(edge + (r * panelWidth), width).CopyTo(new Span<float>(target + ((long)r * weight.Rows), width));
@@ -199,16 +200,29 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         r7.Store(target + (7 * targetStride));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyTile(float* a, float* b, int depth, float* start, long startStride, float* c, long stride)
+    // c = start + a b for the first `vectors` vectors of a panel.
+    private static void MultiplyTile(int vectors, float* a, float* b, int depth, float* start, long startStride, float* c, long stride)
     {
-        if (TSimd.HasManyRegisters)
+        switch (vectors + (TSimd.HasManyRegisters ? 3 : 0))
         {
-            Multiply8x3(a, b, depth, start, startStride, c, stride);
-        }
-        else
-        {
-            Multiply4x3(a, b, depth, start, startStride, c, stride);
+            case 1:
+                Multiply4x1(a, b, depth, start, startStride, c, stride);
+                break;
+            case 2:
+                Multiply4x2(a, b, depth, start, startStride, c, stride);
+                break;
+            case 3:
+                Multiply4x3(a, b, depth, start, startStride, c, stride);
+                break;
+            case 4:
+                Multiply8x1(a, b, depth, start, startStride, c, stride);
+                break;
+            case 5:
+                Multiply8x2(a, b, depth, start, startStride, c, stride);
+                break;
+            default:
+                Multiply8x3(a, b, depth, start, startStride, c, stride);
+                break;
         }
     }
 
@@ -321,6 +335,147 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply8x2(float* a, float* b, int depth, float* start, long startStride, float* c, long stride)
+    {
+        int width = TSimd.Width;
+        TVector c00 = TSimd.Load(start);
+        TVector c01 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c10 = TSimd.Load(start);
+        TVector c11 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c20 = TSimd.Load(start);
+        TVector c21 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c30 = TSimd.Load(start);
+        TVector c31 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c40 = TSimd.Load(start);
+        TVector c41 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c50 = TSimd.Load(start);
+        TVector c51 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c60 = TSimd.Load(start);
+        TVector c61 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c70 = TSimd.Load(start);
+        TVector c71 = TSimd.Load(start + width);
+        for (int k = 0; k < depth; k++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + width);
+            b += 3 * width;
+            TVector x = TSimd.Broadcast(a[k]);
+            c00 = TSimd.MultiplyAdd(x, b0, c00);
+            c01 = TSimd.MultiplyAdd(x, b1, c01);
+            x = TSimd.Broadcast(a[k + TileStride]);
+            c10 = TSimd.MultiplyAdd(x, b0, c10);
+            c11 = TSimd.MultiplyAdd(x, b1, c11);
+            x = TSimd.Broadcast(a[k + (2 * TileStride)]);
+            c20 = TSimd.MultiplyAdd(x, b0, c20);
+            c21 = TSimd.MultiplyAdd(x, b1, c21);
+            x = TSimd.Broadcast(a[k + (3 * TileStride)]);
+            c30 = TSimd.MultiplyAdd(x, b0, c30);
+            c31 = TSimd.MultiplyAdd(x, b1, c31);
+            x = TSimd.Broadcast(a[k + (4 * TileStride)]);
+            c40 = TSimd.MultiplyAdd(x, b0, c40);
+            c41 = TSimd.MultiplyAdd(x, b1, c41);
+            x = TSimd.Broadcast(a[k + (5 * TileStride)]);
+            c50 = TSimd.MultiplyAdd(x, b0, c50);
+            c51 = TSimd.MultiplyAdd(x, b1, c51);
+            x = TSimd.Broadcast(a[k + (6 * TileStride)]);
+            c60 = TSimd.MultiplyAdd(x, b0, c60);
+            c61 = TSimd.MultiplyAdd(x, b1, c61);
+            x = TSimd.Broadcast(a[k + (7 * TileStride)]);
+            c70 = TSimd.MultiplyAdd(x, b0, c70);
+            c71 = TSimd.MultiplyAdd(x, b1, c71);
+        }
+
+        TSimd.Store(c00, c);
+        TSimd.Store(c01, c + width);
+        c += stride;
+        TSimd.Store(c10, c);
+        TSimd.Store(c11, c + width);
+        c += stride;
+        TSimd.Store(c20, c);
+        TSimd.Store(c21, c + width);
+        c += stride;
+        TSimd.Store(c30, c);
+        TSimd.Store(c31, c + width);
+        c += stride;
+        TSimd.Store(c40, c);
+        TSimd.Store(c41, c + width);
+        c += stride;
+        TSimd.Store(c50, c);
+        TSimd.Store(c51, c + width);
+        c += stride;
+        TSimd.Store(c60, c);
+        TSimd.Store(c61, c + width);
+        c += stride;
+        TSimd.Store(c70, c);
+        TSimd.Store(c71, c + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply8x1(float* a, float* b, int depth, float* start, long startStride, float* c, long stride)
+    {
+        int width = TSimd.Width;
+        TVector c00 = TSimd.Load(start);
+        start += startStride;
+        TVector c10 = TSimd.Load(start);
+        start += startStride;
+        TVector c20 = TSimd.Load(start);
+        start += startStride;
+        TVector c30 = TSimd.Load(start);
+        start += startStride;
+        TVector c40 = TSimd.Load(start);
+        start += startStride;
+        TVector c50 = TSimd.Load(start);
+        start += startStride;
+        TVector c60 = TSimd.Load(start);
+        start += startStride;
+        TVector c70 = TSimd.Load(start);
+        for (int k = 0; k < depth; k++)
+        {
+            TVector b0 = TSimd.Load(b);
+            b += 3 * width;
+            TVector x = TSimd.Broadcast(a[k]);
+            c00 = TSimd.MultiplyAdd(x, b0, c00);
+            x = TSimd.Broadcast(a[k + TileStride]);
+            c10 = TSimd.MultiplyAdd(x, b0, c10);
+            x = TSimd.Broadcast(a[k + (2 * TileStride)]);
+            c20 = TSimd.MultiplyAdd(x, b0, c20);
+            x = TSimd.Broadcast(a[k + (3 * TileStride)]);
+            c30 = TSimd.MultiplyAdd(x, b0, c30);
+            x = TSimd.Broadcast(a[k + (4 * TileStride)]);
+            c40 = TSimd.MultiplyAdd(x, b0, c40);
+            x = TSimd.Broadcast(a[k + (5 * TileStride)]);
+            c50 = TSimd.MultiplyAdd(x, b0, c50);
+            x = TSimd.Broadcast(a[k + (6 * TileStride)]);
+            c60 = TSimd.MultiplyAdd(x, b0, c60);
+            x = TSimd.Broadcast(a[k + (7 * TileStride)]);
+            c70 = TSimd.MultiplyAdd(x, b0, c70);
+        }
+
+        TSimd.Store(c00, c);
+        c += stride;
+        TSimd.Store(c10, c);
+        c += stride;
+        TSimd.Store(c20, c);
+        c += stride;
+        TSimd.Store(c30, c);
+        c += stride;
+        TSimd.Store(c40, c);
+        c += stride;
+        TSimd.Store(c50, c);
+        c += stride;
+        TSimd.Store(c60, c);
+        c += stride;
+        TSimd.Store(c70, c);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void Multiply4x3(float* a, float* b, int depth, float* start, long startStride, float* c, long stride)
     {
         int width = TSimd.Width;
@@ -378,6 +533,87 @@ internal static unsafe class MatMulKernel<TSimd, TVector>
         TSimd.Store(c30, c);
         TSimd.Store(c31, c + width);
         TSimd.Store(c32, c + (2 * width));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply4x2(float* a, float* b, int depth, float* start, long startStride, float* c, long stride)
+    {
+        int width = TSimd.Width;
+        TVector c00 = TSimd.Load(start);
+        TVector c01 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c10 = TSimd.Load(start);
+        TVector c11 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c20 = TSimd.Load(start);
+        TVector c21 = TSimd.Load(start + width);
+        start += startStride;
+        TVector c30 = TSimd.Load(start);
+        TVector c31 = TSimd.Load(start + width);
+        for (int k = 0; k < depth; k++)
+        {
+            TVector b0 = TSimd.Load(b);
+            TVector b1 = TSimd.Load(b + width);
+            b += 3 * width;
+            TVector x = TSimd.Broadcast(a[k]);
+            c00 = TSimd.MultiplyAdd(x, b0, c00);
+            c01 = TSimd.MultiplyAdd(x, b1, c01);
+            x = TSimd.Broadcast(a[k + TileStride]);
+            c10 = TSimd.MultiplyAdd(x, b0, c10);
+            c11 = TSimd.MultiplyAdd(x, b1, c11);
+            x = TSimd.Broadcast(a[k + (2 * TileStride)]);
+            c20 = TSimd.MultiplyAdd(x, b0, c20);
+            c21 = TSimd.MultiplyAdd(x, b1, c21);
+            x = TSimd.Broadcast(a[k + (3 * TileStride)]);
+            c30 = TSimd.MultiplyAdd(x, b0, c30);
+            c31 = TSimd.MultiplyAdd(x, b1, c31);
+        }
+
+        TSimd.Store(c00, c);
+        TSimd.Store(c01, c + width);
+        c += stride;
+        TSimd.Store(c10, c);
+        TSimd.Store(c11, c + width);
+        c += stride;
+        TSimd.Store(c20, c);
+        TSimd.Store(c21, c + width);
+        c += stride;
+        TSimd.Store(c30, c);
+        TSimd.Store(c31, c + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply4x1(float* a, float* b, int depth, float* start, long startStride, float* c, long stride)
+    {
+        int width = TSimd.Width;
+        TVector c00 = TSimd.Load(start);
+        start += startStride;
+        TVector c10 = TSimd.Load(start);
+        start += startStride;
+        TVector c20 = TSimd.Load(start);
+        start += startStride;
+        TVector c30 = TSimd.Load(start);
+        for (int k = 0; k < depth; k++)
+        {
+            TVector b0 = TSimd.Load(b);
+            b += 3 * width;
+            TVector x = TSimd.Broadcast(a[k]);
+            c00 = TSimd.MultiplyAdd(x, b0, c00);
+            x = TSimd.Broadcast(a[k + TileStride]);
+            c10 = TSimd.MultiplyAdd(x, b0, c10);
+            x = TSimd.Broadcast(a[k + (2 * TileStride)]);
+            c20 = TSimd.MultiplyAdd(x, b0, c20);
+            x = TSimd.Broadcast(a[k + (3 * TileStride)]);
+            c30 = TSimd.MultiplyAdd(x, b0, c30);
+        }
+
+        TSimd.Store(c00, c);
+        c += stride;
+        TSimd.Store(c10, c);
+        c += stride;
+        TSimd.Store(c20, c);
+        c += stride;
+        TSimd.Store(c30, c);
     }
 
     private static int DivideUp(int a, int b) => (a + b - 1) / b;

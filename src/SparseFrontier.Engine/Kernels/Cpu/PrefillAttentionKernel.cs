@@ -119,11 +119,7 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         (int from, int to) = VisibleKeys(task.FirstRow, task.Rows, slidingWindow);
         for (int i = plan.RangeOffsets[task.Tile]; i < plan.RangeOffsets[task.Tile + 1]; i++)
         {
-            int end = Math.Min(plan.Ranges[i].End, to);
-            for (int key = Math.Max(plan.Ranges[i].Start, from); key < end; key++)
-            {
-                tile.AddKey(key);
-            }
+            tile.AddKeys(Math.Max(plan.Ranges[i].Start, from), Math.Min(plan.Ranges[i].End, to));
         }
 
         for (int i = plan.ColumnOffsets[task.Tile]; i < plan.ColumnOffsets[task.Tile + 1]; i++)
@@ -204,6 +200,30 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             _highest = -1;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void AddKeys(int start, int end)
+        {
+            while (start < end)
+            {
+                int length = Math.Min(end - start, ChunkKeys - _count);
+                for (int i = 0; i < length; i++)
+                {
+                    _keyAddresses[_count + i] = _keys + ((start + i) * _keyStride);
+                    _valueAddresses[_count + i] = _values + ((start + i) * _valueStride);
+                    _indices[_count + i] = start + i;
+                }
+
+                _lowest = Math.Min(_lowest, start);
+                start += length;
+                _highest = Math.Max(_highest, start - 1);
+                _count += length;
+                if (_count == ChunkKeys)
+                {
+                    Flush();
+                }
+            }
+        }
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void AddKey(int key)
         {
@@ -259,6 +279,7 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             _highest = -1;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void StoreOutput(HeadTensor output)
         {
             for (int r = 0; r < _task.Rows; r++)
@@ -272,7 +293,14 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
                 }
 
                 float factor = 1 / _sums[r];
-                for (int d = 0; d < _dimension; d++)
+                TVector factors = TSimd.Broadcast(factor);
+                int d = 0;
+                for (; d + TSimd.Width <= _dimension; d += TSimd.Width)
+                {
+                    TSimd.Store(TSimd.Multiply(TSimd.Load(source + d), factors), target + d);
+                }
+
+                for (; d < _dimension; d++)
                 {
                     target[d] = source[d] * factor;
                 }

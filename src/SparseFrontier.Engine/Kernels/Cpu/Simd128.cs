@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
 
 namespace SparseFrontier.Kernels.Cpu;
 
@@ -79,6 +80,21 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     {
         Vector128<float> pairs = a + Vector128.Shuffle(a, Vector128.Create(2, 3, 0, 1));
         return pairs[0] + pairs[1];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sum(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        if (!Sse.IsSupported)
+        {
+            return Vector128.Create(Sum(a), Sum(b), Sum(c), Sum(d));
+        }
+
+        // Transposes 4 x 4 within each 128 bits while adding.
+        Vector128<float> ab = Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b);
+        Vector128<float> cd = Sse.UnpackLow(c, d) + Sse.UnpackHigh(c, d);
+        Vector128<float> sums = Sse.Shuffle(ab, cd, 0x44) + Sse.Shuffle(ab, cd, 0xEE);
+        return sums;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

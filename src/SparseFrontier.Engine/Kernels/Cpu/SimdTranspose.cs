@@ -5,9 +5,9 @@ using System.Runtime.Intrinsics.X86;
 namespace SparseFrontier.Kernels.Cpu;
 
 /// <summary>Transposition in registers.</summary>
-internal static class SimdTranspose
+internal static unsafe class SimdTranspose
 {
-    /// <summary>Whether <see cref="Transpose8x8"/> runs on this machine.</summary>
+    /// <summary>Whether this runs on the machine at hand.</summary>
     public static bool IsSupported => Avx.IsSupported;
 
     /// <summary>Transposes eight vectors as an 8 x 8 matrix.</summary>
@@ -46,5 +46,28 @@ internal static class SimdTranspose
         r5 = Avx.Permute2x128(b1, b5, 0x31);
         r6 = Avx.Permute2x128(b2, b6, 0x31);
         r7 = Avx.Permute2x128(b3, b7, 0x31);
+    }
+
+    /// <summary>target[j][i] = factor · source[i][j] for eight rows of eight elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Transpose8x8(float* source, long stride, float factor, float* target, long targetStride)
+    {
+        Vector256<float> r0 = Vector256.Load(source) * factor;
+        Vector256<float> r1 = Vector256.Load(source + stride) * factor;
+        Vector256<float> r2 = Vector256.Load(source + (2 * stride)) * factor;
+        Vector256<float> r3 = Vector256.Load(source + (3 * stride)) * factor;
+        Vector256<float> r4 = Vector256.Load(source + (4 * stride)) * factor;
+        Vector256<float> r5 = Vector256.Load(source + (5 * stride)) * factor;
+        Vector256<float> r6 = Vector256.Load(source + (6 * stride)) * factor;
+        Vector256<float> r7 = Vector256.Load(source + (7 * stride)) * factor;
+        Transpose8x8(ref r0, ref r1, ref r2, ref r3, ref r4, ref r5, ref r6, ref r7);
+        r0.Store(target);
+        r1.Store(target + targetStride);
+        r2.Store(target + (2 * targetStride));
+        r3.Store(target + (3 * targetStride));
+        r4.Store(target + (4 * targetStride));
+        r5.Store(target + (5 * targetStride));
+        r6.Store(target + (6 * targetStride));
+        r7.Store(target + (7 * targetStride));
     }
 }

@@ -1,0 +1,216 @@
+using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
+using Xunit;
+
+namespace SparseFrontier.Tests.Kernels;
+
+public unsafe class AttentionPropertyTests
+{
+    private const int QueryHeads = 4;
+    private const int KvHeads = 2;
+    private const int Dimension = 24;
+
+    public static TheoryData<int> Widths() => [.. KernelWidths.All];
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_plan_that_lists_every_key_equals_dense(int width)
+    {
+        const int Rows = 150;
+        using var data = new Prompt(Rows);
+        KernelSet kernels = KernelWidths.Get(width);
+        float[] dense = data.Attend(kernels, [AttentionPlan.Dense(Rows)], 0);
+        foreach (int tileRows in (int[])[1, 16, 32, 64, 200])
+        {
+            AttentionPlan plan = KernelCorrectness.RandomPlan(new RandomSource("full"), Rows, tileRows, 2);
+            AttentionPlan full = FillGaps(plan);
+            Assert.Equal(Rows * (Rows + 1) / 2, full.CountPairs());
+            AssertClose(dense, data.Attend(kernels, [full], 0), 2e-6f);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_sliding_window_equals_the_plan_that_lists_it(int width)
+    {
+        const int Rows = 140;
+        const int Window = 37;
+        using var data = new Prompt(Rows);
+        KernelSet kernels = KernelWidths.Get(width);
+        var ranges = new KeyRange[Rows];
+        for (int row = 0; row < Rows; row++)
+        {
+            ranges[row] = new KeyRange(Math.Max(0, row - Window + 1), row + 1);
+        }
+
+        var plan = new AttentionPlan(Rows, 1, [.. Enumerable.Range(0, Rows + 1)], ranges, new int[Rows + 1], []);
+        AssertClose(data.Attend(kernels, [plan], 0), data.Attend(kernels, [AttentionPlan.Dense(Rows)], Window), 2e-6f);
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Repeats_and_any_number_of_threads_give_the_same_bits(int width)
+    {
+        const int Rows = 333;
+        using var data = new Prompt(Rows);
+        KernelSet kernels = KernelWidths.Get(width);
+        var random = new RandomSource("threads");
+        AttentionPlan[] plans = [.. Enumerable.Range(0, QueryHeads).Select(_ => KernelCorrectness.RandomPlan(random, Rows, 32, 0.3))];
+        float[] first = data.Attend(kernels, plans, 0);
+        Assert.Equal(first, data.Attend(kernels, plans, 0));
+        foreach (int threads in (int[])[1, 3, 8])
+        {
+            using var scope = new ThreadCountScope(threads);
+            Assert.Equal(first, data.Attend(kernels, plans, 0));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_row_without_keys_gives_zero(int width)
+    {
+        using var data = new Prompt(5);
+        var plan = new AttentionPlan(5, 2, [0, 0, 1, 1], [new KeyRange(3, 4)], [0, 0, 0, 0], []);
+        float[] output = data.Attend(KernelWidths.Get(width), [plan], 0);
+        int stride = QueryHeads * Dimension;
+        Assert.All(output[..(3 * stride)], x => Assert.Equal(0, x));
+        Assert.Contains(output[(3 * stride)..(4 * stride)], x => x != 0);
+        Assert.All(output[(4 * stride)..], x => Assert.Equal(0, x));
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_cancelled_prompt_throws(int width)
+    {
+        using var data = new Prompt(200);
+        Assert.Throws<OperationCanceledException>(() => data.Attend(KernelWidths.Get(width), [AttentionPlan.Dense(200)], 0, new CancellationToken(true)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_step_does_not_depend_on_where_the_prompt_ends_or_on_threads(int width)
+    {
+        const int Tokens = 1500;
+        KernelSet kernels = KernelWidths.Get(width);
+        float[] expected = Decode(kernels, Tokens, 0, null);
+        Assert.Equal(expected, Decode(kernels, Tokens - 1, 1, null));
+        Assert.Equal(expected, Decode(kernels, Tokens - 777, 777, null));
+        KeyRange[] all = [new KeyRange(0, 17), new KeyRange(17, 1040), new KeyRange(1040, Tokens)];
+        Assert.Equal(expected, Decode(kernels, Tokens - 3, 3, new DecodeSelection([all, all])));
+        Assert.Equal(expected, Decode(kernels, Tokens - 3, 3, new DecodeSelection([all, all, all, all])));
+        using var scope = new ThreadCountScope(1);
+        Assert.Equal(expected, Decode(kernels, Tokens, 0, null));
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_step_without_tokens_gives_zero(int width) =>
+        Assert.All(Decode(KernelWidths.Get(width), 4, 0, new DecodeSelection([[], []])), x => Assert.Equal(0, x));
+
+    private static float[] Decode(KernelSet kernels, int prompt, int generated, DecodeSelection? selection)
+    {
+        var random = new RandomSource("decode");
+        using var queries = new NativeArray<float>(QueryHeads * Dimension);
+        using var output = new NativeArray<float>(QueryHeads * Dimension);
+        using var token = new NativeArray<float>(2 * KvHeads * Dimension);
+        using var cache = new LayerCache(new KeyValueBlock(KvHeads, prompt, Dimension), ownsPrompt: true);
+        Fill(random, queries.Span);
+        float* keys = token.Pointer;
+        float* values = keys + (KvHeads * Dimension);
+        for (int t = 0; t < prompt + generated; t++)
+        {
+            Fill(random, token.Span);
+            if (t >= prompt)
+            {
+                cache.Append(keys, values);
+                continue;
+            }
+
+            for (int h = 0; h < KvHeads; h++)
+            {
+                new ReadOnlySpan<float>(keys + (h * Dimension), Dimension).CopyTo(new Span<float>(cache.Key(h, t), Dimension));
+                new ReadOnlySpan<float>(values + (h * Dimension), Dimension).CopyTo(new Span<float>(cache.Value(h, t), Dimension));
+            }
+        }
+
+        kernels.DecodeAttention(queries.Pointer, QueryHeads, cache, selection, 0.3f, output.Pointer);
+        return output.Span.ToArray();
+    }
+
+    // The same ranges, and a column for every other key.
+    private static AttentionPlan FillGaps(AttentionPlan plan)
+    {
+        int[] offsets = new int[plan.TileCount + 1];
+        var columns = new List<int>();
+        for (int tile = 0; tile < plan.TileCount; tile++)
+        {
+            KeyRange[] ranges = plan.Ranges[plan.RangeOffsets[tile]..plan.RangeOffsets[tile + 1]];
+            int end = Math.Min(plan.RowCount, (tile + 1) * plan.TileRows);
+            columns.AddRange(Enumerable.Range(0, end).Where(key => !ranges.Any(r => key >= r.Start && key < r.End)));
+            offsets[tile + 1] = columns.Count;
+        }
+
+        return new AttentionPlan(plan.RowCount, plan.TileRows, plan.RangeOffsets, plan.Ranges, offsets, [.. columns]);
+    }
+
+    private static void AssertClose(float[] expected, float[] actual, float tolerance)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        for (int i = 0; i < expected.Length; i++)
+        {
+            Assert.InRange(actual[i], expected[i] - tolerance, expected[i] + tolerance);
+        }
+    }
+
+    private static void Fill(RandomSource random, Span<float> values)
+    {
+        foreach (ref float value in values)
+        {
+            value = (float)random.NextNormal();
+        }
+    }
+
+    private sealed class Prompt : IDisposable
+    {
+        private readonly int _rows;
+        private readonly NativeArray<float> _queries;
+        private readonly NativeArray<float> _keys;
+        private readonly NativeArray<float> _values;
+
+        public Prompt(int rows)
+        {
+            var random = new RandomSource("prompt");
+            _rows = rows;
+            _queries = new NativeArray<float>((long)QueryHeads * rows * Dimension);
+            _keys = new NativeArray<float>((long)KvHeads * rows * Dimension);
+            _values = new NativeArray<float>((long)KvHeads * rows * Dimension);
+            Fill(random, _queries.Span);
+            Fill(random, _keys.Span);
+            Fill(random, _values.Span);
+        }
+
+        /// <summary>[rows, heads, dimension].</summary>
+        public float[] Attend(KernelSet kernels, AttentionPlan[] plans, int window, CancellationToken cancellationToken = default)
+        {
+            using var output = new NativeArray<float>(_queries.Length);
+            output.Span.Fill(float.NaN);
+            kernels.PrefillAttention(
+                HeadTensor.HeadMajor(_queries.Pointer, QueryHeads, _rows, Dimension),
+                HeadTensor.HeadMajor(_keys.Pointer, KvHeads, _rows, Dimension),
+                HeadTensor.HeadMajor(_values.Pointer, KvHeads, _rows, Dimension),
+                0.3f,
+                plans,
+                window,
+                HeadTensor.RowMajor(output.Pointer, QueryHeads, _rows, Dimension),
+                cancellationToken);
+            return output.Span.ToArray();
+        }
+
+        public void Dispose()
+        {
+            _queries.Dispose();
+            _keys.Dispose();
+            _values.Dispose();
+        }
+    }
+}
