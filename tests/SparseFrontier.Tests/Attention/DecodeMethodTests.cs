@@ -1,0 +1,178 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
+using Xunit;
+
+namespace SparseFrontier.Tests.Attention;
+
+/// <summary>What holds for every decode method, and for evictions.</summary>
+public class DecodeMethodTests
+{
+    private static readonly int[] s_lengths = [1, 2, 3, 15, 16, 17, 64, 100];
+
+    public static TheoryData<string> Methods => [.. MethodRegistry.DecodeMethods.Select(m => m.Name)];
+
+    public static TheoryData<string> SparseMethods => [.. MethodRegistry.DecodeMethods.Where(m => m.BudgetParameter is not null).Select(m => m.Name)];
+
+    public static TheoryData<string> Evictions => [.. MethodRegistry.DecodeMethods.OfType<EvictionMethod>().Select(m => m.Name)];
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Full_budget_equals_dense(string name)
+    {
+        DecodeMethod method = MethodRegistry.FindDecode(name);
+        foreach ((int queryHeads, int kvHeads) in new[] { (2, 2), (4, 1), (7, 1) })
+        {
+            foreach (int length in s_lengths)
+            {
+                using var data = LayerData.Random(queryHeads, kvHeads, length, 16);
+                MethodParameters parameters = method.CreateParameters();
+                if (method.BudgetParameter is not null)
+                {
+                    int unit = method.BudgetUnit(parameters);
+                    parameters = method.WithBudget(parameters, (length + unit - 1) / unit * unit);
+                }
+
+                AttendResult dense = Attend.Run(MethodRegistry.FindDecode("Dense"), data.Layer, MethodRegistry.FindDecode("Dense").CreateParameters());
+                AttendResult result = Attend.Run(method, data.Layer, parameters);
+                Assert.Equal(0, result.Sparsity, 1e-12);
+                float[] expected = result.OutputShape.Length == 3 ? dense.Output : data.Decode(Enumerable.Repeat<KeyRange[]>([new KeyRange(0, length)], kvHeads).ToArray());
+                Assert.All(expected.Zip(result.Output), pair => Assert.Equal(pair.First, pair.Second, 1e-5f * (1 + Math.Abs(pair.First))));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(SparseMethods))]
+    public void Solved_budgets_give_the_sparsity_they_promise(string name)
+    {
+        DecodeMethod method = MethodRegistry.FindDecode(name);
+        foreach (int length in new[] { 660, 704 })
+        {
+            using var data = LayerData.Random(2, 1, length, 8);
+            foreach (double sparsity in new[] { 0, 0.33, 0.5, 0.79 })
+            {
+                BudgetSolution solution = method.SolveBudget(sparsity, data.Layer.Shape, method.CreateParameters());
+                Assert.Equal(solution.Sparsity, Attend.Run(method, data.Layer, solution.Parameters).Sparsity, 1e-12);
+                Assert.InRange(solution.Sparsity, sparsity - AttentionMethod.SparsityTolerance, sparsity + AttentionMethod.SparsityTolerance);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Evictions))]
+    public void Evictions_keep_exactly_their_capacity_and_the_forced_tokens(string name)
+    {
+        DecodeMethod method = MethodRegistry.FindDecode(name);
+        using var data = LayerData.Random(6, 3, 150, 16);
+        KeptTokens kept = method.Compress(data.Layer, method.CreateParameters("Capacity=40;LocalWindow=10;PrefixTokens=3"))!;
+        Assert.Equal(120, kept.ByHead.Sum(k => k.Length));
+        foreach (int[] tokens in kept.ByHead)
+        {
+            Assert.Equal(tokens.Order().Distinct(), tokens);
+            Assert.Superset(Enumerable.Range(0, 3).Concat(Enumerable.Range(140, 10)).ToHashSet(), tokens.ToHashSet());
+            if (name != "AdaSnapKV")
+            {
+                Assert.Equal(40, tokens.Length);
+            }
+        }
+
+        Assert.Equal(name == "WindowSink" ? 120 : 39, kept.ForcedCount);
+    }
+
+    [Theory]
+    [MemberData(nameof(Evictions))]
+    public void Permuting_heads_commutes(string name)
+    {
+        Assert.SkipWhen(name == "Random", "Random draws by the head's index.");
+        DecodeMethod method = MethodRegistry.FindDecode(name);
+        using var data = LayerData.Random(6, 3, 150, 16);
+        using LayerData permuted = data.Permute([2, 0, 1]);
+        MethodParameters parameters = method.CreateParameters("Capacity=40;LocalWindow=10;PrefixTokens=3");
+        int[][] original = method.Compress(data.Layer, parameters)!.ByHead;
+        Assert.Equal([original[2], original[0], original[1]], method.Compress(permuted.Layer, parameters)!.ByHead);
+    }
+
+    [Theory]
+    [MemberData(nameof(Evictions))]
+    public void A_prompt_shorter_than_windows_and_forced_sets_is_kept_whole(string name)
+    {
+        DecodeMethod method = MethodRegistry.FindDecode(name);
+        foreach (int length in s_lengths)
+        {
+            using var data = LayerData.Random(2, 1, length, 8);
+            Assert.Null(method.Compress(data.Layer, method.CreateParameters()));
+        }
+    }
+
+    [Fact]
+    public void AdaSnapKV_gives_more_to_the_head_that_needs_more_but_never_less_than_the_floor()
+    {
+        // The second head's queries and keys are all alike: its attention is spread evenly and its largest weights are small.
+        using var data = LayerData.Random(2, 2, 200, 16, spread: 3);
+        for (int row = 0; row < 200; row++)
+        {
+            Flatten(data.Layer.Keys, row);
+        }
+
+        DecodeMethod method = MethodRegistry.FindDecode("AdaSnapKV");
+        KeptTokens kept = method.Compress(data.Layer, method.CreateParameters("Capacity=60;Window=64;KernelSize=1;LocalWindow=6;PrefixTokens=2;MinimumHeadRatio=0.5"))!;
+        Assert.Equal([90, 30], kept.ByHead.Select(k => k.Length));
+
+        static unsafe void Flatten(HeadTensor keys, int row) => new Span<float>(keys.Row(1, row), keys.Dimension).Clear();
+    }
+
+    [Fact]
+    public void A_schedule_gives_heads_their_own_capacities()
+    {
+        using var data = LayerData.Random(4, 2, 200, 8);
+        DecodeMethod method = MethodRegistry.FindDecode("SnapKV");
+        MethodParameters parameters = method.CreateParameters("Capacity=40;LocalWindow=10;Schedule=head:1 x0.5");
+        Assert.Equal([40, 20], method.Compress(data.Layer, parameters)!.ByHead.Select(k => k.Length));
+        Assert.Equal(1 - (30.0 / 200), method.ExpectedSparsity(data.Layer.Shape, parameters)!.Value, 1e-12);
+
+        // A budget scaled below the forced set keeps the forced set.
+        Assert.Equal([40, 14], method.Compress(data.Layer, parameters.With(BudgetSchedule.Parse("head:1 x0.1")))!.ByHead.Select(k => k.Length));
+    }
+
+    [Theory]
+    [InlineData("SnapKV", 0.5, 200, 1 - (132.0 / 200))]
+    [InlineData("AdaSnapKV", 0.9, 1000, 1 - (132.0 / 1000))]
+    [InlineData("WindowSink", 0.99, 400, 1 - (132.0 / 400))]
+    [InlineData("Random", 0.99, 400, 1 - (132.0 / 400))]
+    public void A_length_that_cannot_hold_the_forced_set_is_infeasible_and_names_the_most_it_can(string name, double sparsity, int length, double most)
+    {
+        DecodeMethod method = MethodRegistry.FindDecode(name);
+        var shape = new PromptShape(length, 2, 1);
+        var error = Assert.Throws<BudgetInfeasibleException>(() => method.SolveBudget(sparsity, shape, method.CreateParameters()));
+        Assert.Equal(ErrorIds.BudgetInfeasible, error.ErrorId);
+        Assert.Equal(most, error.MaximumFeasibleSparsity, 1e-12);
+        Assert.Contains(most.ToString("F4", System.Globalization.CultureInfo.InvariantCulture), error.Message, StringComparison.Ordinal);
+        Assert.Equal(most, method.SolveBudget(most, shape, method.CreateParameters()).Sparsity, 1e-12);
+
+        using var data = LayerData.Random(2, 1, length, 8);
+        error = Assert.Throws<BudgetInfeasibleException>(() => method.Compress(data.Layer, method.CreateParameters("Capacity=50")));
+        Assert.Equal(most, error.MaximumFeasibleSparsity, 1e-12);
+    }
+
+    [Fact]
+    public void Dense_layers_are_made_up_for_by_the_others()
+    {
+        DecodeMethod method = MethodRegistry.FindDecode("SnapKV");
+        PromptShape shape = new(4000, 4, 2) { Layers = [0, 1, 2, 3] };
+        MethodParameters parameters = method.CreateParameters().With(BudgetSchedule.DenseLayers([0, 1]));
+        BudgetSolution solution = method.SolveBudget(0.4, shape, parameters);
+        Assert.Equal(0.4, solution.Sparsity, 1e-9);
+        Assert.Equal(800, solution.Parameters.Integer("Capacity"));
+        Assert.Throws<BudgetInfeasibleException>(() => method.SolveBudget(0.6, shape, parameters));
+    }
+
+    [Theory]
+    [InlineData(16384, 819, 0.05)]
+    [InlineData(65536, 45875, 0.7)]
+    public void Paper_capacities_are_the_densities_they_stand_for(int length, int capacity, double density)
+    {
+        DecodeMethod method = MethodRegistry.FindDecode("SnapKV");
+        Assert.Equal(1 - density, method.NominalSparsity(new PromptShape(length, 1, 1), method.CreateParameters($"Capacity={capacity}"))!.Value, 1e-4);
+    }
+}
