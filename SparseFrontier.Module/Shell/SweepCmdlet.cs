@@ -126,6 +126,13 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [Alias("DenseLayers")]
     public int[] DenseLayer { get; set; } = [];
 
+    /// <summary>How budgets vary with layer, KV head, length and step.</summary>
+    [Parameter(
+        ParameterSetName = ParameterSets.Parameters,
+        ValueFromPipelineByPropertyName = true,
+        HelpMessage = "How budgets vary with layer, KV head, length and step, such as 'layer:0-1 dense | head:3 x0.5'; stands instead of -DenseLayer.")]
+    public string BudgetSchedule { get; set; } = "";
+
     /// <summary>Whether a length too short for a budget runs dense.</summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
@@ -184,6 +191,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         QuestionPosition = QuestionPosition,
         CompressBefore = CompressBefore,
         DenseLayer = DenseLayer,
+        BudgetSchedule = BudgetSchedule,
         AllowDenseFallback = AllowDenseFallback,
         ReferenceScoring = ReferenceScoring,
         ShortInstructions = ShortInstructions,

@@ -20,7 +20,7 @@ public class CompletionTests
     [Fact]
     public void Parameters_are_those_of_the_chosen_method()
     {
-        Assert.Equal(["PageSize=16", "SharePages=0", "TokenBudget=1024"], Candidates.MethodParameters(["Quest;PageSize=8"]).Select(c => c.Text).Order(StringComparer.Ordinal));
+        Assert.Equal(["PageSize=16", "SharePages=1", "TokenBudget=1024"], Candidates.MethodParameters(["Quest;PageSize=8"]).Select(c => c.Text).Order(StringComparer.Ordinal));
         Assert.Contains(Candidates.MethodParameters([]), c => c.Text.StartsWith("VerticalSize=", StringComparison.Ordinal));
     }
 

@@ -98,14 +98,15 @@ public class OperationPumpTests
     }
 
     [Fact]
-    public void Cancellation_from_outside_ends_it_within_half_a_second()
+    public void Cancellation_from_outside_ends_it_at_once()
     {
         using var cancellation = new CancellationTokenSource();
         cancellation.CancelAfter(50);
         long start = Environment.TickCount64;
         Assert.ThrowsAny<OperationCanceledException>(() => OperationPump.Run(
-            (_, token) => Task.Delay(Timeout.Infinite, token).GetAwaiter().GetResult(), new Recorder(), cancellation));
-        Assert.InRange(Environment.TickCount64 - start, 0, 500);
+            (_, token) => Task.Delay(60_000, token).GetAwaiter().GetResult(), new Recorder(), cancellation));
+        // Far below the operation's own length, far above what a busy machine adds.
+        Assert.InRange(Environment.TickCount64 - start, 0, 10_000);
     }
 
     [Fact]

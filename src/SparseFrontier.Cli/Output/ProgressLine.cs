@@ -18,11 +18,11 @@ internal static class ProgressLine
 
     private static string Duration(double seconds)
     {
-        var time = TimeSpan.FromSeconds(Math.Min(seconds, 359_999));
+        var time = TimeSpan.FromSeconds(Math.Ceiling(Math.Min(seconds, 359_999)));
         return time.TotalHours >= 1
             ? string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalHours} h {time.Minutes:00} min")
             : time.TotalMinutes >= 1
                 ? string.Create(CultureInfo.InvariantCulture, $"{time.Minutes} min {time.Seconds:00} s")
-                : string.Create(CultureInfo.InvariantCulture, $"{Math.Ceiling(time.TotalSeconds):F0} s");
+                : string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:F0} s");
     }
 }

@@ -22,6 +22,7 @@ internal sealed class SweepOptions
     private readonly Option<string> _questionPosition = Options.Text("--question-position", "Where the question stands: Both, First or Last.", "P", "Both");
     private readonly Option<string> _compressBefore = Options.Text("--compress-before", "None, or Question: the cache is compressed before the question is known.", "P", "None");
     private readonly Option<int[]> _denseLayer = Options.Integers("--dense-layer", "Layers left dense, counted from 0.", "i,...");
+    private readonly Option<string> _budgetSchedule = Options.Text("--budget-schedule", "How budgets vary with layer, KV head, length and step, such as 'layer:0-1 dense | head:3 x0.5'; stands instead of --dense-layer.", "RULES");
     private readonly Option<bool> _allowDenseFallback = new("--allow-dense-fallback") { Description = "Run a length too short for a budget dense instead of calling it infeasible." };
     private readonly Option<bool> _referenceScoring = new("--reference-scoring") { Description = "Score as the paper's code does, its defects included." };
     private readonly Option<bool> _shortInstructions = new("--short-instructions") { Description = "Use the short form of the instructions in prompts." };
@@ -34,7 +35,7 @@ internal sealed class SweepOptions
         foreach (Option option in (Option[])
             [
                 _model, _method, _decodeMethod, _task, _length, _sparsity, _decodeSparsity, _parameter, _taskParameter, _samples, _maximumOutput,
-                _seed, _device, _preset, _questionPosition, _compressBefore, _denseLayer, _allowDenseFallback, _referenceScoring,
+                _seed, _device, _preset, _questionPosition, _compressBefore, _denseLayer, _budgetSchedule, _allowDenseFallback, _referenceScoring,
                 _shortInstructions, _taskData,
             ])
         {
@@ -61,6 +62,7 @@ internal sealed class SweepOptions
         QuestionPosition = parsed.GetValue(_questionPosition)!,
         CompressBefore = parsed.GetValue(_compressBefore)!,
         DenseLayer = parsed.GetValue(_denseLayer)!,
+        BudgetSchedule = parsed.GetValue(_budgetSchedule)!,
         AllowDenseFallback = parsed.GetValue(_allowDenseFallback),
         ReferenceScoring = parsed.GetValue(_referenceScoring),
         ShortInstructions = parsed.GetValue(_shortInstructions),

@@ -1,0 +1,98 @@
+using System.Globalization;
+using SparseFrontier.Cli.Output;
+using SparseFrontier.Experiments;
+using SparseFrontier.Reporting;
+using Xunit;
+
+namespace SparseFrontier.ContractTests;
+
+/// <summary>What the command line prints.</summary>
+public class OutputTests
+{
+    [Fact]
+    public void Tables_align_and_break_their_last_column()
+    {
+        using var writer = new StringWriter { NewLine = "\n" };
+        TextTable.Write(
+            writer,
+            new[] { ("a", 1, string.Join(' ', Enumerable.Repeat("word", 40))), ("longer", 100, "") },
+            new("Name", r => r.Item1),
+            new("n", r => r.Item2.ToString(CultureInfo.InvariantCulture), Right: true),
+            new("Text", r => r.Item3));
+        string[] lines = writer.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.StartsWith("Name      n  Text", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("a         1  word word", lines[2], StringComparison.Ordinal);
+        Assert.StartsWith("             word", lines[3], StringComparison.Ordinal);
+        Assert.Equal("longer  100", lines[^1]);
+        Assert.All(lines, l => Assert.InRange(l.Length, 1, 100));
+        Assert.Equal(40, lines.Sum(l => l.Split(' ').Count(w => w == "word")));
+    }
+
+    [Fact]
+    public void Long_words_are_broken_too() => Assert.Equal(["abcd", "efgh", "i"], TextTable.Wrap("abcdefghi", 4));
+
+    [Theory]
+    [InlineData("Dense", "Dense", "Dense")]
+    [InlineData("Quest", "", "Quest")]
+    [InlineData("Dense", "Quest", "Quest")]
+    [InlineData("VerticalSlash", "Dense", "VerticalSlash")]
+    [InlineData("VerticalSlash", "Quest", "VerticalSlash + Quest")]
+    public void Methods_of_a_run_have_one_name(string prefill, string decode, string expected) => Assert.Equal(expected, CellText.Methods(prefill, decode));
+
+    [Theory]
+    [InlineData(0.9, null, "0.90")]
+    [InlineData(null, 0.5, "0.50")]
+    [InlineData(0.8, 0.9, "0.80 / 0.90")]
+    [InlineData(null, null, "-")]
+    public void What_was_asked_is_shown(double? sparsity, double? decode, string expected) => Assert.Equal(expected, CellText.Requested(sparsity, decode));
+
+    [Theory]
+    [InlineData(512.0, "512 B")]
+    [InlineData(1536.0, "1.50 KiB")]
+    [InlineData(1.5e9, "1.40 GiB")]
+    [InlineData(null, "-")]
+    public void Bytes_have_units(double? bytes, string expected) => Assert.Equal(expected, CellText.Bytes(bytes));
+
+    [Theory]
+    [InlineData(5_123_456.0, "5.1M")]
+    [InlineData(7.6e9, "7.6B")]
+    [InlineData(12.0, "12")]
+    public void Counts_have_units(double count, string expected) => Assert.Equal(expected, CellText.Count(count));
+
+    [Fact]
+    public void Json_lines_carry_names_of_enums_and_odd_numbers()
+    {
+        string line = Json.Line(new SparseAttentionResult { Status = RunStatus.Partial, Score = double.NaN, Task = "ü" });
+        Assert.DoesNotContain('\n', line);
+        Assert.Contains("\"Status\":\"Partial\"", line, StringComparison.Ordinal);
+        Assert.Contains("\"Score\":\"NaN\"", line, StringComparison.Ordinal);
+        Assert.Contains("\"Task\":\"ü\"", line, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Progress_is_one_line() => Assert.Equal(
+        "[ 42 %] Sweep: 3 of 12 | Run: Quest, 1 min 05 s left",
+        ProgressLine.Of([new ProgressUpdate(1, "Sweep", "3 of 12", 42, 64.5), new ProgressUpdate(2, "Run", "Quest", -1)]));
+
+    [Fact]
+    public void Errors_go_to_the_error_stream_and_fail_the_verb()
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter { NewLine = "\n" };
+        var sink = new ConsoleSink(output, error, json: true);
+        Assert.False(sink.HasErrors);
+        sink.Error(new SparseFrontierException(ErrorIds.TaskNotFound, "none"));
+        Assert.True(sink.HasErrors);
+        Assert.Equal("", output.ToString());
+        Assert.Equal("{\"Error\":{\"Id\":\"TaskNotFound\",\"Message\":\"none\"}}\n", error.ToString());
+    }
+
+    [Fact]
+    public void What_if_answers_no()
+    {
+        using var error = new StringWriter { NewLine = "\n" };
+        var sink = new ConsoleSink(TextWriter.Null, error, json: false) { WhatIf = true };
+        Assert.False(sink.ShouldProcess("target", "act"));
+        Assert.Equal("What if: act: target\n", error.ToString());
+    }
+}
