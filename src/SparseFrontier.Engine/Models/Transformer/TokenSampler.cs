@@ -1,3 +1,4 @@
+using SparseFrontier.Kernels;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer;
@@ -44,39 +45,39 @@ internal sealed class TokenSampler
         }
 
         int best = Largest(logits);
-        int[] order = new int[logits.Length];
-        float[] keys = new float[logits.Length];
-        for (int i = 0; i < order.Length; i++)
-        {
-            order[i] = i;
-            keys[i] = float.IsNaN(logits[i]) ? float.PositiveInfinity : -logits[i];
-        }
-
-        // Array.Sort is unstable: equal logits are put in the order of their tokens by a second comparison.
-        Array.Sort(order, (a, b) => keys[a] != keys[b] ? keys[a].CompareTo(keys[b]) : a.CompareTo(b));
-        int count = _options.TopK > 0 ? Math.Min(_options.TopK, order.Length) : order.Length;
-        double[] weights = new double[count];
+        int[] candidates = TopK.Select(logits, _options.TopK > 0 ? _options.TopK : logits.Length);
+        double[] weights = new double[candidates.Length];
         double total = 0;
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < weights.Length; i++)
         {
-            weights[i] = keys[order[i]] == float.PositiveInfinity ? 0 : Math.Exp((logits[order[i]] - logits[best]) / _options.Temperature);
+            double exponent = (logits[candidates[i]] - logits[best]) / _options.Temperature;
+            weights[i] = double.IsNaN(exponent) ? 0 : Math.Exp(exponent);
             total += weights[i];
         }
 
-        double kept = 0;
-        int last = 0;
-        while (last < count && kept < _options.TopP * total)
+        if (_options.TopP < 1)
         {
-            kept += weights[last++];
+            // Both orders are ascending in the token, so that equal weights keep it.
+            int[] order = [.. Enumerable.Range(0, weights.Length).OrderByDescending(i => weights[i])];
+            double kept = 0;
+            int count = 0;
+            while (count < order.Length && kept < _options.TopP * total)
+            {
+                kept += weights[order[count++]];
+            }
+
+            candidates = [.. order.Take(count).Select(i => candidates[i])];
+            weights = [.. order.Take(count).Select(i => weights[i])];
+            total = kept;
         }
 
-        double draw = _random.NextDouble() * kept;
-        for (int i = 0; i < last; i++)
+        double draw = _random.NextDouble() * total;
+        for (int i = 0; i < weights.Length; i++)
         {
             draw -= weights[i];
             if (draw < 0)
             {
-                return order[i];
+                return candidates[i];
             }
         }
 

@@ -34,6 +34,37 @@ public class ModelWeightsTests
     public void Untied_embeddings_need_an_output_projection() =>
         Refuse(new EditedCheckpoint(Source).Configure(c => c["tie_word_embeddings"] = false), "lm_head.weight");
 
+    [Theory]
+    [InlineData("language_model.model.")]
+    [InlineData("model.language_model.")]
+    public void Gemma_is_found_inside_the_conditional_generation_layouts(string prefix)
+    {
+        string source = Checkpoints.Find("gemma3-v5config-bfloat16")!;
+        using var plain = TransformerModel.Load(source);
+        using var nested = new EditedCheckpoint(source)
+            .Configure(c =>
+            {
+                var text = c.DeepClone();
+                c.Clear();
+                c["model_type"] = "gemma3";
+                c["text_config"] = text;
+            })
+            .ChangeWeights(tensors =>
+            {
+                foreach (string name in tensors.Keys.ToList())
+                {
+                    tensors.Add(prefix + name["model.".Length..], tensors[name]);
+                    tensors.Remove(name);
+                }
+
+                tensors.Add("vision_tower.embeddings.weight", (DataType.BF16, [2, 2], new byte[8]));
+                tensors.Add("multi_modal_projector.mm_soft_emb_norm.weight", (DataType.BF16, [2], new byte[4]));
+            });
+        using var model = TransformerModel.Load(nested.Directory);
+        Assert.Equal(plain.ParameterCount, model.ParameterCount);
+        Assert.Equal(plain.ForwardLogits([3, 1, 4, 1, 5]), model.ForwardLogits([3, 1, 4, 1, 5]));
+    }
+
     [Fact]
     public void An_absent_directory_is_not_a_model()
     {
