@@ -25,9 +25,11 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-# (prompt tokens, queries, groups of eight characters in a key and a value)
-LEVELS = [(320, 4, 1), (512, 6, 1), (768, 8, 1), (768, 4, 2), (1024, 6, 2), (1280, 4, 4), (2048, 4, 4), (4096, 4, 4)]
-WIDTHS = [512, 768, 1024, 1536, 2560, 4608]
+# (prompt tokens, queries, groups of eight characters in a key and a value, tokens of the longest row with its response)
+LEVELS = [
+    (320, 4, 1, 512), (512, 6, 1, 704), (768, 8, 1, 1024), (768, 4, 2, 1024), (1024, 6, 2, 1344),
+    (1280, 4, 4, 1664), (2048, 4, 4, 2432), (4096, 4, 4, 4480)]
+FULL_TASK = 5  # the first level whose keys and values have the task's own length; from here on most prompts carry the full instructions
 TOKENS_A_STEP = 32768
 GATE = 0.93
 
@@ -104,20 +106,23 @@ class Model(nn.Module):
 class Engine:
     """One engine process, one thread that keeps a few batches ready. `choose` says what to ask for next."""
 
-    def __init__(self, command, tokenizer, number, choose, stop, seed):
+    def __init__(self, command, tokenizer, number, choose, seed):
         self.process = subprocess.Popen(
             shlex.split(command) + ["task", "generate", "--serve", "--tokenizer", tokenizer], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.batches = queue.Queue(3)
-        self.choose, self.stop, self.seed, self.next = choose, stop, seed * 100 + number, 0
-        threading.Thread(target=self.run, daemon=True).start()
+        self.choose, self.seed, self.next = choose, seed * 100 + number, 0
+        if choose is not None:
+            threading.Thread(target=self.run, daemon=True).start()
 
-    def request(self, length, queries, groups, count, split="training", start=None):
+    def request(self, length, queries, groups, count, short, split="training", start=None):
         line = dict(task="Niah", length=length, count=count, seed=self.seed, start=self.next if start is None else start, split=split,
-                    parameters={"Queries": queries, "KeyGroups": groups}, shortInstructions=True, stop=self.stop)
+                    parameters={"Queries": queries, "KeyGroups": groups}, shortInstructions=short, stop="<|im_end|>")
         self.next += count
         self.process.stdin.write((json.dumps(line) + "\n").encode())
         self.process.stdin.flush()
         count, width = struct.unpack("<ii", self.read(8))
+        if count < 0:
+            raise RuntimeError(self.read(width).decode())
         ids = numpy.frombuffer(self.read(4 * count * width), dtype="<i4").reshape(count, width)
         starts = numpy.frombuffer(self.read(4 * count), dtype="<i4")
         return ids, starts
@@ -130,14 +135,10 @@ class Engine:
 
     def run(self):
         while True:
-            level, (length, queries, groups) = self.choose()
-            width = next(w for w in WIDTHS if w >= target_width(length, queries, groups))
-            ids, starts = self.request(length, queries, groups, max(1, TOKENS_A_STEP // width))
+            level, short = self.choose()
+            length, queries, groups, width = LEVELS[level]
+            ids, starts = self.request(length, queries, groups, max(1, TOKENS_A_STEP // width), short)
             self.batches.put((level, *to_batch(ids, starts, width)))
-
-
-def target_width(length, queries, groups):
-    return length + 40 + queries * (2 * (9 * groups) + 24)
 
 
 def to_batch(ids, starts, width):
@@ -215,7 +216,7 @@ def main():
     parameters = sum(p.numel() for p in model.parameters())
     for layer in model.layers:
         layer.compile(dynamic=False)
-    torch._dynamo.config.cache_size_limit = 64
+    torch._dynamo.config.recompile_limit = 64
     decay = [p for p in model.parameters() if p.dim() == 2]
     rest = [p for p in model.parameters() if p.dim() < 2]
     optimizer = torch.optim.AdamW(
@@ -225,12 +226,12 @@ def main():
 
     def choose():
         if reached == len(LEVELS) - 1 and chooser.random() < 0.6:
-            level = chooser.choice(range(5, len(LEVELS)))  # the last stage mixes the lengths of the full task
+            level = chooser.choice(range(FULL_TASK, len(LEVELS)))  # the last stage mixes the lengths of the full task
         else:
             level = reached if chooser.random() < 0.8 else chooser.randint(0, reached)
-        return level, LEVELS[level]
+        return level, level < FULL_TASK or chooser.random() < 0.25
 
-    engines = [Engine(options.engine, options.tokenizer, i, choose, stop, options.seed) for i in range(options.engines)]
+    engines = [Engine(options.engine, options.tokenizer, i, choose, options.seed) for i in range(options.engines)]
     engines[0].batches.get()
     print(f"{parameters / 1e6:.2f}M parameters, vocabulary {vocabulary}", flush=True)
 
@@ -269,16 +270,11 @@ def main():
     scores = {}
     with torch.no_grad():
         # Samples of the calibration split: never trained on, and not those that scores are reported on.
-        examiner = Engine.__new__(Engine)
-        examiner.process = subprocess.Popen(
-            shlex.split(options.engine) + ["task", "generate", "--serve", "--tokenizer", options.tokenizer], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        examiner.seed, examiner.next, examiner.stop = 7, 0, stop
-        for length in (512, 1024, 2048, 4096):
-            queries, groups = 4, 4 if length > 512 else 1
-            width = next(w for w in WIDTHS if w >= target_width(length, queries, groups))
+        examiner = Engine(options.engine, options.tokenizer, 0, None, 7)
+        for length, queries, groups, width in ((1024, 4, 1, 1344), *LEVELS[FULL_TASK:]):
             right, rows = 0, 0
             for batch in range(4):
-                ids, mask = to_batch(*examiner.request(length, queries, groups, 16, split="calibration", start=16 * batch), width)
+                ids, mask = to_batch(*examiner.request(length, queries, groups, 16, False, "calibration", 16 * batch), width)
                 ids, mask = ids.cuda(), mask.cuda()
                 with torch.autocast("cuda", torch.bfloat16):
                     hit = (model(ids[:, :-1]) @ model.embed_tokens.weight.T).argmax(-1) == ids[:, 1:]
