@@ -4,7 +4,7 @@
 
 One decoder in Qwen 3 configuration (QK norm, SwiGLU, grouped-query attention, tied embeddings), written out in Hugging Face layout, bf16.
 The engine runs as `task generate --serve`: a request a line in, a binary batch out, so that no data file exists. Loss is taken on the
-response alone. The curriculum advances on accuracy, not on time: each level must reach it over four checks; a fifth of the batches replays
+response alone. Each task's curriculum advances on its own accuracy, not on time: four checks must reach it; a fifth of the batches replays
 earlier levels. Learning rate 1e-3 with warm-up and QK norm are both needed: without either nothing was learned.
 """
 import argparse
@@ -25,13 +25,25 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-# (prompt tokens, queries, groups of eight characters in a key and a value, tokens of the longest row with its response)
-LEVELS = [
-    (320, 4, 1, 512), (512, 6, 1, 704), (768, 8, 1, 1024), (768, 4, 2, 1024), (1024, 6, 2, 1344),
-    (1280, 4, 4, 1664), (2048, 4, 4, 2432), (4096, 4, 4, 4480)]
-FULL_TASK = 5  # the first level whose keys and values have the task's own length; from here on most prompts carry the full instructions
+# By task: the accuracy over the response's tokens at which a level is passed, and the levels: (prompt tokens, task parameters, tokens of the
+# longest row with its response). A task's last levels are the paper's task, or as much of it as the length holds.
+CURRICULUM = {
+    "Niah": (0.93, [
+        (320, dict(Queries=4, KeyGroups=1), 512), (768, dict(Queries=8, KeyGroups=1), 1024), (768, dict(Queries=4, KeyGroups=2), 1024),
+        (1280, {}, 1664), (2048, {}, 2432), (4096, {}, 4480)]),
+    "VariableTracking": (0.93, [
+        (320, dict(Chains=2, Hops=1), 512), (512, dict(Chains=3, Hops=2), 704), (768, dict(Chains=4, Hops=3), 1024),
+        (1024, {}, 1344), (2048, {}, 2432), (4096, {}, 4480)]),
+    "CommonWords": (0.90, [
+        (1280, dict(CommonFrequency=10, RareFrequency=1), 1664), (2048, dict(CommonFrequency=15, RareFrequency=2), 2432), (4096, {}, 4480)]),
+    "StoryRetrieval": (0.97, [
+        (768, dict(Queries=1), 1024), (1280, dict(Queries=2), 1664), (2048, dict(Queries=6), 2432), (4096, dict(Queries=8), 4480)]),
+    "StoryMultiHop": (0.97, [(768, {}, 1024), (1280, {}, 1664), (2048, {}, 2432), (4096, {}, 4480)]),
+    "StoryFiltering": (0.97, [
+        (768, dict(Chapters=1), 1024), (1280, dict(Chapters=1), 1664), (2048, {}, 2432), (4096, {}, 4480)]),
+}
+LONG = 2048  # from this length on most prompts carry the full instructions; below, always the short ones
 TOKENS_A_STEP = 32768
-GATE = 0.93
 
 
 class Norm(nn.Module):
@@ -114,9 +126,9 @@ class Engine:
         if choose is not None:
             threading.Thread(target=self.run, daemon=True).start()
 
-    def request(self, length, queries, groups, count, short, split="training", start=None):
-        line = dict(task="Niah", length=length, count=count, seed=self.seed, start=self.next if start is None else start, split=split,
-                    parameters={"Queries": queries, "KeyGroups": groups}, shortInstructions=short, stop="<|im_end|>")
+    def request(self, task, length, parameters, count, short, split="training", start=None):
+        line = dict(task=task, length=length, count=count, seed=self.seed, start=self.next if start is None else start, split=split,
+                    parameters=parameters, shortInstructions=short, stop="<|im_end|>")
         self.next += count
         self.process.stdin.write((json.dumps(line) + "\n").encode())
         self.process.stdin.flush()
@@ -134,11 +146,15 @@ class Engine:
         return data
 
     def run(self):
-        while True:
-            level, short = self.choose()
-            length, queries, groups, width = LEVELS[level]
-            ids, starts = self.request(length, queries, groups, max(1, TOKENS_A_STEP // width), short)
-            self.batches.put((level, *to_batch(ids, starts, width)))
+        try:
+            while True:
+                task, level, short = self.choose()
+                length, parameters, width = CURRICULUM[task][1][level]
+                ids, starts = self.request(task, length, parameters, max(1, TOKENS_A_STEP // width), short)
+                self.batches.put((task, level, *to_batch(ids, starts, width)))
+        except Exception as error:  # the trainer would wait for batches for ever
+            print(f"batches ended: {error}", flush=True)
+            os._exit(1)
 
 
 def to_batch(ids, starts, width):
@@ -191,6 +207,7 @@ def main():
     parser.add_argument("--output", required=True)
     parser.add_argument("--seconds", type=float, default=840)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tasks", default=",".join(CURRICULUM))
     parser.add_argument("--engines", type=int, default=3, help="engine processes")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--layers", type=int, default=6)
@@ -222,14 +239,18 @@ def main():
     optimizer = torch.optim.AdamW(
         [dict(params=decay, weight_decay=0.05), dict(params=rest, weight_decay=0)], lr=options.learning_rate, betas=(0.9, 0.95), fused=True)
 
-    reached, recent = 0, []
+    tasks = options.tasks.split(",")
+    reached, recent = dict.fromkeys(tasks, 0), {task: [] for task in tasks}
 
     def choose():
-        if reached == len(LEVELS) - 1 and chooser.random() < 0.6:
-            level = chooser.choice(range(FULL_TASK, len(LEVELS)))  # the last stage mixes the lengths of the full task
-        else:
-            level = reached if chooser.random() < 0.8 else chooser.randint(0, reached)
-        return level, level < FULL_TASK or chooser.random() < 0.25
+        # A task on its way gets twice the batches of one that has arrived; a fifth of the batches replays, the last level mixes the long ones.
+        task = chooser.choices(tasks, [1 if reached[t] == len(CURRICULUM[t][1]) - 1 else 2 for t in tasks])[0]
+        levels, level = CURRICULUM[task][1], reached[task]
+        if level == len(levels) - 1 and chooser.random() < 0.5:
+            level = chooser.choice([i for i, (length, _, _) in enumerate(levels) if length >= LONG or length == levels[-3][0]])
+        elif chooser.random() < 0.2:
+            level = chooser.randint(0, level)
+        return task, level, levels[level][0] < LONG or chooser.random() < 0.25
 
     engines = [Engine(options.engine, options.tokenizer, i, choose, options.seed) for i in range(options.engines)]
     engines[0].batches.get()
@@ -241,7 +262,7 @@ def main():
         if progress >= 1:
             break
         before = time.time()
-        level, ids, mask = engines[step % len(engines)].batches.get()
+        task, level, ids, mask = engines[step % len(engines)].batches.get()
         waited += time.time() - before
         rate = options.learning_rate * min(1, (step + 1) / 600) * (1 if progress < 0.6 else max(0.02, 1 - (progress - 0.6) / 0.4))
         for group in optimizer.param_groups:
@@ -253,15 +274,17 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         step += 1
         tokens += ids.numel()
-        if step % 20 == 0 and level == reached:
-            recent.append(accuracy.item())
-            if len(recent) >= 4 and sum(recent[-4:]) / 4 > GATE and reached + 1 < len(LEVELS):
-                reached, recent = reached + 1, []
-                log.append(dict(seconds=round(time.time() - start), step=step, tokens=tokens, level=LEVELS[reached]))
-                print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens -> level {reached} {LEVELS[reached]}", flush=True)
-        if step % 500 == 0:
-            print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens loss {loss.item():.4f} accuracy {accuracy.item():.4f} "
-                  f"level {level} waited {waited:.0f}s", flush=True)
+        if step % 4 == 0 and level == reached[task]:
+            checks = recent[task]
+            checks.append(accuracy.item())
+            gate, levels = CURRICULUM[task]
+            if len(checks) >= 4 and sum(checks[-4:]) / 4 > gate and level + 1 < len(levels):
+                reached[task], recent[task] = level + 1, []
+                log.append(dict(seconds=round(time.time() - start), tokens=tokens, task=task, level=level + 1))
+                print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens {task} -> level {level + 1} {levels[level + 1]}", flush=True)
+        if step % 2000 == 0:
+            now = " ".join(f"{t}:{reached[t]}:{sum(recent[t][-8:]) / max(1, len(recent[t][-8:])):.3f}" for t in tasks)
+            print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens loss {loss.item():.4f} {now} waited {waited:.0f}s", flush=True)
         if time.time() - start > 300 * (saved + 1):
             saved += 1
             save(model, c, options, "checkpoint", dict(steps=step, tokens=tokens))
@@ -271,18 +294,19 @@ def main():
     with torch.no_grad():
         # Samples of the calibration split: never trained on, and not those that scores are reported on.
         examiner = Engine(options.engine, options.tokenizer, 0, None, 7)
-        for length, queries, groups, width in ((1024, 4, 1, 1344), *LEVELS[FULL_TASK:]):
-            right, rows = 0, 0
-            for batch in range(4):
-                ids, mask = to_batch(*examiner.request(length, queries, groups, 16, False, "calibration", 16 * batch), width)
-                ids, mask = ids.cuda(), mask.cuda()
-                with torch.autocast("cuda", torch.bfloat16):
-                    hit = (model(ids[:, :-1]) @ model.embed_tokens.weight.T).argmax(-1) == ids[:, 1:]
-                right += (hit | ~mask).all(1).sum().item()
-                rows += hit.shape[0]
-            scores[str(length)] = right / rows
-            print(f"length {length} groups {groups}: {right}/{rows} responses wholly right (teacher-forced)", flush=True)
-    card = dict(parameters=parameters, steps=step, tokens=tokens, seconds=options.seconds, seed=options.seed, levels=LEVELS, advanced=log,
+        for task in tasks:
+            for length, parameters, width in CURRICULUM[task][1][-2:]:
+                right, rows = 0, 0
+                for batch in range(4):
+                    ids, mask = to_batch(*examiner.request(task, length, parameters, 16, False, "calibration", 16 * batch), width)
+                    ids, mask = ids.cuda(), mask.cuda()
+                    with torch.autocast("cuda", torch.bfloat16):
+                        hit = (model(ids[:, :-1]) @ model.embed_tokens.weight.T).argmax(-1) == ids[:, 1:]
+                    right += (hit | ~mask).all(1).sum().item()
+                    rows += hit.shape[0]
+                scores[f"{task} {length}"] = right / rows
+                print(f"{task} {length} {parameters}: {right}/{rows} responses wholly right (teacher-forced)", flush=True)
+    card = dict(parameters=parameters, steps=step, tokens=tokens, seconds=options.seconds, seed=options.seed, curriculum=CURRICULUM, advanced=log,
                 learning_rate=options.learning_rate, tokens_a_step=TOKENS_A_STEP, torch=torch.__version__, device=torch.cuda.get_device_name(),
                 wholly_right_teacher_forced=scores)
     save(model, c, options, "model", card)
