@@ -230,7 +230,7 @@ def main():
         rope_theta=100000.0, attention_bias=False, attention_dropout=0.0, tie_word_embeddings=True, use_sliding_window=False,
         bos_token_id=None, eos_token_id=stop, pad_token_id=added["<|endoftext|>"], torch_dtype="bfloat16")
     model = Model(c).cuda()
-    parameters = sum(p.numel() for p in model.parameters())
+    parameter_count = sum(p.numel() for p in model.parameters())
     for layer in model.layers:
         layer.compile(dynamic=False)
     torch._dynamo.config.recompile_limit = 64
@@ -254,7 +254,7 @@ def main():
 
     engines = [Engine(options.engine, options.tokenizer, i, choose, options.seed) for i in range(options.engines)]
     engines[0].batches.get()
-    print(f"{parameters / 1e6:.2f}M parameters, vocabulary {vocabulary}", flush=True)
+    print(f"{parameter_count / 1e6:.2f}M parameters, vocabulary {vocabulary}", flush=True)
 
     start, step, tokens, waited, saved, log = time.time(), 0, 0, 0.0, 0, []
     while True:
@@ -306,7 +306,7 @@ def main():
                     rows += hit.shape[0]
                 scores[f"{task} {length}"] = right / rows
                 print(f"{task} {length} {parameters}: {right}/{rows} responses wholly right (teacher-forced)", flush=True)
-    card = dict(parameters=parameters, steps=step, tokens=tokens, seconds=options.seconds, seed=options.seed, curriculum=CURRICULUM, advanced=log,
+    card = dict(parameters=parameter_count, steps=step, tokens=tokens, seconds=options.seconds, seed=options.seed, curriculum=CURRICULUM, advanced=log,
                 learning_rate=options.learning_rate, tokens_a_step=TOKENS_A_STEP, torch=torch.__version__, device=torch.cuda.get_device_name(),
                 wholly_right_teacher_forced=scores)
     save(model, c, options, "model", card)
