@@ -95,7 +95,6 @@ internal sealed class AddedTokens
 
             sections.Add(new TextSection(start, end - start, token.Id));
             done = end;
-            position = Math.Max(position, end);
         }
 
         if (done < text.Length)

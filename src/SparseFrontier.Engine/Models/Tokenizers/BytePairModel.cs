@@ -30,11 +30,12 @@ internal sealed class BytePairModel
 
     /// <summary>Creates the model.</summary>
     /// <param name="vocabulary">Token to id, ordinal comparer.</param>
-    /// <param name="merges">Pairs in order of rank; each joined pair is in the vocabulary.</param>
+    /// <param name="merges">Pairs in order of rank.</param>
     /// <param name="ignoreMerges">Whether a piece that is a token is that token, whatever the merges say.</param>
     /// <param name="byteFallback">Whether a character outside the vocabulary becomes tokens of the form &lt;0x0A&gt;.</param>
     /// <param name="fuseUnknown">Whether neighbouring unknown characters become one unknown token.</param>
     /// <param name="unknownId">Id of the unknown token; -1 for none: unknown characters then vanish.</param>
+    /// <exception cref="FormatException">A merge names tokens that the vocabulary lacks.</exception>
     public BytePairModel(
         Dictionary<string, int> vocabulary,
         List<(string Left, string Right)> merges,
@@ -73,8 +74,14 @@ internal sealed class BytePairModel
         for (int rank = 0; rank < merges.Count; rank++)
         {
             (string left, string right) = merges[rank];
-            _merges.Set(vocabulary[left], vocabulary[right], rank);
-            _merged[rank] = vocabulary[string.Concat(left, right)];
+            if (!vocabulary.TryGetValue(left, out int leftId)
+                || !vocabulary.TryGetValue(right, out int rightId)
+                || !vocabulary.TryGetValue(string.Concat(left, right), out _merged[rank]))
+            {
+                throw new FormatException($"The merge of '{left}' and '{right}' names tokens that the vocabulary lacks.");
+            }
+
+            _merges.Set(leftId, rightId, rank);
             if (IsByteToken(left) || IsByteToken(right))
             {
                 joinable = null;
@@ -269,7 +276,8 @@ internal sealed class BytePairModel
         int[] ranks = workspace.Ranks;
         int[] next = workspace.Next;
         int[] previous = workspace.Previous;
-        var start = new List<ulong>(count);
+        MergeHeap heap = workspace.Heap;
+        heap.Clear(count);
         for (int i = 0; i < count; i++)
         {
             next[i] = i + 1 < count ? i + 1 : -1;
@@ -277,16 +285,13 @@ internal sealed class BytePairModel
             ranks[i] = i + 1 < count ? _merges.Rank(ids[i], ids[i + 1]) : int.MaxValue;
             if (ranks[i] != int.MaxValue)
             {
-                start.Add(((ulong)(uint)ranks[i] << 32) | (uint)i);
+                heap.Push(ranks[i], i);
             }
         }
 
-        // The key holds rank and position, so that the order is total; an entry is stale once the rank at its position is another.
-        var heap = new PriorityQueue<ulong, ulong>(start.Select(static key => (key, key)));
-        while (heap.TryDequeue(out ulong key, out _))
+        while (heap.TryPop(out int rank, out int position))
         {
-            int position = (int)(key & uint.MaxValue);
-            int rank = (int)(key >> 32);
+            // An entry is stale once the rank at its position is another.
             if (ranks[position] != rank)
             {
                 continue;
@@ -303,27 +308,25 @@ internal sealed class BytePairModel
             }
 
             ranks[position] = after >= 0 ? _merges.Rank(ids[position], ids[after]) : int.MaxValue;
-            Push(heap, ranks[position], position);
+            if (ranks[position] != int.MaxValue)
+            {
+                heap.Push(ranks[position], position);
+            }
+
             int before = previous[position];
             if (before >= 0)
             {
                 ranks[before] = _merges.Rank(ids[before], ids[position]);
-                Push(heap, ranks[before], before);
+                if (ranks[before] != int.MaxValue)
+                {
+                    heap.Push(ranks[before], before);
+                }
             }
         }
 
         for (int i = count > 0 ? 0 : -1; i >= 0; i = next[i])
         {
             output.Add(ids[i]);
-        }
-    }
-
-    private static void Push(PriorityQueue<ulong, ulong> heap, int rank, int position)
-    {
-        if (rank != int.MaxValue)
-        {
-            ulong key = ((ulong)(uint)rank << 32) | (uint)position;
-            heap.Enqueue(key, key);
         }
     }
 

@@ -17,7 +17,7 @@ internal static class CodePoints
     /// <summary>\p{P}, and all ASCII punctuation and symbols.</summary>
     public const byte Punctuation = 8;
 
-    /// <summary>A word character: letters, marks, decimal and letter numbers, connectors.</summary>
+    /// <summary>A word character (\w of Rust's regex): letters, marks, decimal and letter numbers, connectors, joiners, circled letters.</summary>
     public const byte Word = 16;
 
     private static readonly byte[] s_basicPlane = BuildBasicPlane();
@@ -80,6 +80,8 @@ internal static class CodePoints
             UnicodeCategory.DashPunctuation or UnicodeCategory.OpenPunctuation or UnicodeCategory.ClosePunctuation
                 or UnicodeCategory.InitialQuotePunctuation or UnicodeCategory.FinalQuotePunctuation
                 or UnicodeCategory.OtherPunctuation => Punctuation,
+            _ when codePoint is 0x200C or 0x200D or (>= 0x24B6 and <= 0x24E9)
+                or (>= 0x1F130 and <= 0x1F149) or (>= 0x1F150 and <= 0x1F169) or (>= 0x1F170 and <= 0x1F189) => Word,
             _ => 0,
         };
         return codePoint < 0x80 && (char.IsPunctuation((char)codePoint) || char.IsSymbol((char)codePoint)) ? (byte)(bits | Punctuation) : bits;

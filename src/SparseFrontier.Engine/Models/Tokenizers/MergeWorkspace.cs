@@ -15,6 +15,9 @@ internal sealed class MergeWorkspace
     /// <summary>Index of the previous symbol; only for long pieces.</summary>
     public int[] Previous { get; private set; } = [];
 
+    /// <summary>Merges to come; only for long pieces.</summary>
+    public MergeHeap Heap { get; } = new();
+
     /// <summary>Number of symbols.</summary>
     public int Count { get; private set; }
 

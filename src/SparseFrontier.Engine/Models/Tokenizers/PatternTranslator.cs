@@ -9,7 +9,9 @@ namespace SparseFrontier.Models.Tokenizers;
 /// </summary>
 internal sealed class PatternTranslator
 {
-    private const string WordClass = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}";
+    // Oniguruma's \w, found by comparison over all code points: some superscripts, fractions and circled letters too.
+    private const string WordClass = @"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\u00B2\u00B3\u00B9\u00BC-\u00BE\u24B6-\u24E9";
+
     private readonly string _pattern;
     private readonly StringBuilder _output = new();
     private readonly List<(char First, char Last)> _named = [];
@@ -74,7 +76,7 @@ internal sealed class PatternTranslator
                     _position++;
 
                     // Unicode folds the long s to s, .NET does not.
-                    _output.Append(ignoreCase && c is 's' or 'S' && ignoreCase ? "[sSſ]" : c.ToString());
+                    _output.Append(ignoreCase && (c is 's' or 'S') ? "[sSſ]" : c.ToString());
                     break;
             }
         }
@@ -102,6 +104,14 @@ internal sealed class PatternTranslator
             _output.Append(rest[..4]);
             _position += 4;
             return true;
+        }
+
+        if (rest.StartsWith("(?<", StringComparison.Ordinal) && rest.IndexOf('>') is > 0 and int end)
+        {
+            // Nothing reads a group's name here.
+            _output.Append("(?:");
+            _position += end + 1;
+            return ignoreCase;
         }
 
         if (rest.StartsWith("(?", StringComparison.Ordinal))

@@ -46,12 +46,24 @@ internal sealed class TokenizerReader
 
         var ids = new Dictionary<string, int>(vocabulary, StringComparer.Ordinal);
         var added = new List<AddedToken>();
+        int highest = -1;
         if (Optional(root, "added_tokens") is { } entries)
         {
             foreach (JsonElement entry in entries.EnumerateArray())
             {
-                AddedToken token = ReadAddedToken(entry, vocabulary);
+                AddedToken token = ReadAddedToken(entry);
+                if (token.Content.Length == 0)
+                {
+                    continue;
+                }
+
+                // The library gives ids by itself, in order, and leaves the file's aside; they agree in every file that it wrote.
+                token = token with
+                {
+                    Id = ids.GetValueOrDefault(token.Content, highest >= vocabulary.Count ? highest + 1 : vocabulary.Count),
+                };
                 ids[token.Content] = token.Id;
+                highest = Math.Max(highest, token.Id);
                 added.Add(token);
             }
         }
@@ -132,13 +144,7 @@ internal sealed class TokenizerReader
         var merges = new List<(string Left, string Right)>();
         foreach (JsonElement merge in model.GetProperty("merges").EnumerateArray())
         {
-            (string left, string right) = Merge(merge);
-            if (!vocabulary.ContainsKey(left) || !vocabulary.ContainsKey(right) || !vocabulary.ContainsKey(string.Concat(left, right)))
-            {
-                throw Invalid($"the merge of '{left}' and '{right}' names tokens that the vocabulary lacks");
-            }
-
-            merges.Add((left, right));
+            merges.Add(Merge(merge));
         }
 
         int unknownId = -1;
@@ -167,18 +173,12 @@ internal sealed class TokenizerReader
             : throw Invalid($"the merge '{text}' is not two tokens with a space between");
     }
 
-    private AddedToken ReadAddedToken(JsonElement entry, Dictionary<string, int> vocabulary)
+    private AddedToken ReadAddedToken(JsonElement entry)
     {
         string content = entry.GetProperty("content").GetString()!;
-        int id = entry.GetProperty("id").GetInt32();
-        if (id < 0)
-        {
-            throw Invalid($"the added token '{content}' has the id {id}");
-        }
-
         bool special = Flag(entry, "special", false);
         return new AddedToken(
-            vocabulary.GetValueOrDefault(content, id),
+            -1,
             content,
             Flag(entry, "single_word", false),
             Flag(entry, "lstrip", false),
@@ -326,6 +326,9 @@ internal sealed class TokenizerReader
             case "ByteLevel":
                 // Only character offsets, which nobody asks for here.
                 break;
+            case "TemplateProcessing" when prefix.Count + suffix.Count > 0:
+                // The library treats what the first one gave as a pair of texts.
+                throw Unsupported("post_processor", "Sequence of two templates");
             case "TemplateProcessing":
                 AddTemplate(processor, prefix, suffix);
                 break;
@@ -336,7 +339,6 @@ internal sealed class TokenizerReader
 
     private void AddTemplate(JsonElement processor, List<int> prefix, List<int> suffix)
     {
-        var before = new List<int>();
         int texts = 0;
         foreach (JsonElement part in processor.GetProperty("single").EnumerateArray())
         {
@@ -349,7 +351,7 @@ internal sealed class TokenizerReader
             string name = part.GetProperty("SpecialToken").GetProperty("id").GetString()!;
             foreach (JsonElement id in processor.GetProperty("special_tokens").GetProperty(name).GetProperty("ids").EnumerateArray())
             {
-                (texts == 0 ? before : suffix).Add(id.GetInt32());
+                (texts == 0 ? prefix : suffix).Add(id.GetInt32());
             }
         }
 
@@ -357,8 +359,6 @@ internal sealed class TokenizerReader
         {
             throw Invalid($"the post-processor's template holds the text {texts} times instead of once");
         }
-
-        prefix.InsertRange(0, before);
     }
 
     private void AddDecoders(JsonElement decoder, List<Func<List<string>, List<string>>> steps)
