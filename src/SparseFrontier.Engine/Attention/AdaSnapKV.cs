@@ -34,23 +34,8 @@ public sealed class AdaSnapKV : EvictionMethod
     protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
 
     /// <summary>Maximum over the group's query heads and over the window, pooled.</summary>
-    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
-    {
-        int window = Math.Min(layer.Length, parameters.Integer(SnapKVScores.Window));
-        float[] largest = new float[layer.Length];
-        float[] maxima = new float[layer.Length];
-        for (int i = 0; i < layer.GroupSize; i++)
-        {
-            layer.Kernels.LastWindowAttention(
-                layer.Queries, layer.Keys, (kvHead * layer.GroupSize) + i, window, layer.Scale, default, default, maxima);
-            for (int token = 0; token < largest.Length; token++)
-            {
-                largest[token] = Math.Max(largest[token], maxima[token]);
-            }
-        }
-
-        return SnapKVScores.Pool(largest, parameters.Integer(SnapKVScores.KernelSize));
-    }
+    internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
+        SnapKVScores.Create(layer, parameters, observed => observed.Maxima);
 
     /// <summary>Each head's best up to its floor; what is left of the layer's budget goes to the best of all heads.</summary>
     private protected override int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters)

@@ -14,12 +14,13 @@ public static unsafe class Attend
     public static AttendResult Run(AttentionMethod method, PromptLayer layer, MethodParameters parameters)
     {
         ArgumentNullException.ThrowIfNull(layer);
-        return method switch
+        AttendResult result = method switch
         {
             PrefillMethod prefill => RunPrefill(layer, prefill.Select(layer, parameters)),
             DecodeMethod decode => RunDecode(decode, layer, parameters),
             _ => throw new ArgumentException("It is neither a prefill nor a decode method.", nameof(method)),
         };
+        return method.NominalSparsity(layer.Shape, parameters) is double nominal ? result with { NominalSparsity = [nominal] } : result;
     }
 
     private static AttendResult RunPrefill(PromptLayer layer, PrefillSelection selection)
@@ -29,7 +30,10 @@ public static unsafe class Attend
             PrefillOutput(layer, selection.Plans),
             [heads, layer.Length, layer.Queries.Dimension],
             [.. selection.CreateLists().Select(list => List(list.Key, list.Value, list.Key == "blocks" ? selection.Plans[0].TileCount : null))],
-            1 - ((double)selection.CountPairs(heads) / (layer.Shape.CausalPairs * heads)));
+            1 - ((double)selection.CountPairs(heads) / (layer.Shape.CausalPairs * heads)))
+        {
+            NominalSparsity = selection.NominalSparsity,
+        };
     }
 
     private static AttendResult RunDecode(DecodeMethod method, PromptLayer layer, MethodParameters parameters)
@@ -151,4 +155,8 @@ public sealed record SelectionTensor(string Name, DataType DataType, int[] Shape
 /// <param name="OutputShape">[query heads, length, dimension], or [query heads, dimension] for one step.</param>
 /// <param name="Selection">The choice.</param>
 /// <param name="Sparsity">Share of causal pairs, prompt tokens or cached tokens that was left out.</param>
-public sealed record AttendResult(float[] Output, int[] OutputShape, IReadOnlyList<SelectionTensor> Selection, double Sparsity);
+public sealed record AttendResult(float[] Output, int[] OutputShape, IReadOnlyList<SelectionTensor> Selection, double Sparsity)
+{
+    /// <summary>The paper's own figure: by query head where it is measured from the selection, one where it is a formula, none for controls.</summary>
+    public IReadOnlyList<double> NominalSparsity { get; init; } = [];
+}

@@ -1,5 +1,4 @@
 using SparseFrontier.Kernels;
-using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Attention;
 
@@ -51,16 +50,13 @@ public abstract class EvictionMethod : DecodeMethod
             return null;
         }
 
-        float[][] scores = new float[heads][];
-        WorkerPool.For(
-            heads,
-            head =>
-            {
-                scores[head] = ScoreTokens(layer, head, parameters);
-                scores[head].AsSpan(0, Math.Min(layer.Length, parameters.Integer(PrefixTokens))).Fill(float.PositiveInfinity);
-                scores[head].AsSpan(Math.Max(0, layer.Length - parameters.Integer(LocalWindow))).Fill(float.PositiveInfinity);
-            },
-            layer.CancellationToken);
+        float[][] scores = ScoreTokens(layer, parameters);
+        foreach (float[] headScores in scores)
+        {
+            headScores.AsSpan(0, Math.Min(layer.Length, parameters.Integer(PrefixTokens))).Fill(float.PositiveInfinity);
+            headScores.AsSpan(Math.Max(0, layer.Length - parameters.Integer(LocalWindow))).Fill(float.PositiveInfinity);
+        }
+
         int[][] kept = Keep(scores, capacities, parameters);
         return new KeptTokens(kept, CountForced(kept, layer.Length, parameters));
     }
@@ -73,8 +69,8 @@ public abstract class EvictionMethod : DecodeMethod
         return 1 - (Math.Min(parameters[Capacity], shape.Length) / shape.Length);
     }
 
-    /// <summary>Importance of each prompt token for one KV head, [length].</summary>
-    internal abstract float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters);
+    /// <summary>Importance of each prompt token for each KV head, [KV heads][length]; the caller's own.</summary>
+    internal abstract float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters);
 
     /// <summary>Chooses by the scores, in which forced tokens are infinite; [KV heads] ascending.</summary>
     private protected virtual int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters) =>

@@ -21,13 +21,17 @@ public sealed class RandomDecode : EvictionMethod
     public override string Source => "A control of this project";
 
     /// <inheritdoc/>
-    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
+    internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters)
     {
-        var random = new RandomSource("attention/Random/decode", layer.Seed, layer.Layer, kvHead);
-        float[] scores = new float[layer.Length];
-        foreach (ref float score in scores.AsSpan())
+        float[][] scores = new float[layer.Keys.Heads][];
+        for (int head = 0; head < scores.Length; head++)
         {
-            score = (float)random.NextDouble();
+            var random = new RandomSource("attention/Random/decode", layer.Seed, layer.Layer, head);
+            scores[head] = new float[layer.Length];
+            foreach (ref float score in scores[head].AsSpan())
+            {
+                score = (float)random.NextDouble();
+            }
         }
 
         return scores;

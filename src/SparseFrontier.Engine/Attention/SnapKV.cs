@@ -25,21 +25,6 @@ public sealed class SnapKV : EvictionMethod
     protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
 
     /// <summary>Mean over the group's query heads and sum over the window, pooled.</summary>
-    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters)
-    {
-        int window = Math.Min(layer.Length, parameters.Integer(SnapKVScores.Window));
-        float[] total = new float[layer.Length];
-        float[] sums = new float[layer.Length];
-        for (int i = 0; i < layer.GroupSize; i++)
-        {
-            layer.Kernels.LastWindowAttention(
-                layer.Queries, layer.Keys, (kvHead * layer.GroupSize) + i, window, layer.Scale, sums, default, default);
-            for (int token = 0; token < total.Length; token++)
-            {
-                total[token] += sums[token] / layer.GroupSize;
-            }
-        }
-
-        return SnapKVScores.Pool(total, parameters.Integer(SnapKVScores.KernelSize));
-    }
+    internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
+        SnapKVScores.Create(layer, parameters, observed => observed.Sums);
 }

@@ -24,8 +24,14 @@ internal static class SnapKVScores
         }
     }
 
-    /// <summary>Mean over <paramref name="size"/> neighbours, zeros beyond the ends, so that the ends are damped.</summary>
-    public static float[] Pool(float[] values, int size)
+    /// <summary>Importance by KV head: what <paramref name="observed"/> takes of the window's attention, averaged over neighbours.</summary>
+    public static float[][] Create(PromptLayer layer, MethodParameters parameters, Func<ObservationWindow, float[]> observed) =>
+        Array.ConvertAll(
+            ObservationWindow.Of(layer, parameters.Integer(Window)),
+            head => Pool(observed(head), parameters.Integer(KernelSize)));
+
+    // Zeros beyond the ends count, so that the ends are damped.
+    private static float[] Pool(float[] values, int size)
     {
         int reach = size / 2;
         float[] pooled = new float[values.Length];

@@ -19,8 +19,8 @@ public sealed class WindowSinkDecode : EvictionMethod
     public override string Source => "StreamingLLM, Xiao et al. 2023, arXiv:2309.17453";
 
     /// <inheritdoc/>
-    internal override float[] ScoreTokens(PromptLayer layer, int kvHead, MethodParameters parameters) =>
-        [.. Enumerable.Range(0, layer.Length).Select(token => (float)token)];
+    internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
+        [.. Enumerable.Range(0, layer.Keys.Heads).Select(_ => Enumerable.Range(0, layer.Length).Select(token => (float)token).ToArray())];
 
     /// <summary>All of them: nothing depends on what the tokens hold.</summary>
     private protected override long CountForced(int[][] kept, int length, MethodParameters parameters) =>

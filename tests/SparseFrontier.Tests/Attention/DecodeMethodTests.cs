@@ -126,6 +126,20 @@ public class DecodeMethodTests
     }
 
     [Fact]
+    public void Observed_attention_is_computed_once_for_all_that_share_a_prefill()
+    {
+        using var data = LayerData.Random(4, 2, 200, 8);
+        ObservationWindow[] observed = ObservationWindow.Of(data.Layer, 32);
+        DecodeMethod method = MethodRegistry.FindDecode("SnapKV");
+        KeptTokens first = method.Compress(data.Layer, method.CreateParameters("Capacity=40;LocalWindow=10;Window=32"))!;
+        MethodRegistry.FindDecode("AdaSnapKV").Compress(data.Layer, MethodRegistry.FindDecode("AdaSnapKV").CreateParameters("Capacity=60;LocalWindow=10;Window=32"));
+        Assert.Same(observed, ObservationWindow.Of(data.Layer, 32));
+        Assert.Equal(first.ByHead, method.Compress(data.Layer with { }, method.CreateParameters("Capacity=40;LocalWindow=10;Window=32"))!.ByHead);
+        Assert.All(observed, o => Assert.Equal(32, o.Sums.Sum(), 1e-3));
+        Assert.NotSame(observed, ObservationWindow.Of(data.Layer, 16));
+    }
+
+    [Fact]
     public void A_schedule_gives_heads_their_own_capacities()
     {
         using var data = LayerData.Random(4, 2, 200, 8);

@@ -8,7 +8,8 @@ namespace SparseFrontier.Experiments.Operations;
 
 /// <summary>
 /// Runs one method on queries, keys and values from a file and writes its output and selection: <c>q</c> [query heads, length, dimension],
-/// <c>k</c> and <c>v</c> [KV heads, length, dimension] in (F32, F16 or BF16); <c>out</c>, the selection's tensors and <c>sparsity</c> out.
+/// <c>k</c> and <c>v</c> [KV heads, length, dimension] in (F32, F16 or BF16); <c>out</c>, the selection's tensors, <c>sparsity</c> and, where
+/// the paper defines it, <c>nominal_sparsity</c> ([query heads] or [1]) out.
 /// Emits an <see cref="AttendSummary"/>.
 /// </summary>
 public sealed unsafe class AttendOperation
@@ -81,7 +82,7 @@ public sealed unsafe class AttendOperation
         }
 
         Write(result);
-        sink.Object(new AttendSummary(method.Name, parameters.ToString(), length, result.Sparsity, method.NominalSparsity(layer.Shape, parameters), Output));
+        sink.Object(new AttendSummary(method.Name, parameters.ToString(), length, result.Sparsity, result.NominalSparsity.Count > 0 ? result.NominalSparsity.Average() : null, Output));
     }
 
     private AttentionMethod FindMethod()
@@ -135,6 +136,11 @@ public sealed unsafe class AttendOperation
         }
 
         writer.Add("sparsity", [1], [(float)result.Sparsity]);
+        if (result.NominalSparsity.Count > 0)
+        {
+            writer.Add("nominal_sparsity", [result.NominalSparsity.Count], [.. result.NominalSparsity.Select(s => (float)s)]);
+        }
+
         writer.AddMetadata("sparsity", result.Sparsity.ToString("R", CultureInfo.InvariantCulture));
         writer.Write(Output);
     }
@@ -145,6 +151,6 @@ public sealed unsafe class AttendOperation
 /// <param name="Parameters">"Name=value;Name=value".</param>
 /// <param name="Length">Prompt tokens.</param>
 /// <param name="Sparsity">Share of pairs or cached tokens that was left out, element-exact.</param>
-/// <param name="NominalSparsity">The reference's own formula; null where it has none or measures it.</param>
+/// <param name="NominalSparsity">The paper's own figure, mean over query heads; null for controls.</param>
 /// <param name="Output">Path of the file written.</param>
 public sealed record AttendSummary(string Method, string Parameters, int Length, double Sparsity, double? NominalSparsity, string Output);
