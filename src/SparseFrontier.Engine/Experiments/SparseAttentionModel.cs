@@ -30,6 +30,9 @@ public sealed class SparseAttentionModel
     /// <summary>Tokens that the configuration allows.</summary>
     public int ContextLength { get; init; }
 
+    /// <summary>Type of the weights as stored: "F32", "F16" or "BF16".</summary>
+    public string DataType { get; init; } = "";
+
     /// <summary>Bytes of the weight files.</summary>
     public long SizeBytes { get; init; }
 

@@ -63,6 +63,7 @@ public sealed class GetModelOperation
                 KvHeadCount = configuration.KvHeads,
                 HeadDimension = configuration.HeadDimension,
                 ContextLength = configuration.ContextLength,
+                DataType = model.DataType.ToString(),
                 SizeBytes = Directory.EnumerateFiles(directory, "*.safetensors").Sum(f => new FileInfo(f).Length),
                 IsDefault = ModelCatalog.NameOf(directory) == ModelCatalog.DefaultName,
             });

@@ -77,7 +77,7 @@ public static class ModelVerification
 
         using var model = TransformerModel.Load(directory);
         ModelVerificationResult result = Compare(model, goldenPath, tolerance, DataType.F32, cancellationToken);
-        DataType stored = model.Weights.Embedding.DataType;
+        DataType stored = model.DataType;
         if (result.Passed || stored == DataType.F32)
         {
             return result;

@@ -25,7 +25,7 @@ public sealed class TransformerModel : IDisposable
         _configurationBytes = File.ReadAllBytes(Path.Combine(directory, "config.json"));
         _contentHash = new Lazy<string>(ComputeContentHash);
         Weights = new ModelWeights(directory, Configuration);
-        _frequencyType = roundFrequencies ? Weights.Embedding.DataType : DataType.F32;
+        _frequencyType = roundFrequencies ? DataType : DataType.F32;
         SlidingRotary = CreateRotary(Configuration.SlidingRotary);
     }
 
@@ -43,6 +43,9 @@ public sealed class TransformerModel : IDisposable
 
     /// <summary>Number of parameters.</summary>
     public long ParameterCount => Weights.ParameterCount;
+
+    /// <summary>Type of the embedding as stored, which is that of the other matrices in every checkpoint not mixed on purpose.</summary>
+    public DataType DataType => Weights.Embedding.DataType;
 
     /// <summary>Bytes of the weights as stored.</summary>
     public long SizeInBytes => Weights.SizeInBytes;
@@ -79,7 +82,7 @@ public sealed class TransformerModel : IDisposable
     /// <param name="tokens">Token ids, at least one.</param>
     /// <param name="request">Methods and options.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
-    /// <exception cref="SparseFrontierException">SequenceTooLong; TokenizerInvalid: a token is not in the vocabulary; what the methods throw.</exception>
+    /// <exception cref="SparseFrontierException">SequenceTooLong; TokenizerInvalid: a token is not in the vocabulary; DeviceOutOfMemory; what the methods throw.</exception>
     public PromptState Prefill(ReadOnlySpan<int> tokens, PrefillRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -155,8 +158,19 @@ public sealed class TransformerModel : IDisposable
 
         RequireTokens(tokens);
         RequireLength(tokens.Length, request.MaximumOutputTokens, Configuration.MaximumLength(request.YarnFactor));
-        using var reader = new PromptReader(this, Weights, tokens, request, cancellationToken);
-        return reader.Run(allLogits);
+        try
+        {
+            using var reader = new PromptReader(this, Weights, tokens, request, cancellationToken);
+            return reader.Run(allLogits);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DeviceOutOfMemory,
+                FormattableString.Invariant($"A prompt of {tokens.Length} tokens needs more memory than there is. Use shorter prompts, a smaller model, or decode methods that evict (SnapKV, AdaSnapKV)."),
+                tokens.Length,
+                e);
+        }
     }
 
     private void RequireRows(ReadOnlySpan<StepRow> rows)
