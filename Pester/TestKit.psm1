@@ -10,11 +10,59 @@ function Get-Completion {
     (TabExpansion2 -inputScript $Line -cursorColumn $Line.Length).CompletionMatches
 }
 
-<# What a command writes to the error stream. #>
+<# The ids of the errors that a command writes or throws, without the cmdlet's name. #>
 function Get-ErrorId {
     param([Parameter(Mandatory)] [scriptblock] $Script)
-    $errors = @(& $Script 2>&1 | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] })
-    $errors.ForEach({ ($_.FullyQualifiedErrorId -split ',')[0] })
+    try {
+        $records = @(& $Script 2>&1 | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] })
+    }
+    catch {
+        $records = @($_)
+    }
+    $records.ForEach({ ($_.FullyQualifiedErrorId -split ',')[0] })
 }
 
-Export-ModuleMember -Function Get-RepositoryRoot, Import-SparseFrontier, Get-Completion, Get-ErrorId
+<# Whether models/ holds a model to run with. #>
+function Test-EmbeddedModel { [bool](Get-ChildItem (Join-Path (Get-RepositoryRoot) 'models') -Filter config.json -Recurse -ErrorAction Ignore) }
+
+<# A committed golden checkpoint with a tokenizer of single bytes beside it: a real, if untrained, model. #>
+function New-TinyModel {
+    param([Parameter(Mandatory)] [string] $Path)
+    $null = New-Item -ItemType Directory $Path -Force
+    Copy-Item (Join-Path (Get-RepositoryRoot) 'tests/golden/checkpoints/qwen3-hub-float16/*') $Path -Exclude golden.safetensors
+    $vocabulary = [System.Collections.Specialized.OrderedDictionary]::new([StringComparer]::Ordinal)
+    $next = 256
+    foreach ($byte in 0..255) {
+        # GPT-2's alphabet: printable bytes stand for themselves, the others for 256 and up.
+        $printable = $byte -in 33..126 -or $byte -in 161..172 -or $byte -in 174..255
+        $vocabulary.Add([string][char]($printable ? $byte : $next++), $byte + 3)
+    }
+    $tokenizer = @{
+        version = '1.0'; added_tokens = @(); normalizer = $null; post_processor = $null
+        pre_tokenizer = @{ type = 'ByteLevel'; add_prefix_space = $false; trim_offsets = $true; use_regex = $true }
+        decoder = @{ type = 'ByteLevel' }
+        model = @{ type = 'BPE'; vocab = $vocabulary; merges = @() }
+    }
+    $tokenizer | ConvertTo-Json -Depth 5 | Set-Content (Join-Path $Path tokenizer.json)
+    (Resolve-Path $Path).ProviderPath
+}
+
+<# Parameters of the smallest run on a tiny model: seconds on two cores. #>
+function Get-SmallRun {
+    param([Parameter(Mandatory)] [string] $Model, [string] $ResultPath)
+    $run = @{ Model = $Model; Task = 'Niah'; SequenceLength = 960; ShortInstructions = $true; TaskParameter = @{ Queries = 1 }; SampleCount = 1; MaximumOutputTokens = 4 }
+    if ($ResultPath) { $run.ResultPath = $ResultPath }
+    $run
+}
+
+<# Rows that need no run. #>
+function New-ResultRow {
+    param([string] $Method = 'Quest', [double] $Sparsity = 0.9, [double] $Score = 0.5, [string] $Task = 'Niah')
+    [SparseFrontier.SparseAttentionResult]@{
+        RunId = "$Method-$Sparsity"; Method = 'Dense'; DecodeMethod = $Method; Task = $Task; Model = 'tiny'; SequenceLength = 2048
+        PrefillSparsity = 0; DecodeSparsity = $Sparsity; RequestedSparsity = $Sparsity
+        Score = $Score; ScoreLow = $Score - 0.05; ScoreHigh = $Score + 0.05; SampleCount = 20; ElapsedSeconds = 12.5
+    }
+}
+
+Export-ModuleMember -Function Get-RepositoryRoot, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-ResultRow

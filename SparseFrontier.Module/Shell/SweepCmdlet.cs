@@ -52,6 +52,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Prompt lengths, in tokens.")]
+    [NumberTransformation]
     [Alias("Length")]
     public int[] SequenceLength { get; set; } = [];
 
@@ -60,6 +61,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Sparsities of the prefill method, 0 to 1; of the decode method where that is the only sparse one.")]
+    [NumberTransformation]
     public double[] Sparsity { get; set; } = [];
 
     /// <summary>Sparsities asked of the decode method, 0 to 1.</summary>
@@ -67,6 +69,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Sparsities of the decode method, 0 to 1.")]
+    [NumberTransformation]
     public double[] DecodeSparsity { get; set; } = [];
 
     /// <summary>Parameters of the methods.</summary>
@@ -99,6 +102,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
 
     /// <summary>Seeds of the samples.</summary>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Seeds of the samples.")]
+    [NumberTransformation]
     public long[] Seed { get; set; } = [];
 
     /// <summary>Where the question stands.</summary>
@@ -122,7 +126,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Layers left dense, counted from 0.")]
-    [LayerTransformation]
+    [NumberTransformation]
     [Alias("DenseLayers")]
     public int[] DenseLayer { get; set; } = [];
 
@@ -138,6 +142,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Run a length too short for a budget dense instead of calling it infeasible; such rows are marked.")]
+    [SwitchTransformation]
     public SwitchParameter AllowDenseFallback { get; set; }
 
     /// <summary>Whether scores follow the paper's code.</summary>
@@ -145,6 +150,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Score as the paper's code does, its defects included.")]
+    [SwitchTransformation]
     public SwitchParameter ReferenceScoring { get; set; }
 
     /// <summary>Whether prompts carry the short instructions.</summary>
@@ -152,6 +158,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Use the short form of the instructions in prompts.")]
+    [SwitchTransformation]
     public SwitchParameter ShortInstructions { get; set; }
 
     /// <summary>Device to compute on.</summary>
@@ -176,21 +183,21 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     /// <summary>The grid that the parameters describe.</summary>
     private protected SweepDefinition Sweep() => new()
     {
-        Method = Method,
-        DecodeMethod = DecodeMethod,
-        Model = [.. Model.SelectMany(ResolveModel)],
-        Task = Task,
-        SequenceLength = SequenceLength,
-        Sparsity = Sparsity,
-        DecodeSparsity = DecodeSparsity,
+        Method = Given(Method),
+        DecodeMethod = Given(DecodeMethod),
+        Model = [.. Given(Model).SelectMany(ResolveModel)],
+        Task = Given(Task),
+        SequenceLength = SequenceLength ?? [],
+        Sparsity = Sparsity ?? [],
+        DecodeSparsity = DecodeSparsity ?? [],
         Parameter = Parameter,
         TaskParameter = TaskParameter,
         SampleCount = SampleCount,
         MaximumOutputTokens = MaximumOutputTokens,
-        Seed = Seed,
+        Seed = Seed ?? [],
         QuestionPosition = QuestionPosition,
         CompressBefore = CompressBefore,
-        DenseLayer = DenseLayer,
+        DenseLayer = DenseLayer ?? [],
         BudgetSchedule = BudgetSchedule,
         AllowDenseFallback = AllowDenseFallback,
         ReferenceScoring = ReferenceScoring,
@@ -199,4 +206,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         TaskDataPath = string.IsNullOrEmpty(TaskDataPath) ? null : ResolveOutput(TaskDataPath),
         Preset = Preset,
     };
+
+    // An empty cell of a table is nothing given; PowerShell makes null of an empty array that a transformation returns.
+    private static string[] Given(string[]? values) => [.. (values ?? []).Where(v => !string.IsNullOrEmpty(v))];
 }

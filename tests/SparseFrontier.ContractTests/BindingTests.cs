@@ -65,7 +65,20 @@ public class BindingTests
     }
 
     [Fact]
-    public void Layers_may_be_text() => Assert.Equal([0, 1, 12], LayerTransformationAttribute.Parse("0, 1,12"));
+    public void Numbers_may_be_text()
+    {
+        Assert.Equal([0, 0.5, 12], NumberTransformationAttribute.Parse("0, .5,12"));
+        Assert.Empty(NumberTransformationAttribute.Parse(""));
+    }
+
+    [Fact]
+    public void Switches_may_be_text()
+    {
+        Assert.True(SwitchTransformationAttribute.Parse("True"));
+        Assert.True(SwitchTransformationAttribute.Parse("1"));
+        Assert.False(SwitchTransformationAttribute.Parse("False"));
+        Assert.False(SwitchTransformationAttribute.Parse(""));
+    }
 
     private static object Read(Type type, params (string Name, object Value)[] values) =>
         RowReader.Read(type, values.Select(v => KeyValuePair.Create<string, object?>(v.Name, v.Value)));

@@ -1,0 +1,38 @@
+BeforeDiscovery {
+    Import-Module "$PSScriptRoot/TestKit.psm1" -Force
+    $noModel = -not (Test-EmbeddedModel)
+}
+
+BeforeAll {
+    Import-Module "$PSScriptRoot/TestKit.psm1" -Force
+    Import-SparseFrontier
+}
+
+Describe 'Get-SparseAttentionModel' {
+    It 'lists embedded models' -Skip:$noModel {
+        $model = Get-SparseAttentionModel | Where-Object IsDefault
+        @($model).Count | Should -Be 1
+        $model.ParameterCount | Should -BeGreaterThan 0
+        $model.Path | Should -Exist
+    }
+
+    It 'reads a checkpoint in the current location, by path, by wildcard and from the pipeline' {
+        $folder = Join-Path (Get-RepositoryRoot) 'tests/golden/checkpoints'
+        Push-Location $folder
+        try {
+            (Get-SparseAttentionModel ./qwen3-hub-float16).Architecture | Should -Be qwen3
+            (Get-SparseAttentionModel ./qwen*).Count | Should -BeGreaterOrEqual 2
+            (Get-ChildItem -Directory -Filter qwen3* | Get-SparseAttentionModel).Name | Should -Be qwen3-hub-float16
+            (Get-SparseAttentionModel -LiteralPath qwen3-hub-float16).Name | Should -Be qwen3-hub-float16
+        }
+        finally { Pop-Location }
+    }
+
+    It 'reports what is not there' {
+        Get-ErrorId { Get-SparseAttentionModel nosuchmodel } | Should -Be ModelNotFound
+    }
+
+    It 'refuses a path of another provider' {
+        Get-ErrorId { Get-SparseAttentionModel -LiteralPath Env:PATH } | Should -Be PathNotFileSystem
+    }
+}

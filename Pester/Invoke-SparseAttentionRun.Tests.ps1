@@ -1,0 +1,99 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/TestKit.psm1" -Force
+    Import-SparseFrontier
+    $tiny = New-TinyModel (Join-Path TestDrive: tiny)
+}
+
+Describe 'Invoke-SparseAttentionRun' {
+    It 'reports what is wrong: <id>' -ForEach @(
+        @{ id = 'MethodNotFound'; arguments = @{ Method = 'Qest' } }
+        @{ id = 'TaskNotFound'; arguments = @{ Task = 'Niha' } }
+        @{ id = 'SparsityOutOfRange'; arguments = @{ Method = 'Quest'; Sparsity = 1.5 } }
+        @{ id = 'ModelNotFound'; arguments = @{ Model = './no/such/model' } }
+        @{ id = 'PathNotFileSystem'; arguments = @{ TaskDataPath = 'Env:PATH' } }
+    ) {
+        Get-ErrorId { Invoke-SparseAttentionRun @arguments -ResultPath (Join-Path TestDrive: wrong) } | Should -Be $id
+        Join-Path TestDrive: wrong | Should -Not -Exist
+    }
+
+    It 'only says what it would do with -WhatIf' {
+        $run = Get-SmallRun $tiny (Join-Path TestDrive: whatif)
+        Invoke-SparseAttentionRun Quest -Sparsity 0.5, 0.9 @run -WhatIf | Should -BeNullOrEmpty
+        $run.ResultPath | Should -Not -Exist
+    }
+
+    Context 'on the embedded model' {
+        BeforeAll {
+            $run = Get-SmallRun $tiny (Join-Path TestDrive: results)
+            $rows = @(Invoke-SparseAttentionRun Dense, BlockSparse -Sparsity 0.5 @run)
+        }
+
+        It 'emits a row for each run' {
+            $rows.Count | Should -Be 2
+            $rows | Should -BeOfType SparseFrontier.SparseAttentionResult
+            $rows.Status | Sort-Object -Unique | Should -Be Completed
+            $rows[1].PrefillSparsity | Should -BeGreaterThan 0.4
+        }
+
+        It 'returns finished runs at once' {
+            $again = Invoke-SparseAttentionRun Dense, BlockSparse -Sparsity 0.5 @run
+            $again.RunId | Should -Be $rows.RunId
+            $again.StartedAt | Should -Be $rows.StartedAt
+        }
+
+        It 'runs specifications and rows of a table alike' {
+            $sweep = Get-SmallRun $tiny
+            $specification = New-SparseAttentionSweep BlockSparse -Sparsity 0.5 @sweep
+            ($specification | Invoke-SparseAttentionRun -ResultPath $run.ResultPath).RunId | Should -Be $rows[1].RunId
+            $json = $specification | ConvertTo-Json | ConvertFrom-Json
+            ($json | Invoke-SparseAttentionRun -ResultPath $run.ResultPath).RunId | Should -Be $rows[1].RunId
+            $csv = 'Method,Task,Sparsity,SequenceLength,SampleCount,MaximumOutputTokens,ShortInstructions,TaskParameters,Model',
+                "BlockSparse,Niah,0.5,960,1,4,True,Queries=1,$tiny" | ConvertFrom-Csv
+            ($csv | Invoke-SparseAttentionRun -ResultPath $run.ResultPath).RunId | Should -Be $rows[1].RunId
+        }
+
+        It 'uses results in the current location, not in the process directory' {
+            Push-Location (New-Item -ItemType Directory (Join-Path TestDrive: here))
+            try {
+                $here = Get-SmallRun $tiny
+                $null = Invoke-SparseAttentionRun Dense @here
+                Join-Path TestDrive: here results | Should -Exist
+                @(Get-SparseAttentionResult).Count | Should -Be 1
+            }
+            finally { Pop-Location }
+        }
+
+        It 'stops when the consumer has enough' {
+            $few = Get-SmallRun $tiny (Join-Path TestDrive: few)
+            $first = Invoke-SparseAttentionRun Dense -Seed 1, 2, 3, 4 @few | Select-Object -First 1
+            $first.Status | Should -Be Completed
+            @(Get-SparseAttentionResult $few.ResultPath -Status Completed).Count | Should -BeLessThan 4
+        }
+
+        It 'stops within half a second on Ctrl-C and goes on from there' {
+            $stopped = Get-SmallRun $tiny (Join-Path TestDrive: stopped)
+            $stopped.SampleCount = 50
+            $stopped.ResultPath = (Convert-Path TestDrive:/) + 'stopped'
+            $shell = [powershell]::Create()
+            $null = $shell.AddScript({ param($manifest, $arguments) Import-Module $manifest; Invoke-SparseAttentionRun Dense @arguments }).AddArgument(
+                (Join-Path (Get-RepositoryRoot) 'SparseFrontier.psd1')).AddArgument($stopped)
+            $null = $shell.BeginInvoke()
+            $deadline = (Get-Date).AddSeconds(60)
+            while (-not (Get-ChildItem $stopped.ResultPath -Recurse -Filter samples*.jsonl -ErrorAction Ignore | Where-Object Length) -and (Get-Date) -lt $deadline) { Start-Sleep -Milliseconds 50 }
+            $watch = [Diagnostics.Stopwatch]::StartNew()
+            $shell.Stop()
+            $watch.ElapsedMilliseconds | Should -BeLessThan 1000
+            $partial = Get-SparseAttentionResult $stopped.ResultPath
+            $partial.SampleCount | Should -BeGreaterThan 0
+            $partial.SampleCount | Should -BeLessThan 50
+            $stopped.SampleCount = $partial.SampleCount + 1
+            $resumed = Invoke-SparseAttentionRun Dense @stopped
+            $resumed.RunId | Should -Be $partial.RunId
+            $resumed.Status | Should -Be Completed
+        }
+    }
+
+    It 'completes models and devices' {
+        (Get-Completion 'Invoke-SparseAttentionRun -Device c').CompletionText | Should -Contain cpu
+    }
+}

@@ -1,0 +1,52 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/TestKit.psm1" -Force
+    Import-SparseFrontier
+}
+
+Describe 'New-SparseAttentionSweep' {
+    It 'multiplies the grid out' {
+        $sweep = New-SparseAttentionSweep Quest, SnapKV Niah, CommonWords -SequenceLength 4kb -Sparsity 0.5, 0.9 -Seed 1, 2
+        $sweep.Count | Should -Be 16
+        $sweep | Should -BeOfType SparseFrontier.RunSpecification
+        $sweep[0].SequenceLength | Should -Be 4096
+        $sweep.Sparsity + $sweep.DecodeSparsity | Where-Object { $null -ne $_ } | Sort-Object -Unique | Should -Be 0.5, 0.9
+    }
+
+    It 'has a default that is the main comparison' {
+        (New-SparseAttentionSweep).Count | Should -BeGreaterThan 5
+    }
+
+    It 'takes a method as a table, and parameters as a table, nested or as text' {
+        (New-SparseAttentionSweep @{ Name = 'Quest'; PageSize = 32 }).DecodeParameters | Should -Match 'PageSize=32'
+        (New-SparseAttentionSweep Quest -Parameter @{ PageSize = 32 }).DecodeParameters | Should -Match 'PageSize=32'
+        (New-SparseAttentionSweep Quest -Parameter @{ Quest = @{ PageSize = 32 } }).DecodeParameters | Should -Match 'PageSize=32'
+        (New-SparseAttentionSweep Quest -Parameter 'PageSize=32').DecodeParameters | Should -Match 'PageSize=32'
+        (Get-SparseAttentionMethod Quest | ForEach-Object { New-SparseAttentionSweep $_ }).DecodeMethod | Should -Be Quest
+    }
+
+    It 'makes a row of a table a cell' {
+        $rows = 'Method,DecodeMethod,Task,Sparsity,DecodeSparsity,SequenceLength,DenseLayers', 'Quest,,Niah,0.9,,2048,"0,1"', 'VerticalSlash,SnapKV,Niah,,0.5,4096,' | ConvertFrom-Csv
+        $sweep = $rows | New-SparseAttentionSweep
+        $sweep.SequenceLength | Should -Be 2048, 4096
+        $sweep[0].DenseLayers | Should -Be '0,1'
+        $sweep[1].DenseLayers | Should -Be ''
+        $sweep[1].Sparsity | Should -BeNullOrEmpty
+        $sweep[1].DecodeSparsity | Should -Be 0.5
+    }
+
+    It 'reports what is wrong: <id>' -ForEach @(
+        @{ id = 'MethodNotFound'; script = { New-SparseAttentionSweep Qest } }
+        @{ id = 'TaskNotFound'; script = { New-SparseAttentionSweep Quest Niha } }
+        @{ id = 'SparsityOutOfRange'; script = { New-SparseAttentionSweep Quest -Sparsity 1.5 } }
+        @{ id = 'MethodParameterInvalid'; script = { New-SparseAttentionSweep Quest -Parameter @{ NoSuch = 1 } } }
+    ) {
+        Get-ErrorId $script | Should -Be $id
+    }
+
+    It 'completes methods, decode methods, tasks and parameters of the chosen method' {
+        (Get-Completion 'New-SparseAttentionSweep -Method Sn').CompletionText | Should -Be SnapKV
+        (Get-Completion 'New-SparseAttentionSweep -DecodeMethod ').CompletionText | Should -Not -Contain VerticalSlash
+        (Get-Completion 'New-SparseAttentionSweep -Task Ni').CompletionText | Should -Be Niah
+        (Get-Completion 'New-SparseAttentionSweep -Method Quest -Parameter Pa').CompletionText | Should -BeLike 'PageSize=*'
+    }
+}
