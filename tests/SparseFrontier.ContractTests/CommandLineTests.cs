@@ -9,7 +9,9 @@ namespace SparseFrontier.ContractTests;
 /// <summary>The command line as users run it: as a process.</summary>
 public class CommandLineTests
 {
-    public static TheoryData<string> Verbs => [.. Leaves(Root.Create(), "")];
+    public static TheoryData<string> Verbs => [.. AllVerbs];
+
+    internal static IEnumerable<string> AllVerbs => Leaves(Root.Create(), "");
 
     [Fact]
     public void The_stable_surface_is_there() => Assert.Equal(
@@ -17,7 +19,7 @@ public class CommandLineTests
             "attend", "devices", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
             "tokenize",
         ],
-        Leaves(Root.Create(), "").Order(StringComparer.Ordinal));
+        AllVerbs.Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(Verbs))]
@@ -90,6 +92,28 @@ public class CommandLineTests
     }
 
     [Fact]
+    public void A_checkpoint_is_verified_and_a_tolerance_can_fail()
+    {
+        string checkpoint = Path.Combine(LayerTests.Root(), "tests", "golden", "checkpoints", "qwen3-hub-float16");
+        string verify = $"model verify \"{checkpoint}\" --golden \"{Path.Combine(checkpoint, "golden.safetensors")}\"";
+        Assert.Equal(0, Run(verify).Code);
+        (int code, string output, _) = Run($"{verify} --tolerance 0 --json");
+        Assert.Equal(1, code);
+        Assert.False(JsonDocument.Parse(output).RootElement.GetProperty("Passed").GetBoolean());
+    }
+
+    [Fact]
+    public void Responses_are_scored_line_by_line()
+    {
+        (int code, string output, string error) = Run("task score --task Squad", "{\"gold\": {\"answers\": [\"Paris\"]}, \"response\": \"\"}\n");
+        Assert.True(code == 0, error);
+        JsonElement score = JsonDocument.Parse(output).RootElement;
+        Assert.Equal(0, score.GetProperty("score").GetDouble());
+        Assert.Equal("Empty", score.GetProperty("formatFailure").GetString());
+        Assert.Contains("TaskDataInvalid", Run("task score --task Squad", "nonsense\n").Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_if_lists_runs_and_writes_nothing()
     {
         string folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
@@ -99,7 +123,7 @@ public class CommandLineTests
         Assert.False(Directory.Exists(folder));
     }
 
-    private static (int Code, string Output, string Error) Run(string arguments)
+    private static (int Code, string Output, string Error) Run(string arguments, string input = "")
     {
         string executable = Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll");
         var start = new ProcessStartInfo("dotnet", $"\"{executable}\" {arguments}")
@@ -110,6 +134,7 @@ public class CommandLineTests
             WorkingDirectory = Path.GetTempPath(),
         };
         using Process process = Process.Start(start)!;
+        process.StandardInput.Write(input);
         process.StandardInput.Close();
         Task<string> output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         string error = process.StandardError.ReadToEnd();

@@ -1,0 +1,94 @@
+using System.CommandLine;
+using System.Text.RegularExpressions;
+using SparseFrontier.Cli;
+using Xunit;
+
+namespace SparseFrontier.ContractTests;
+
+/// <summary>What the README and the guides show can be typed.</summary>
+public partial class ReadmeTests
+{
+    private static readonly string[] s_documents = ["README.md", "CONTRIBUTING.md", .. Directory.EnumerateFiles(Path.Combine(LayerTests.Root(), "docs"), "*.md").Select(f => Path.GetRelativePath(LayerTests.Root(), f))];
+
+    public static TheoryData<string> Documents => [.. s_documents];
+
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public void Cmdlets_and_their_parameters_exist(string document)
+    {
+        foreach (string line in Blocks(document, "powershell").SelectMany(Commands))
+        {
+            Match command = CmdletCall().Match(line);
+            if (!command.Success)
+            {
+                continue;
+            }
+
+            CmdletMetadata? cmdlet = ModuleAssembly.Cmdlets.SingleOrDefault(c => c.Name == command.Value);
+            Assert.True(cmdlet is not null, $"{document}: there is no {command.Value}");
+            string[] known = [.. cmdlet.Parameters.SelectMany(p => p.Aliases.Append(p.Name)), "WhatIf", "Confirm", "Verbose", "ErrorAction", "ErrorVariable"];
+            Assert.All(
+                ParameterName().Matches(line[(command.Index + command.Length)..]).Select(m => m.Groups[1].Value),
+                p => Assert.True(known.Contains(p, StringComparer.OrdinalIgnoreCase), $"{document}: {cmdlet.Name} has no -{p}"));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public void Verbs_and_their_options_exist(string document)
+    {
+        foreach (string line in Blocks(document, "sh").SelectMany(b => b.ReplaceLineEndings("\n").Replace("\\\n", " ", StringComparison.Ordinal).Split('\n')))
+        {
+            Match command = VerbCall().Match(line);
+            if (command.Success)
+            {
+                string arguments = command.Groups[1].Value.Split(['|', '#', '>', '<'])[0];
+                ParseResult parsed = Root.Create().Parse(arguments);
+                Assert.True(parsed.Errors.Count == 0, $"{document}: {line}: {string.Join(" ", parsed.Errors.Select(e => e.Message))}");
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Documents))]
+    public void Links_lead_somewhere(string document)
+    {
+        string folder = Path.GetDirectoryName(Path.Combine(LayerTests.Root(), document))!;
+        string text = File.ReadAllText(Path.Combine(LayerTests.Root(), document));
+        Assert.All(
+            Link().Matches(text).Select(m => m.Groups[1].Value).Where(l => !l.Contains("://", StringComparison.Ordinal) && !l.StartsWith('#')),
+            l => Assert.True(Path.Exists(Path.Combine(folder, l.Split('#')[0])), $"{document} links to {l}"));
+    }
+
+    [Fact]
+    public void The_readme_shows_every_cmdlet_and_verb()
+    {
+        string text = File.ReadAllText(Path.Combine(LayerTests.Root(), "README.md"));
+        Assert.All(ModuleAssembly.Cmdlets, c => Assert.Contains($"`{c.Name}`", text, StringComparison.Ordinal));
+        Assert.All(CommandLineTests.AllVerbs, v => Assert.Contains(v, text, StringComparison.Ordinal));
+    }
+
+    private static IEnumerable<string> Blocks(string document, string language) =>
+        CodeBlock().Matches(File.ReadAllText(Path.Combine(LayerTests.Root(), document)))
+            .Where(m => m.Groups[1].Value == language)
+            .Select(m => m.Groups[2].Value);
+
+    // Pipelines may run over lines; comments and nested parentheses start new commands as far as names and parameters go.
+    private static IEnumerable<string> Commands(string block) =>
+        Regex.Replace(Regex.Replace(block, "#[^\n]*", ""), @"[|`]\s*\n\s*", "|").Split(['|', '\n', ';', '(', ')']);
+
+    [GeneratedRegex(@"^```(\w+)\r?\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex CodeBlock();
+
+    [GeneratedRegex(@"\b(?:Get|New|Invoke|Test)-(?:Spars|Kernel)\w+")]
+    private static partial Regex CmdletCall();
+
+    [GeneratedRegex(@"(?<=\s)-([A-Za-z]+)")]
+    private static partial Regex ParameterName();
+
+    [GeneratedRegex(@"(?:^|\s)(?:sparsefrontier|dotnet run --project src/SparseFrontier\.Cli -c Release --) (.+)$")]
+    private static partial Regex VerbCall();
+
+    [GeneratedRegex(@"\]\(([^)\s]+)\)")]
+    private static partial Regex Link();
+}
