@@ -105,11 +105,15 @@ public class CommandLineTests
     [Fact]
     public void Responses_are_scored_line_by_line()
     {
-        (int code, string output, string error) = Run("task score --task Squad", "{\"gold\": {\"answers\": [\"Paris\"]}, \"response\": \"\"}\n");
+        JsonElement sample = JsonDocument.Parse(File.ReadAllText(Path.Combine(LayerTests.Root(), "tests", "golden", "scores-dev.json")))
+            .RootElement.GetProperty("Niah").EnumerateArray().First(e => e.GetProperty("score").ValueKind == JsonValueKind.Number && e.GetProperty("score").GetDouble() > 0);
+        string line = JsonSerializer.Serialize(sample);
+        (int code, string output, string error) = Run("task score --task Niah --reference-scoring", $"{line}\n{line}\n");
         Assert.True(code == 0, error);
-        JsonElement score = JsonDocument.Parse(output).RootElement;
-        Assert.Equal(0, score.GetProperty("score").GetDouble());
-        Assert.Equal("Empty", score.GetProperty("formatFailure").GetString());
+        string[] scores = output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(2, scores.Length);
+        Assert.Equal(sample.GetProperty("score").GetDouble(), JsonDocument.Parse(scores[1]).RootElement.GetProperty("score").GetDouble());
+        Assert.Equal(JsonValueKind.Null, JsonDocument.Parse(scores[1]).RootElement.GetProperty("formatFailure").ValueKind);
         Assert.Contains("TaskDataInvalid", Run("task score --task Squad", "nonsense\n").Error, StringComparison.Ordinal);
     }
 
