@@ -43,6 +43,32 @@ public unsafe class PrefillMethodTests
 
     [Theory]
     [MemberData(nameof(Methods))]
+    public void Defaults_keep_short_prompts_whole(string name)
+    {
+        PrefillMethod method = MethodRegistry.FindPrefill(name);
+        foreach (int length in s_lengths)
+        {
+            using var data = LayerData.Random(2, 1, length, 8);
+            Assert.Equal(2 * data.Layer.Shape.CausalPairs, method.Select(data.Layer, method.CreateParameters()).CountPairs(2));
+        }
+    }
+
+    [Fact]
+    public void A_length_that_cannot_hold_the_forced_blocks_is_infeasible_and_names_the_most_it_can()
+    {
+        PrefillMethod method = MethodRegistry.FindPrefill("BlockSparse");
+        var shape = new PromptShape(160, 2, 1);
+        var error = Assert.Throws<BudgetInfeasibleException>(() => method.SolveBudget(0.9, shape, method.CreateParameters()));
+        Assert.Equal(method.ExpectedSparsity(shape, method.CreateParameters("TopBlocks=3"))!.Value, error.MaximumFeasibleSparsity);
+        Assert.Equal(3, method.SolveBudget(error.MaximumFeasibleSparsity, shape, method.CreateParameters()).Parameters.Integer("TopBlocks"));
+        Assert.Equal(0, method.SolveBudget(0, new PromptShape(20, 2, 1), method.CreateParameters()).Sparsity);
+
+        using var data = LayerData.Random(2, 1, 160, 8);
+        Assert.Throws<BudgetInfeasibleException>(() => method.Select(data.Layer, method.CreateParameters("TopBlocks=2")));
+    }
+
+    [Theory]
+    [MemberData(nameof(Methods))]
     public void Counted_pairs_equal_the_mask_that_the_kernels_attend_to(string name)
     {
         PrefillMethod method = MethodRegistry.FindPrefill(name);
