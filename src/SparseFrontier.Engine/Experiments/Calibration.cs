@@ -74,41 +74,50 @@ internal sealed class Calibration
     public StoredCalibration Solve(PrefillMethod method, MethodParameters parameters, double sparsity, string key, CancellationToken cancellationToken)
     {
         Curve curve = Measure(method, parameters, cancellationToken);
-        double most = curve.Sparsities[0];
-        if (sparsity > most + AttentionMethod.SparsityTolerance)
+        if (sparsity > curve.Sparsities[0] + AttentionMethod.SparsityTolerance)
         {
-            most = Try(method, method.WithBudget(parameters, curve.Budgets[0]), cancellationToken);
+            double most = Try(method, method.WithBudget(parameters, curve.Budgets[0]), cancellationToken);
             if (sparsity > most + AttentionMethod.SparsityTolerance)
             {
-                throw new BudgetInfeasibleException(
-                    FormattableString.Invariant($"{method.Name} at {_shape.Length} tokens: a sparsity of {sparsity} cannot be reached, because what is always kept leaves {most:F4} at most. ")
-                    + "Ask for less, or make the forced set smaller.",
-                    most,
-                    sparsity);
+                throw Infeasible(method, sparsity, most);
             }
         }
 
         double budget = curve.Invert(sparsity);
         double measured = Try(method, method.WithBudget(parameters, budget), cancellationToken);
         (double Budget, double Sparsity) best = (budget, measured);
+        var tried = new HashSet<string> { method.WithBudget(parameters, budget).ToString() };
 
-        // The estimate's error moves little with the budget: aim beyond the target by what was missed, between the nearest known values.
+        // The estimate's error moves little with the budget: aim beyond the target by what was missed, between the nearest known values,
+        // until no other parameters lie between them (budgets are whole numbers for most methods).
         double low = curve.Budgets[0];
         double high = curve.Budgets[^1];
         double aim = sparsity;
         int refinements = 0;
-        while (Math.Abs(measured - sparsity) > Accuracy && refinements < MaximumRefinements && high - low > 1e-3)
+        while (Math.Abs(measured - sparsity) > Accuracy && refinements < MaximumRefinements)
         {
             (low, high) = measured > sparsity ? (budget, high) : (low, budget);
             aim += sparsity - measured;
-            double next = curve.Invert(Math.Clamp(aim, 0, 1));
-            budget = next > low && next < high ? next : 0.5 * (low + high);
+            double aimed = curve.Invert(Math.Clamp(aim, 0, 1));
+            double[] candidates = [aimed > low && aimed < high ? aimed : 0.5 * (low + high), 0.5 * (low + high), low, high];
+            int chosen = Array.FindIndex(candidates, b => tried.Add(method.WithBudget(parameters, b).ToString()));
+            if (chosen < 0)
+            {
+                break;
+            }
+
+            budget = candidates[chosen];
             measured = Try(method, method.WithBudget(parameters, budget), cancellationToken);
             refinements++;
             if (Math.Abs(measured - sparsity) < Math.Abs(best.Sparsity - sparsity))
             {
                 best = (budget, measured);
             }
+        }
+
+        if (best.Budget == curve.Budgets[0] && sparsity > best.Sparsity + AttentionMethod.SparsityTolerance)
+        {
+            throw Infeasible(method, sparsity, best.Sparsity);
         }
 
         return new StoredCalibration
@@ -123,6 +132,12 @@ internal sealed class Calibration
             Refinements = refinements,
         };
     }
+
+    private BudgetInfeasibleException Infeasible(PrefillMethod method, double sparsity, double most) => new(
+        FormattableString.Invariant($"{method.Name} at {_shape.Length} tokens: a sparsity of {sparsity} cannot be reached, because what is always kept leaves {most:F4} at most. ")
+        + "Ask for less, or make the forced set smaller.",
+        most,
+        sparsity);
 
     /// <summary>Mean sparsity of real prefills of the calibration samples.</summary>
     private double Try(PrefillMethod method, MethodParameters parameters, CancellationToken cancellationToken)

@@ -254,14 +254,14 @@ internal sealed class CellRunner(
                 }
 
                 StoreIO.Write(path, () => Directory.CreateDirectory(Path.GetDirectoryName(path)!));
-                StoreIO.ReplaceJson(path, known, FileJson.Default.StoredCalibration);
+                StoreIO.ReplaceJson(path, known);
                 sink.Verbose(string.Create(
                     CultureInfo.InvariantCulture,
                     $"{known.Method} at sparsity {known.RequestedSparsity}: calibrated to {known.Parameters}, measured {known.MeasuredSparsity:F4} on {known.SampleCount} samples."));
             }
 
             run.Calibration = known;
-            StoreIO.ReplaceJson(run.Directory!.File("calibration.json"), known, FileJson.Default.StoredCalibration);
+            StoreIO.ReplaceJson(run.Directory!.File("calibration.json"), known);
         }
     }
 
@@ -269,7 +269,7 @@ internal sealed class CellRunner(
     {
         try
         {
-            StoredCalibration? stored = StoreIO.ReadJson(path, FileJson.Default.StoredCalibration);
+            StoredCalibration? stored = StoreIO.ReadJson<StoredCalibration>(path);
             return stored?.Key == key && stored.SchemaVersion == 1 ? stored : null;
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)

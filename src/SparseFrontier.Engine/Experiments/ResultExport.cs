@@ -29,7 +29,7 @@ public static class ResultExport
             .OrderBy(r => r.Specification.RunId, StringComparer.Ordinal);
         foreach ((RunDirectory directory, StoredSpecification specification) in runs)
         {
-            text.Append(AnswerOf(directory.ReadRow(Refuse)!, LineJson.Default.SparseAttentionResult)).Append('\n');
+            text.Append(Answer(directory.ReadRow(Refuse)!)).Append('\n');
             foreach (SampleResult sample in directory.ReadSamples(specification.RunId, Refuse).Values)
             {
                 text.Append(AnswerOf(sample)).Append('\n');
@@ -40,11 +40,11 @@ public static class ResultExport
     }
 
     /// <summary>A sample without what may differ between two executions.</summary>
-    internal static string AnswerOf(SampleResult sample) => AnswerOf(sample, LineJson.Default.SampleResult);
+    internal static string AnswerOf(SampleResult sample) => Answer(sample);
 
-    private static string AnswerOf<T>(T row, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type)
+    private static string Answer<T>(T row)
     {
-        JsonObject node = JsonSerializer.SerializeToNode(row, type)!.AsObject();
+        JsonObject node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
         foreach (string field in s_executionFields)
         {
             node.Remove(field);

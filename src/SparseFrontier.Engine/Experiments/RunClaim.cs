@@ -5,66 +5,43 @@ using System.Text.Json;
 namespace SparseFrontier.Experiments;
 
 /// <summary>
-/// The right to write into a run's directory: a file that says who has it, held under an exclusive lock. A claim whose process is gone is
-/// taken over; on another host that cannot be known, so there it stands until somebody deletes the file.
+/// The right to write into a run's directory: a file that says who has it. A claim whose process is gone is taken over; on another host that
+/// cannot be known, so there it stands until somebody deletes the file.
 /// </summary>
 internal sealed class RunClaim : IDisposable
 {
     private readonly string _path;
-    private readonly FileStream _stream;
 
-    private RunClaim(string path, FileStream stream)
-    {
-        _path = path;
-        _stream = stream;
-    }
+    private RunClaim(string path) => _path = path;
 
     /// <summary>Takes the claim of a run's directory.</summary>
     /// <exception cref="SparseFrontierException">RunBusy: another process has it. ResultWriteFailed.</exception>
     public static RunClaim Take(string directory)
     {
         string path = Path.Combine(directory, "claim");
-        FileStream? stream = StoreIO.Write(path, () => TryOpen(path, FileMode.CreateNew));
-        if (stream is null)
-        {
-            byte[] held = StoreIO.ReadAll(path) ?? [];
-            ThrowIfHeld(path, held);
-            stream = StoreIO.Write(path, () => TryOpen(path, FileMode.OpenOrCreate)) ?? throw Busy(path, "another process");
 
-            // Between the look and the lock somebody else may have taken it over, and gone again.
-            byte[] now = new byte[stream.Length];
-            stream.ReadExactly(now);
-            if (!now.AsSpan().SequenceEqual(held))
-            {
-                try
-                {
-                    ThrowIfHeld(path, now);
-                }
-                catch
-                {
-                    stream.Dispose();
-                    throw;
-                }
-            }
+        // Processes of this host look and take one after another; the system drops the lock of one that dies.
+        using FileStream guard = Lock(path);
+        if (StoreIO.ReadAll(path) is { } held)
+        {
+            ThrowIfHeld(path, held);
+            StoreIO.Write(path, () => File.Delete(path));
         }
 
-        var claim = new RunClaim(path, stream);
+        string temporary = $"{path}.{Environment.ProcessId}.tmp";
+        StoreIO.Write(path, () => File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(Own(), StoreJson.Line)));
         try
         {
-            StoreIO.Write(path, () =>
-            {
-                stream.SetLength(0);
-                stream.Write(JsonSerializer.SerializeToUtf8Bytes(Own(), LineJson.Default.StoredClaim));
-                stream.Flush(flushToDisk: true);
-            });
+            // Appears as a whole, or not at all if another host was faster.
+            File.Move(temporary, path, overwrite: false);
         }
-        catch
+        catch (IOException)
         {
-            claim.Dispose();
-            throw;
+            File.Delete(temporary);
+            throw Busy(path, "another host");
         }
 
-        return claim;
+        return new RunClaim(path);
     }
 
     /// <summary>Gives the claim back.</summary>
@@ -78,8 +55,27 @@ internal sealed class RunClaim : IDisposable
         {
             // A claim that stays behind names this process and is taken over when it has ended.
         }
+    }
 
-        _stream.Dispose();
+    private static FileStream Lock(string path)
+    {
+        var waited = Stopwatch.StartNew();
+        string file = path + ".lock";
+        while (true)
+        {
+            try
+            {
+                return new FileStream(file, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException e) when (e is not (DirectoryNotFoundException or PathTooLongException) && File.Exists(file) && waited.Elapsed < TimeSpan.FromSeconds(10))
+            {
+                Thread.Sleep(10);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw StoreIO.WriteFailed(file, e);
+            }
+        }
     }
 
     private static StoredClaim Own()
@@ -94,35 +90,22 @@ internal sealed class RunClaim : IDisposable
         };
     }
 
-    /// <summary>Opens the file under an exclusive lock; null if it exists and should not, or is locked.</summary>
-    private static FileStream? TryOpen(string path, FileMode mode)
-    {
-        try
-        {
-            return new FileStream(path, mode, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e) when (e is not (DirectoryNotFoundException or PathTooLongException) && File.Exists(path))
-        {
-            return null;
-        }
-    }
-
     private static void ThrowIfHeld(string path, byte[] content)
     {
         StoredClaim? claim;
         try
         {
-            claim = JsonSerializer.Deserialize(content, LineJson.Default.StoredClaim);
+            claim = JsonSerializer.Deserialize<StoredClaim>(content, StoreJson.Line);
         }
         catch (JsonException)
         {
-            // Killed between creating the file and writing it; if its maker lives, the lock says so.
-            return;
+            // Whoever wrote this is no version of this program.
+            throw Busy(path, "an unknown process");
         }
 
         if (claim is null)
         {
-            return;
+            throw Busy(path, "an unknown process");
         }
 
         if (!string.Equals(claim.Host, Environment.MachineName, StringComparison.OrdinalIgnoreCase))

@@ -16,13 +16,13 @@ internal sealed class RunDirectory
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
     /// <summary>The specification; null if the directory is not a run's.</summary>
-    public StoredSpecification? ReadSpecification() => StoreIO.ReadJson(File("spec.json"), FileJson.Default.StoredSpecification);
+    public StoredSpecification? ReadSpecification() => StoreIO.ReadJson<StoredSpecification>(File("spec.json"));
 
     /// <summary>The summary; null while there is none.</summary>
-    public SparseAttentionResult? ReadSummary() => StoreIO.ReadJson(File("summary.json"), FileJson.Default.SparseAttentionResult);
+    public SparseAttentionResult? ReadSummary() => StoreIO.ReadJson<SparseAttentionResult>(File("summary.json"));
 
     /// <summary>Why a run without a summary is not running; null if nothing was noted.</summary>
-    public StoredState? ReadState() => StoreIO.ReadJson(File("state.json"), FileJson.Default.StoredState);
+    public StoredState? ReadState() => StoreIO.ReadJson<StoredState>(File("state.json"));
 
     /// <summary>The samples of all attempts, merged by index.</summary>
     /// <param name="runId">Samples of other runs are left out.</param>
@@ -75,20 +75,19 @@ internal sealed class RunDirectory
 
     /// <summary>Replaces the specification.</summary>
     public void WriteSpecification(StoredSpecification specification) =>
-        StoreIO.ReplaceJson(File("spec.json"), specification, FileJson.Default.StoredSpecification);
+        StoreIO.ReplaceJson(File("spec.json"), specification);
 
     /// <summary>Replaces the summary, and with it whatever state was noted.</summary>
     public void WriteSummary(SparseAttentionResult row)
     {
-        StoreIO.ReplaceJson(File("summary.json"), RunSummary.WithPath(row, null), FileJson.Default.SparseAttentionResult);
+        StoreIO.ReplaceJson(File("summary.json"), RunSummary.WithPath(row, null));
         ClearState();
     }
 
     /// <summary>Notes why the run stopped.</summary>
     public void WriteState(RunStatus status, string? message) => StoreIO.ReplaceJson(
         File("state.json"),
-        new StoredState { Status = status, Message = message, At = DateTimeOffset.UtcNow },
-        FileJson.Default.StoredState);
+        new StoredState { Status = status, Message = message, At = DateTimeOffset.UtcNow });
 
     /// <summary>Forgets why the run stopped.</summary>
     public void ClearState() => StoreIO.Write(Path, () => System.IO.File.Delete(File("state.json")));
@@ -100,7 +99,7 @@ internal sealed class RunDirectory
         StoredEnvironment environment;
         try
         {
-            environment = StoreIO.ReadJson(path, FileJson.Default.StoredEnvironment) ?? new StoredEnvironment();
+            environment = StoreIO.ReadJson<StoredEnvironment>(path) ?? new StoredEnvironment();
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
         {
@@ -121,7 +120,7 @@ internal sealed class RunDirectory
             InstructionSet = KernelSets.InstructionSet,
             Device = device,
         });
-        StoreIO.ReplaceJson(path, environment, FileJson.Default.StoredEnvironment);
+        StoreIO.ReplaceJson(path, environment);
     }
 
     /// <summary>Sets finished work aside, so that the run starts over; nothing is deleted.</summary>

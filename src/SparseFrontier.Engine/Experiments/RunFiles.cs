@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
 
 namespace SparseFrontier.Experiments;
 
@@ -117,20 +116,3 @@ internal sealed class StoredCalibration
     /// <summary>Sparse prefills that were needed after the first estimate.</summary>
     public int Refinements { get; init; }
 }
-
-/// <summary>JSON of files: indented, for people too.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, UseStringEnumConverter = true)]
-[JsonSerializable(typeof(StoredSpecification))]
-[JsonSerializable(typeof(StoredState))]
-[JsonSerializable(typeof(StoredEnvironment))]
-[JsonSerializable(typeof(StoredCalibration))]
-[JsonSerializable(typeof(SparseAttentionResult))]
-internal sealed partial class FileJson : JsonSerializerContext;
-
-/// <summary>JSON of lines.</summary>
-[JsonSourceGenerationOptions(UseStringEnumConverter = true)]
-[JsonSerializable(typeof(SampleResult))]
-[JsonSerializable(typeof(SparseAttentionResult))]
-[JsonSerializable(typeof(RunSpecification))]
-[JsonSerializable(typeof(StoredClaim))]
-internal sealed partial class LineJson : JsonSerializerContext;

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using SparseFrontier.Analysis;
 
 namespace SparseFrontier.Experiments;
@@ -93,9 +94,9 @@ internal static class RunSummary
     /// <summary>The row with the directory that it was read from.</summary>
     public static SparseAttentionResult WithPath(SparseAttentionResult row, string? path)
     {
-        var node = System.Text.Json.JsonSerializer.SerializeToNode(row, LineJson.Default.SparseAttentionResult)!.AsObject();
+        var node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
         node[nameof(SparseAttentionResult.Path)] = path;
-        return System.Text.Json.JsonSerializer.Deserialize(node, LineJson.Default.SparseAttentionResult)!;
+        return JsonSerializer.Deserialize<SparseAttentionResult>(node, StoreJson.Line)!;
     }
 
     private static bool Within(double? asked, double? measured) =>

@@ -58,7 +58,7 @@ internal sealed class SampleFile : IDisposable
             SampleResult? sample = null;
             try
             {
-                sample = JsonSerializer.Deserialize(line.Span, LineJson.Default.SampleResult);
+                sample = JsonSerializer.Deserialize<SampleResult>(line.Span, StoreJson.Line);
             }
             catch (JsonException)
             {
@@ -80,7 +80,7 @@ internal sealed class SampleFile : IDisposable
     /// <exception cref="SparseFrontierException">ResultWriteFailed; nothing of the sample stays in the file.</exception>
     public void Append(SampleResult sample)
     {
-        byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(sample, LineJson.Default.SampleResult), (byte)'\n'];
+        byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(sample, StoreJson.Line), (byte)'\n'];
         long end = _stream.Length;
         StoreIO.Write(_path, () =>
         {

@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 
 namespace SparseFrontier.Experiments;
 
@@ -17,13 +16,16 @@ internal static class StoreIO
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
-            throw new SparseFrontierException(
-                ErrorIds.ResultWriteFailed,
-                $"Results cannot be written to '{path}': {e.Message} What was written before is kept; free space or choose another folder, and run the same again to go on.",
-                path,
-                e);
+            throw WriteFailed(path, e);
         }
     }
+
+    /// <summary>The error of a path that cannot be written.</summary>
+    public static SparseFrontierException WriteFailed(string path, Exception cause) => new(
+        ErrorIds.ResultWriteFailed,
+        $"Results cannot be written to '{path}': {cause.Message} What was written before is kept; free space or choose another folder, and run the same again to go on.",
+        path,
+        cause);
 
     /// <inheritdoc cref="Write{T}(string, Func{T})"/>
     public static void Write(string path, Action action) => Write(path, () =>
@@ -60,12 +62,12 @@ internal static class StoreIO
 
     /// <summary>Replaces a file by a value's JSON.</summary>
     /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
-    public static void ReplaceJson<T>(string path, T value, JsonTypeInfo<T> type) =>
-        Replace(path, Encoding.UTF8.GetBytes(JsonSerializer.Serialize(value, type) + "\n"));
+    public static void ReplaceJson<T>(string path, T value) =>
+        Replace(path, Encoding.UTF8.GetBytes(JsonSerializer.Serialize(value, StoreJson.File) + "\n"));
 
     /// <summary>Reads a file's JSON; null if there is no file.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable, or ResultRowInvalid if it is not the JSON that it should be.</exception>
-    public static T? ReadJson<T>(string path, JsonTypeInfo<T> type)
+    public static T? ReadJson<T>(string path)
         where T : class
     {
         byte[]? bytes = ReadAll(path);
@@ -76,7 +78,7 @@ internal static class StoreIO
 
         try
         {
-            return JsonSerializer.Deserialize(bytes, type) ?? throw new JsonException("the file holds null.");
+            return JsonSerializer.Deserialize<T>(bytes, StoreJson.File) ?? throw new JsonException("the file holds null.");
         }
         catch (JsonException e)
         {

@@ -1,3 +1,4 @@
+using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
 using Xunit;
 
@@ -163,7 +164,7 @@ public class SweepRunTests
         Assert.Equal((RunStatus.Completed, 3, 3), (row.Status, row.SampleCount, row.FallbackCount));
         Assert.Equal(0, row.CacheSparsity);
         Assert.False(row.SparsityWithinTolerance);
-        Assert.False(Analysis.Pareto.Includes(row));
+        Assert.False(Pareto.Includes(row));
     }
 
     [Fact]

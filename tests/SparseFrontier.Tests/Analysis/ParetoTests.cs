@@ -1,0 +1,127 @@
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Tensors;
+using SparseFrontier.Tests.Experiments;
+using Xunit;
+
+namespace SparseFrontier.Tests.Analysis;
+
+public class ParetoTests
+{
+    [Fact]
+    public void Dominated_points_name_the_point_that_dominates_them()
+    {
+        List<SparsityPoint> points = Points(
+        [
+            Row("Dense", 0, 0.9),
+            Row("Quest", 0.9, 0.8, decode: true),
+            Row("SnapKV", 0.8, 0.7, decode: true),
+            Row("BlockSparse", 0.95, 0.2),
+        ]);
+        Assert.Equal(["BlockSparse", "Quest", "SnapKV", "Dense"], points.Select(Name));
+        Assert.Equal([true, true, false, true], points.Select(p => p.IsOptimal));
+        Assert.Equal("Dense+Quest 0.00/0.90 [Quest]", points[2].DominatedBy);
+        Assert.Equal([0.05, 0.1, 0.2, 1], points.Select(p => Math.Round(p.Cost, 12)));
+    }
+
+    [Fact]
+    public void Equal_points_are_both_optimal_and_equal_cost_or_value_alone_is_not()
+    {
+        List<SparsityPoint> points = Points(
+            [Row("A", 0.5, 0.8), Row("B", 0.5, 0.8), Row("C", 0.5, 0.7), Row("D", 0.4, 0.8)]);
+        Assert.Equal(["A", "B"], points.Where(p => p.IsOptimal).Select(Name));
+        Assert.All(points.Where(p => !p.IsOptimal), p => Assert.StartsWith("A+Dense", p.DominatedBy, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void No_point_of_the_frontier_is_beaten_and_every_other_is()
+    {
+        var random = new RandomSource("test/pareto");
+        SparseAttentionResult[] rows = [.. Enumerable.Range(0, 200).Select(i => Row($"M{i}", Math.Round(random.NextDouble(), 1), Math.Round(random.NextDouble(), 1)))];
+        List<SparsityPoint> points = Points(rows);
+        Assert.Equal(200, points.Count);
+        foreach (SparsityPoint point in points)
+        {
+            bool beaten = points.Any(o => o.Cost <= point.Cost && o.Value >= point.Value && (o.Cost < point.Cost || o.Value > point.Value));
+            Assert.Equal(!beaten, point.IsOptimal);
+        }
+    }
+
+    [Fact]
+    public void Rows_that_show_nothing_are_left_out_with_a_warning()
+    {
+        var sink = new RecordingSink();
+        new GetParetoOperation
+        {
+            Results =
+            [
+                Row("Dense", 0, 0.9),
+                Row("Quest", 0.9, 1, decode: true, fallbacks: 1),
+                Row("SnapKV", 0.9, 1, decode: true, status: RunStatus.Infeasible),
+                Row("AdaSnapKV", 0.9, 1, decode: true, status: RunStatus.Partial),
+            ],
+        }.Execute(sink, default);
+        Assert.Equal("Dense", Name(Assert.IsType<SparsityPoint>(Assert.Single(sink.Objects))));
+        Assert.StartsWith("3 of 4 rows", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Density_does_not_compare_models_but_time_does()
+    {
+        SparseAttentionResult[] rows = [Row("Dense", 0, 0.9, model: "large"), Row("Dense", 0, 0.8, model: "small", seconds: 0.5)];
+        Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Points(rows)).ErrorId);
+        Assert.All(Points(rows, "DecodeSeconds"), p => Assert.True(p.IsOptimal));
+        Assert.All(Points(rows, groupBy: ["Task", "Model", "SequenceLength"]), p => Assert.True(p.IsOptimal));
+    }
+
+    [Fact]
+    public void Unknown_columns_are_refused_by_name_and_known_ones_found_in_any_case()
+    {
+        SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Points([Row("Dense", 0, 1)], "DecodeSecond"));
+        Assert.Equal(ErrorIds.ParameterInvalid, error.ErrorId);
+        Assert.Contains("DecodeSeconds", error.Message, StringComparison.Ordinal);
+        Assert.Throws<SparseFrontierException>(() => Points([Row("Dense", 0, 1)], "Task"));
+        Assert.Throws<SparseFrontierException>(() => Points([Row("Dense", 0, 1)], groupBy: ["Nothing"]));
+        Assert.Equal("DecodeSeconds", Points([Row("Dense", 0, 1)], "decodeseconds")[0].CostName);
+    }
+
+    [Fact]
+    public void Groups_have_frontiers_of_their_own()
+    {
+        List<SparsityPoint> points = Points([Row("Dense", 0, 0.9), Row("Dense", 0, 0.5, task: "Other")]);
+        Assert.All(points, p => Assert.True(p.IsOptimal));
+    }
+
+    private static string Name(SparsityPoint point) => point.Method == "Dense" ? point.DecodeMethod : point.Method;
+
+    private static List<SparsityPoint> Points(IReadOnlyList<SparseAttentionResult> rows, string cost = "Density", IReadOnlyList<string>? groupBy = null)
+    {
+        var sink = new RecordingSink();
+        new GetParetoOperation { Results = rows, Cost = cost, GroupBy = groupBy ?? ["Task", "SequenceLength"] }.Execute(sink, default);
+        return [.. sink.Objects.Cast<SparsityPoint>()];
+    }
+
+    private static SparseAttentionResult Row(
+        string method,
+        double sparsity,
+        double score,
+        bool decode = false,
+        string model = "model",
+        string task = "Niah",
+        int fallbacks = 0,
+        double seconds = 1,
+        RunStatus status = RunStatus.Completed) => new()
+        {
+            RunId = method,
+            Method = decode ? "Dense" : method,
+            DecodeMethod = decode ? method : "Dense",
+            PrefillSparsity = decode ? 0 : sparsity,
+            DecodeSparsity = decode ? sparsity : 0,
+            Score = score,
+            Model = model,
+            Task = task,
+            SequenceLength = 2048,
+            FallbackCount = fallbacks,
+            DecodeSeconds = seconds,
+            Status = status,
+        };
+}

@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace SparseFrontier.Tests.Experiments;
+
+/// <summary>Runs a sweep in a process of its own, which a test can then kill: this assembly, started with a variable that names the folder.</summary>
+internal static class ChildSweep
+{
+    private const string Variable = "SPARSEFRONTIER_TEST_CHILD_SWEEP";
+
+    /// <summary>What the child runs.</summary>
+    public static IReadOnlyList<RunSpecification> Specifications { get; } = Sweeps.Mixed(samples: 6);
+
+    /// <summary>Starts the child.</summary>
+    /// <param name="folder">Folder of results.</param>
+    /// <param name="fileBlocks">Blocks of 512 bytes that no file may grow beyond, as on a disk that is almost full; null: no limit.</param>
+    public static Process Start(string folder, int? fileBlocks = null)
+    {
+        string[] command = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
+            ? [Environment.ProcessPath!, typeof(ChildSweep).Assembly.Location]
+            : [Environment.ProcessPath!];
+        if (fileBlocks is not null)
+        {
+            command = ["/bin/sh", "-c", $"trap '' XFSZ; ulimit -f {fileBlocks}; exec \"$@\"", "sh", .. command];
+        }
+
+        var start = new ProcessStartInfo(command[0]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach (string argument in command[1..])
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        start.Environment[Variable] = folder;
+
+        // Executable memory is otherwise backed by a file that the limit would meet.
+        start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
+        return Process.Start(start)!;
+    }
+
+#pragma warning disable CA2255 // The one way to take over before the test runner's own entry point.
+    [ModuleInitializer]
+    internal static void RunIfAsked()
+#pragma warning restore CA2255
+    {
+        if (Environment.GetEnvironmentVariable(Variable) is not { Length: > 0 } folder)
+        {
+            return;
+        }
+
+        try
+        {
+            // Slow enough that a kill hits it in the middle.
+            var engines = new HashEngineFactory { BeforeStep = () => Thread.Sleep(1) };
+            RecordingSink sink = Sweeps.Run(folder, Specifications, engines);
+            Environment.Exit(sink.Errors.Count + sink.Warnings.Count > 0 ? 2 : 0);
+        }
+        catch (Exception e)
+        {
+            Console.Error.WriteLine(e);
+            Environment.Exit(3);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+using System.Diagnostics;
+using System.Text.Json;
+using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
+using Xunit;
+
+namespace SparseFrontier.Tests.Experiments;
+
+public class ResultStoreTests
+{
+    [Fact]
+    public void A_torn_last_line_is_cut_off_and_its_sample_done_again()
+    {
+        using var folder = new TemporaryFolder();
+        RunSpecification specification = Sweeps.Specification();
+        string path = Sweeps.Run(folder.Path, [specification]).Rows[0].Path!;
+        string expected = ResultExport.Canonical(folder.Path);
+        string samples = Directory.GetFiles(path, "samples-*.jsonl").Single();
+        byte[] bytes = File.ReadAllBytes(samples);
+        for (int removed = 1; removed < 400; removed += 57)
+        {
+            Directory.GetFiles(path).ToList().ForEach(f => { if (!f.EndsWith("spec.json", StringComparison.Ordinal)) { File.Delete(f); } });
+            File.WriteAllBytes(samples, bytes[..^removed]);
+            RecordingSink read = Read(folder.Path);
+            Assert.Equal((RunStatus.Partial, 2), (read.Rows[0].Status, read.Rows[0].SampleCount));
+            Assert.Empty(read.Warnings);
+            var engines = new HashEngineFactory();
+            Sweeps.Run(folder.Path, [specification], engines);
+            Assert.Equal(1, engines.Prefills);
+            Assert.Equal(expected, ResultExport.Canonical(folder.Path));
+            Assert.EndsWith("\n", File.ReadAllText(samples), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_damaged_line_is_warned_of_and_only_its_sample_done_again()
+    {
+        using var folder = new TemporaryFolder();
+        RunSpecification specification = Sweeps.Specification();
+        string path = Sweeps.Run(folder.Path, [specification]).Rows[0].Path!;
+        string expected = ResultExport.Canonical(folder.Path);
+        string samples = Directory.GetFiles(path, "samples-*.jsonl").Single();
+        string[] lines = File.ReadAllLines(samples);
+        lines[1] = lines[1][..40] + "\u0000\u0001";
+        File.WriteAllText(samples, string.Join('\n', lines) + "\n");
+        File.Delete(Path.Combine(path, "summary.json"));
+        RecordingSink read = Read(folder.Path);
+        Assert.Contains("Line 2", Assert.Single(read.Warnings), StringComparison.Ordinal);
+        Assert.Equal(2, read.Rows[0].SampleCount);
+
+        var engines = new HashEngineFactory();
+        Assert.Single(Sweeps.Run(folder.Path, [specification], engines).Warnings);
+        Assert.Equal(1, engines.Prefills);
+        File.WriteAllText(samples, string.Join('\n', lines.Where((_, i) => i != 1)) + "\n");
+        Assert.Equal(expected, ResultExport.Canonical(folder.Path));
+    }
+
+    [Fact]
+    public void Equal_duplicates_merge_and_differing_ones_are_an_error()
+    {
+        using var folder = new TemporaryFolder();
+        RunSpecification specification = Sweeps.Specification();
+        string path = Sweeps.Run(folder.Path, [specification]).Rows[0].Path!;
+        string[] lines = File.ReadAllLines(Path.Combine(path, "samples-0001.jsonl"));
+        string copy = Path.Combine(path, "samples-0002.jsonl");
+
+        // Another time and another device are the same answer.
+        File.WriteAllText(copy, lines[0].Replace("\"Device\":\"cpu\"", "\"Device\":\"cuda:0\"", StringComparison.Ordinal).Replace("\"PrefillSeconds\":", "\"PrefillSeconds\":1", StringComparison.Ordinal) + "\n");
+        Assert.Equal(3, Read(folder.Path, sample: true).Objects.Count);
+
+        File.WriteAllText(copy, lines[0].Replace("\"OutputTokenCount\":", "\"OutputTokenCount\":1", StringComparison.Ordinal) + "\n");
+        RecordingSink read = Read(folder.Path, sample: true);
+        Assert.Empty(read.Objects);
+        Assert.Contains("ResultRowInvalid", Assert.Single(read.Warnings), StringComparison.Ordinal);
+        File.Delete(Path.Combine(path, "summary.json"));
+        Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Single(Sweeps.Run(folder.Path, [specification]).Errors).ErrorId);
+    }
+
+    [Fact]
+    public void A_claim_of_a_living_process_is_respected_and_of_a_dead_one_taken_over()
+    {
+        using var folder = new TemporaryFolder();
+        RunSpecification specification = Sweeps.Specification();
+        string path = Sweeps.Run(folder.Path, [specification]).Rows[0].Path!;
+        File.Delete(Path.Combine(path, "summary.json"));
+
+        using (RunClaim.Take(path))
+        {
+            SparseFrontierException busy = Assert.Single(Sweeps.Run(folder.Path, [specification]).Errors);
+            Assert.Equal(ErrorIds.RunBusy, busy.ErrorId);
+            Assert.Contains($"process {Environment.ProcessId}", busy.Message, StringComparison.Ordinal);
+        }
+
+        string claim = Path.Combine(path, "claim");
+        Assert.False(File.Exists(claim));
+        using Process process = Process.GetCurrentProcess();
+
+        // Another host: nobody here can know.
+        Write("other-host", 1, process.StartTime);
+        Assert.Equal(ErrorIds.RunBusy, Assert.Single(Sweeps.Run(folder.Path, [specification]).Errors).ErrorId);
+
+        // The id of this process, but of one that started earlier: the id was reused.
+        Write(Environment.MachineName, Environment.ProcessId, process.StartTime.AddHours(-1));
+        Assert.Empty(Sweeps.Run(folder.Path, [specification]).Errors);
+
+        File.Delete(Path.Combine(path, "summary.json"));
+        Write(Environment.MachineName, int.MaxValue, process.StartTime);
+        Assert.Empty(Sweeps.Run(folder.Path, [specification]).Errors);
+        Assert.False(File.Exists(claim));
+
+        void Write(string host, int id, DateTime started) =>
+            File.WriteAllText(claim, JsonSerializer.Serialize(new { Host = host, ProcessId = id, ProcessStartedAt = new DateTimeOffset(started) }));
+    }
+
+    [Fact]
+    public void Only_one_of_many_takes_a_claim()
+    {
+        using var folder = new TemporaryFolder();
+        int taken = 0;
+        Parallel.For(0, 16, _ =>
+        {
+            try
+            {
+                RunClaim.Take(folder.Path);
+                Interlocked.Increment(ref taken);
+            }
+            catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.RunBusy)
+            {
+                // As it should be for all but one.
+            }
+        });
+        Assert.Equal(1, taken);
+    }
+
+    [Fact]
+    public void A_results_path_under_a_file_is_a_clear_error()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("file"), "");
+        var engines = new HashEngineFactory();
+        SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Sweeps.Run(folder.File("file/results"), [Sweeps.Specification()], engines));
+        Assert.Equal(ErrorIds.ResultWriteFailed, error.ErrorId);
+        Assert.Contains(folder.File("file/results"), error.Message, StringComparison.Ordinal);
+        Assert.Equal(0, engines.Opened);
+    }
+
+    [Fact]
+    public void A_folder_that_nobody_can_write_is_a_clear_error()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "There is no /proc.");
+        SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Sweeps.Run("/proc/self/results", [Sweeps.Specification()]));
+        Assert.Equal(ErrorIds.ResultWriteFailed, error.ErrorId);
+        Assert.Contains("/proc/self/results", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_full_disk_is_a_clear_error_and_nothing_is_lost()
+    {
+        Assert.SkipUnless(File.Exists("/bin/sh") && OperatingSystem.IsLinux(), "A limit on the size of files needs a Linux shell.");
+        using var whole = new TemporaryFolder();
+        Sweeps.Run(whole.Path, ChildSweep.Specifications);
+        using var folder = new TemporaryFolder();
+        using (Process full = ChildSweep.Start(folder.Path, fileBlocks: 10))
+        {
+            string error = full.StandardError.ReadToEnd();
+            full.WaitForExit();
+            Assert.Equal(3, full.ExitCode);
+            Assert.Contains("Results cannot be written to", error, StringComparison.Ordinal);
+            Assert.Contains(folder.Path, error, StringComparison.Ordinal);
+        }
+
+        // What was written before the limit is there and whole.
+        int there = Read(folder.Path, sample: true).Objects.Count;
+        Assert.InRange(there, 1, 29);
+        var engines = new HashEngineFactory();
+        Assert.Empty(Sweeps.Run(folder.Path, ChildSweep.Specifications, engines).Errors);
+        Assert.Equal(30, Read(folder.Path, sample: true).Objects.Count);
+        Assert.Equal(ResultExport.Canonical(whole.Path), ResultExport.Canonical(folder.Path));
+    }
+
+    [Fact]
+    public void Rows_of_older_versions_stay_readable_and_of_newer_ones_are_refused()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Sweeps.Run(folder.Path, [Sweeps.Specification()]).Rows[0].Path!;
+        string summary = Path.Combine(path, "summary.json");
+
+        // Properties that are missing keep their defaults, unknown ones are ignored.
+        File.WriteAllText(summary, """{ "RunId": "0123456789abcdef", "Method": "Quest", "Score": 0.5, "SomethingNew": { "A": [1] } }""");
+        SparseAttentionResult row = Assert.Single(Read(folder.Path).Rows);
+        Assert.Equal(("Quest", 0.5, 1), (row.Method, row.Score, row.SchemaVersion));
+        Assert.Equal("", row.Model);
+        Assert.Equal("", row.TaskParameters);
+
+        File.WriteAllText(summary, """{ "SchemaVersion": 2, "RunId": "0123456789abcdef" }""");
+        RecordingSink read = Read(folder.Path);
+        Assert.Empty(read.Objects);
+        Assert.Contains("newer version", Assert.Single(read.Warnings), StringComparison.Ordinal);
+
+        File.WriteAllText(summary, "{");
+        Assert.Contains("damaged", Assert.Single(Read(folder.Path).Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Results_are_filtered_by_wildcards()
+    {
+        using var folder = new TemporaryFolder();
+        IReadOnlyList<SparseAttentionResult> rows = Sweeps.Run(folder.Path, Sweeps.Mixed(samples: 1)).Rows;
+        Assert.Equal(2, Read(folder.Path, o => new GetResultOperation { Path = o, Method = ["block*"] }).Rows.Count);
+        Assert.Equal("SnapKV", Assert.Single(Read(folder.Path, o => new GetResultOperation { Path = o, Method = ["SnapKV"] }).Rows).DecodeMethod);
+        Assert.Equal(2, Read(folder.Path, o => new GetResultOperation { Path = o, DecodeMethod = ["quest"] }).Rows.Count);
+        Assert.Empty(Read(folder.Path, o => new GetResultOperation { Path = o, Status = [RunStatus.Failed] }).Rows);
+        Assert.Equal(5, Read(folder.Path, o => new GetResultOperation { Path = o, Task = ["N*"], Model = ["hash"], SequenceLength = [800] }).Rows.Count);
+        Assert.Single(Read(folder.Path, o => new GetResultOperation { Path = o, RunId = [rows[2].RunId] }).Rows);
+        Assert.Equal(ErrorIds.RunNotFound, Assert.Single(Read(folder.Path, o => new GetResultOperation { Path = o, RunId = ["nothing"] }).Errors).ErrorId);
+        Assert.Empty(Read(folder.Path, o => new GetResultOperation { Path = o, RunId = ["nothing*"] }).Errors);
+        Assert.Single(Read(rows[0].Path!).Rows);
+        Assert.Equal(5, Read(folder.Path[..^3] + "*").Rows.Count);
+        Assert.Equal(ErrorIds.FileNotFound, Assert.Throws<SparseFrontierException>(() => Read(folder.File("absent"))).ErrorId);
+    }
+
+    private static RecordingSink Read(string path, bool sample = false) => Read(path, folders => new GetResultOperation { Path = folders, Sample = sample });
+
+    private static RecordingSink Read(string path, Func<IReadOnlyList<string>, GetResultOperation> operation)
+    {
+        var sink = new RecordingSink();
+        operation([path]).Execute(sink, default);
+        return sink;
+    }
+}
