@@ -5,6 +5,9 @@ namespace SparseFrontier.Kernels.Cpu;
 /// <summary>How a weight type is read: widened to float32 on the way into a register.</summary>
 internal unsafe interface IWeightElement
 {
+    /// <summary>Bytes of an element.</summary>
+    static abstract int Size { get; }
+
     static abstract float LoadScalar(void* data, long index);
 
     static abstract TVector Load<TSimd, TVector>(void* data, long index)
@@ -15,6 +18,8 @@ internal unsafe interface IWeightElement
 /// <summary>float32 weights.</summary>
 internal readonly unsafe struct SingleElement : IWeightElement
 {
+    public static int Size => 4;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadScalar(void* data, long index) => ((float*)data)[index];
 
@@ -27,6 +32,8 @@ internal readonly unsafe struct SingleElement : IWeightElement
 /// <summary>binary16 weights.</summary>
 internal readonly unsafe struct HalfElement : IWeightElement
 {
+    public static int Size => 2;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadScalar(void* data, long index) => (float)((Half*)data)[index];
 
@@ -39,6 +46,8 @@ internal readonly unsafe struct HalfElement : IWeightElement
 /// <summary>bfloat16 weights.</summary>
 internal readonly unsafe struct BFloat16Element : IWeightElement
 {
+    public static int Size => 2;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float LoadScalar(void* data, long index) => BitConverter.UInt32BitsToSingle((uint)((ushort*)data)[index] << 16);
 
