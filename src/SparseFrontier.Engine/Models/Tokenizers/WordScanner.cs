@@ -29,7 +29,7 @@ internal static class WordScanner
             int end = ContractionEnd(text, start, ignoreCase: false);
             if (end < 0)
             {
-                byte first = CodePoints.ClassAt(text, start, out int length);
+                byte first = CodePoints.ClassAt(text, start, out _);
                 int body = start;
                 if (text[start] == ' ' && start + 1 < text.Length)
                 {

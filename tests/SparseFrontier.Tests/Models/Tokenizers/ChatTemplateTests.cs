@@ -120,12 +120,30 @@ public sealed class ChatTemplateTests : IDisposable
     [InlineData("{{ strftime_now('%d') }}", "the function 'strftime_now'")]
     [InlineData("{{ 'x'.split('') }}", "a split at a string")]
     [InlineData("{{ range }}", "the text of a function")]
+    [InlineData("{{ range(10 ** 12) }}", "a range of more than 100000 items")]
+    [InlineData("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "calls of 'f' deeper than 100")]
     public void Unknown_constructs_are_refused_on_rendering(string source, string named)
     {
         ChatTemplate template = Template(source);
         SparseFrontierException exception = Assert.Throws<SparseFrontierException>(() => template.Render([new ChatMessage("user", "x")]));
         Assert.Equal(ErrorIds.ChatTemplateUnsupported, exception.ErrorId);
         Assert.Contains(named, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("(", ")")]
+    [InlineData("not ", "")]
+    [InlineData("-", "")]
+    [InlineData("[", "]")]
+    public void Nesting_has_a_bound(string open, string close)
+    {
+        string Nested(int depth) =>
+            $"{{{{ {string.Concat(Enumerable.Repeat(open, depth))}1{string.Concat(Enumerable.Repeat(close, depth))} }}}}";
+        Template(Nested(50)).Render([]);
+        SparseFrontierException exception = Assert.Throws<SparseFrontierException>(() => Template(Nested(100_000)));
+        Assert.Contains("nesting deeper than 100 levels", exception.Message, StringComparison.Ordinal);
+        exception = Assert.Throws<SparseFrontierException>(() => Template(string.Concat(Enumerable.Repeat("{% if true %}", 100_000))));
+        Assert.Contains("nesting deeper than 100 levels", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -5,8 +5,13 @@ namespace SparseFrontier.Models.Tokenizers.Jinja;
 /// <summary>Runs a parsed template.</summary>
 internal sealed class JinjaInterpreter
 {
+    // Jinja's sandbox sets the same bound for ranges; a macro calls itself at most so deep.
+    private const int LongestRange = 100_000;
+    private const int DeepestCall = 100;
+
     private readonly StringBuilder _output = new();
     private Scope _scope;
+    private int _callDepth;
     private LoopSignal _signal;
 
     private JinjaInterpreter(Dictionary<string, object?> variables)
@@ -200,6 +205,11 @@ internal sealed class JinjaInterpreter
                 throw JinjaErrors.Unsupported($"'{macro.Name}' with {call.Positional.Count} arguments", call.Line);
             }
 
+            if (++_callDepth > DeepestCall)
+            {
+                throw JinjaErrors.Unsupported($"calls of '{macro.Name}' deeper than {DeepestCall}", call.Line);
+            }
+
             Scope caller = _scope;
             var inner = new Scope(home);
             _scope = inner;
@@ -211,6 +221,7 @@ internal sealed class JinjaInterpreter
             }
 
             string text = Capture(macro.Body, inner);
+            _callDepth--;
             _scope = caller;
             return text;
         });
@@ -375,7 +386,7 @@ internal sealed class JinjaInterpreter
         var items = new List<object?>();
         for (long i = start; step > 0 ? i < stop : i > stop; i += step)
         {
-            items.Add(i);
+            items.Add(items.Count < LongestRange ? i : throw JinjaErrors.Unsupported($"a range of more than {LongestRange} items", call.Line));
         }
 
         return items;

@@ -5,8 +5,12 @@ namespace SparseFrontier.Models.Tokenizers.Jinja;
 /// <summary>Reads a template by Jinja's grammar and precedence; refuses tags, filters and tests outside the subset, as Jinja refuses unknown ones.</summary>
 internal sealed class JinjaParser
 {
+    // Deeper nesting than any template needs would end the process by its stack, here or in the interpreter.
+    private const int DeepestNesting = 100;
+
     private readonly List<JinjaToken> _tokens;
     private int _position;
+    private int _depth;
 
     private JinjaParser(List<JinjaToken> tokens)
     {
@@ -59,7 +63,14 @@ internal sealed class JinjaParser
 
     private JinjaStatement Statement()
     {
-        JinjaToken tag = Expect(JinjaTokenKind.Name);
+        Enter();
+        JinjaStatement statement = Statement(Expect(JinjaTokenKind.Name));
+        _depth--;
+        return statement;
+    }
+
+    private JinjaStatement Statement(JinjaToken tag)
+    {
         switch (tag.Text)
         {
             case "if":
@@ -217,6 +228,7 @@ internal sealed class JinjaParser
 
     private JinjaExpression Expression()
     {
+        Enter();
         JinjaExpression value = Or();
         while (IsName("if"))
         {
@@ -226,6 +238,7 @@ internal sealed class JinjaParser
             value = new ConditionalExpression(condition, value, AcceptName("else") ? Expression() : null, line);
         }
 
+        _depth--;
         return value;
     }
 
@@ -258,7 +271,15 @@ internal sealed class JinjaParser
     private JinjaExpression Not()
     {
         int line = Current.Line;
-        return AcceptName("not") ? new UnaryExpression("not", Not(), line) : Comparison();
+        if (!AcceptName("not"))
+        {
+            return Comparison();
+        }
+
+        Enter();
+        var negation = new UnaryExpression("not", Not(), line);
+        _depth--;
+        return negation;
     }
 
     private JinjaExpression Comparison()
@@ -316,7 +337,9 @@ internal sealed class JinjaParser
         JinjaExpression value;
         if (Accept("-") || Accept("+"))
         {
+            Enter();
             value = new UnaryExpression(token.Text, Unary(withFilter: false), token.Line);
+            _depth--;
         }
         else
         {
@@ -538,6 +561,14 @@ internal sealed class JinjaParser
         }
 
         return new TestExpression(value, name, arguments, negated, line);
+    }
+
+    private void Enter()
+    {
+        if (++_depth > DeepestNesting)
+        {
+            throw JinjaErrors.Unsupported($"nesting deeper than {DeepestNesting} levels", Current.Line);
+        }
     }
 
     private bool Is(string text) => Current.Kind == JinjaTokenKind.Operator && Current.Text == text;
