@@ -143,6 +143,8 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
 
     private void WriteError(string text)
     {
+        // Both streams often go to one terminal or log: keep their order.
+        output.Flush();
         ClearProgress();
         error.WriteLine(text);
     }

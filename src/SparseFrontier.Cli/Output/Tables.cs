@@ -26,9 +26,9 @@ internal static class Tables
                 new("n", r => r.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
                 new("Seconds", r => CellText.Seconds(r.ElapsedSeconds), Right: true),
                 new("Status", r => r.Status.ToString()));
-            foreach (string note in rows.Where(r => !string.IsNullOrEmpty(r.Message)).Select(r => $"{CellText.Methods(r.Method, r.DecodeMethod)}: {r.Message}").Distinct())
+            foreach (string line in rows.Select(r => r.Message).Where(m => !string.IsNullOrEmpty(m)).Distinct().SelectMany(m => TextTable.Wrap(m!, 98)))
             {
-                writer.WriteLine($"  {note}");
+                writer.WriteLine($"  {line}");
             }
         }
     }
@@ -52,7 +52,7 @@ internal static class Tables
                 new(rows[0].CostName, p => CellText.Cost(p.Cost), Right: true),
                 new(rows[0].ValueName, p => CellText.Score(p.Value), Right: true),
                 new("95 %", p => CellText.Interval(p.ValueLow, p.ValueHigh)),
-                new("Dominated by", p => p.DominatedBy ?? ""));
+                new("Dominated by", p => p.DominatedBy?.Split(" [")[0] ?? ""));
         }
     }
 

@@ -40,13 +40,18 @@ internal static class RunVerb
                 BatchSize = parsed.GetValue(batch),
             }.Execute(sink, token);
             sink.ClearProgress();
-            SparseAttentionResult[] rows = [.. sink.Objects.OfType<SparseAttentionResult>()];
+            SparseAttentionResult[] rows = [.. sink.Objects.OfType<SparseAttentionResult>().OrderBy(r => Position(specifications, r))];
             if (rows.Length > 0)
             {
                 Show(sink, rows, token);
             }
         });
     }
+
+    // Rows come as runs complete; the table shows them as they were asked for.
+    private static int Position(List<RunSpecification> specifications, SparseAttentionResult row) => specifications.FindIndex(s =>
+        s.Method == row.Method && s.DecodeMethod == row.DecodeMethod && s.Sparsity == row.RequestedSparsity && s.DecodeSparsity == row.RequestedDecodeSparsity
+        && s.SequenceLength == row.SequenceLength && s.Task == row.Task);
 
     private static void List(ConsoleSink sink, List<RunSpecification> specifications)
     {
