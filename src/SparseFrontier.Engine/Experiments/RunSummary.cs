@@ -49,7 +49,7 @@ internal static class RunSummary
             DecodeForcedShare = Mean(samples, s => s.DecodeForcedShare),
             SparsityWithinTolerance = samples.Count == 0 || (run.Sparsity is null && run.DecodeSparsity is null)
                 ? null
-                : Within(run.Sparsity, prefill) && Within(run.DecodeSparsity, decode),
+                : Within(run.Sparsity, prefill) && Within(run.DecodeSparsity, cache),
             MaximumFeasibleSparsity = maximumFeasibleSparsity,
             Parameters = first?.Parameters ?? run.Parameters,
             DecodeParameters = first?.DecodeParameters ?? run.DecodeParameters,

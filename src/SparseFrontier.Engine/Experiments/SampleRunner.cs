@@ -330,7 +330,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             DivergenceToDense = denseOutput is null || gold.Length == 0 ? null : lane.Divergence / gold.Length,
             PrefillSparsity = 1 - Share(prefill.AttendedPairs, prefill.CausalPairs, 1),
             DecodeSparsity = decode.DenseTokens > 0 ? 1 - Share(decode.AttendedTokens, decode.DenseTokens, 1) : null,
-            CacheSparsity = 1 - Share(decode.KeptPromptTokens, decode.PromptTokens, 1),
+            CacheSparsity = CacheSparsity(decode, run, job, shape),
             NominalSparsity = prefill.NominalSparsity ?? (job.PrefillMethod is null ? 0 : run.Prefill.NominalSparsity(shape, job.Prefill!)),
             NominalDecodeSparsity = job.Decode is null ? 0 : run.Decode.NominalSparsity(shape, job.Decode),
             WholeModelSparsity = 1 - Share(prefill.AttendedPairsAllLayers, prefill.CausalPairsAllLayers, 1),
@@ -351,6 +351,13 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             PrefillShared = lane.Prompt.IsShared,
             Device = run.Specification.Device,
         };
+    }
+
+    /// <summary>Sparsity of a step right after the prompt: what an eviction left out of the cache, or what a selection leaves out of a step.</summary>
+    private static double CacheSparsity(DecodeStatistics decode, PlannedRun run, SampleJob job, PromptShape shape)
+    {
+        double evicted = 1 - Share(decode.KeptPromptTokens, decode.PromptTokens, 1);
+        return evicted > 0 || job.Decode is null ? evicted : run.Decode.ExpectedSparsity(shape, job.Decode) ?? 0;
     }
 
     /// <summary>Index of the first token in which two outputs differ, their ends included; -1 if they are the same.</summary>
