@@ -10,6 +10,7 @@ public partial class DocumentTests
     [Theory]
     [InlineData(typeof(SparseAttentionResult))]
     [InlineData(typeof(SampleResult))]
+    [InlineData(typeof(RunSpecification))]
     public void Results_format_lists_every_column_in_order(Type type)
     {
         string text = Read("results-format.md");

@@ -20,7 +20,7 @@ internal sealed class Calibration
     public const int SampleCount = 8;
 
     private const double Accuracy = 0.005;
-    private const int GridPoints = 25;
+    private const int GridPoints = 13;
     private const int MaximumRefinements = 6;
     private const long Seed = 0;
 

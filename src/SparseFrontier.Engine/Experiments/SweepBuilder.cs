@@ -9,10 +9,10 @@ internal static class SweepBuilder
 {
     // What a run without arguments compares: all methods of the paper on the embedded model, in under three minutes on two cores.
     private static readonly string[] s_defaultMethods = ["Dense", "VerticalSlash", "BlockSparse", "FlexPrefill", "SnapKV", "AdaSnapKV", "Quest"];
-    private static readonly double[] s_defaultSparsities = [0.5, 0.9];
+    private static readonly double[] s_defaultSparsities = [0.5, 0.85];
 
     /// <summary>Samples of a run in the default comparison.</summary>
-    private const int DefaultSampleCount = 5;
+    private const int DefaultSampleCount = 10;
 
     /// <summary>Output tokens in the default comparison: enough for the answers of the embedded model.</summary>
     private const int DefaultOutputTokens = 512;
