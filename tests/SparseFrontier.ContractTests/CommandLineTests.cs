@@ -70,9 +70,9 @@ public class CommandLineTests
     {
         (int code, _, string error) = Run("methods NoSuchMethod --json");
         Assert.Equal(1, code);
-        JsonElement detail = JsonDocument.Parse(error).RootElement.GetProperty("Error");
-        Assert.Equal("MethodNotFound", detail.GetProperty("Id").GetString());
-        Assert.Contains("NoSuchMethod", detail.GetProperty("Message").GetString(), StringComparison.Ordinal);
+        JsonElement detail = JsonDocument.Parse(error).RootElement;
+        Assert.Equal("MethodNotFound", detail.GetProperty("errorId").GetString());
+        Assert.Contains("NoSuchMethod", detail.GetProperty("message").GetString(), StringComparison.Ordinal);
     }
 
     [Theory]

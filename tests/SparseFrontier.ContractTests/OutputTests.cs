@@ -84,7 +84,7 @@ public class OutputTests
         sink.Error(new SparseFrontierException(ErrorIds.TaskNotFound, "none"));
         Assert.True(sink.HasErrors);
         Assert.Equal("", output.ToString());
-        Assert.Equal("{\"Error\":{\"Id\":\"TaskNotFound\",\"Message\":\"none\"}}\n", error.ToString());
+        Assert.Equal("{\"errorId\":\"TaskNotFound\",\"message\":\"none\"}\n", error.ToString());
     }
 
     [Fact]

@@ -62,7 +62,7 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
     {
         HasErrors = true;
         WriteError(json
-            ? Json.Line(new { Error = new { Id = exception.ErrorId, exception.Message } })
+            ? Json.Line(new { errorId = exception.ErrorId, message = exception.Message })
             : $"{Colored("error", 31)} {exception.ErrorId}: {exception.Message}");
     }
 
