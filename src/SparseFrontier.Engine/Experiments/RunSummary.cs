@@ -1,14 +1,12 @@
 using System.Text.Json;
 using SparseFrontier.Analysis;
+using SparseFrontier.Attention;
 
 namespace SparseFrontier.Experiments;
 
 /// <summary>Makes a run's row from its samples.</summary>
 internal static class RunSummary
 {
-    /// <summary>Largest difference between the sparsity asked for and measured at which a row counts as having what was asked for.</summary>
-    public const double SparsityTolerance = 0.01;
-
     /// <summary>The row of a run.</summary>
     /// <param name="stored">The run.</param>
     /// <param name="samples">Its samples, in order of index.</param>
@@ -100,7 +98,7 @@ internal static class RunSummary
     }
 
     private static bool Within(double? asked, double? measured) =>
-        asked is null || (measured is not null && Math.Abs(measured.Value - asked.Value) <= SparsityTolerance + 1e-12);
+        asked is null || (measured is not null && Math.Abs(measured.Value - asked.Value) <= AttentionMethod.SparsityTolerance + 1e-12);
 
     private static double? Mean(IEnumerable<SampleResult> samples, Func<SampleResult, double?> value)
     {

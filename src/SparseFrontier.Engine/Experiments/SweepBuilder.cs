@@ -12,7 +12,7 @@ internal static class SweepBuilder
     private static readonly double[] s_defaultSparsities = [0.5, 0.85];
 
     /// <summary>Samples of a run in the default comparison.</summary>
-    private const int DefaultSampleCount = 10;
+    private const int DefaultSampleCount = 8;
 
     /// <summary>Output tokens in the default comparison: enough for the answers of the embedded model.</summary>
     private const int DefaultOutputTokens = 512;
