@@ -11,7 +11,7 @@ public sealed partial class CommonWords : EvaluationTask
     public override string Name => "CommonWords";
 
     /// <inheritdoc/>
-    public override int Version => 1;
+    public override int Version => 2;
 
     /// <inheritdoc/>
     public override string Description => "Name the words that occur most often in a long list.";
@@ -163,7 +163,8 @@ public sealed partial class CommonWords : EvaluationTask
 
         public override (string GoldJson, string Target) Finish(int units)
         {
-            string[] words = [.. _words.Take(_common).Select(w => Vocabulary.Words[w])];
+            // Alphabetical, because a likelihood needs one answer where any order is right.
+            string[] words = [.. _words.Take(_common).Select(w => Vocabulary.Words[w]).Order(StringComparer.Ordinal)];
             string answer = string.Join('\n', words.Select((w, i) => $"{i + 1}. {w}"));
             string explanation = _shortForm ? "These words are the most common." : "While reading the list, these words came up again and again, the others hardly ever.";
             return (Gold.Write(("common_words", words)), PromptProtocol.Response(explanation, answer));
