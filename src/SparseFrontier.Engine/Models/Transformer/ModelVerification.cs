@@ -155,7 +155,7 @@ public static class ModelVerification
         int mismatches = 0;
         foreach (int token in greedy)
         {
-            int chosen = TokenSampler.Largest(logits);
+            int chosen = LogitMath.ArgMax(logits);
             if (chosen == token)
             {
                 equal++;

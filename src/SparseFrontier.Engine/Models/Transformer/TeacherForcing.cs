@@ -75,7 +75,7 @@ public static class TeacherForcing
                 return;
             }
 
-            double normalizer = LogSumExp(logits);
+            double normalizer = LogitMath.LogSumOfExponentials(logits);
             logProbabilities[index] = logits[tokens[index]] - normalizer;
             if (rows is not null)
             {
@@ -132,31 +132,9 @@ public static class TeacherForcing
         double sum = 0;
         for (int row = 0; row < reference.Count; row++)
         {
-            for (int i = 0; i < reference[row].Length; i++)
-            {
-                double probability = Math.Exp(reference[row][i]);
-                sum += probability > 0 ? probability * (reference[row][i] - (double)other[row][i]) : 0;
-            }
+            sum += LogitMath.Divergence(reference[row], other[row]);
         }
 
-        // Rounding may leave a few 1e-9 below zero.
-        return Math.Max(0, sum / reference.Count);
-    }
-
-    private static double LogSumExp(ReadOnlySpan<float> logits)
-    {
-        double largest = float.NegativeInfinity;
-        foreach (float logit in logits)
-        {
-            largest = Math.Max(largest, logit);
-        }
-
-        double sum = 0;
-        foreach (float logit in logits)
-        {
-            sum += Math.Exp(logit - largest);
-        }
-
-        return largest + Math.Log(sum);
+        return sum / reference.Count;
     }
 }

@@ -16,35 +16,15 @@ internal sealed class TokenSampler
         _random = new RandomSource("generation", seed);
     }
 
-    /// <summary>Index of the largest logit, the lowest on ties.</summary>
-    /// <exception cref="SparseFrontierException">CheckpointInvalid: no logit is a number.</exception>
-    public static int Largest(ReadOnlySpan<float> logits)
-    {
-        int best = -1;
-        float largest = float.NegativeInfinity;
-        for (int i = 0; i < logits.Length; i++)
-        {
-            if (logits[i] > largest)
-            {
-                largest = logits[i];
-                best = i;
-            }
-        }
-
-        return best >= 0 ? best : throw new SparseFrontierException(
-            ErrorIds.CheckpointInvalid,
-            "The model's logits are not numbers; its weights are damaged, or too large for their type.");
-    }
-
     /// <summary>The next token.</summary>
     public int Next(ReadOnlySpan<float> logits)
     {
         if (_options.Temperature == 0)
         {
-            return Largest(logits);
+            return LogitMath.ArgMax(logits);
         }
 
-        int best = Largest(logits);
+        int best = LogitMath.ArgMax(logits);
         int[] candidates = TopK.Select(logits, _options.TopK > 0 ? _options.TopK : logits.Length);
         double[] weights = new double[candidates.Length];
         double total = 0;

@@ -93,8 +93,8 @@ public sealed class GenerationTests : IDisposable
     [Fact]
     public void The_lowest_of_equal_logits_is_chosen_and_NaN_never_is()
     {
-        Assert.Equal(1, TokenSampler.Largest([float.NaN, 2, 2, 1]));
-        Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => TokenSampler.Largest([float.NaN, float.NaN])).ErrorId);
+        Assert.Equal(1, LogitMath.ArgMax([float.NaN, 2, 2, 1]));
+        Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => LogitMath.ArgMax([float.NaN, float.NaN])).ErrorId);
     }
 
     [Fact]
