@@ -25,7 +25,7 @@ public sealed class DensePrefill : PrefillMethod
     public override double? NominalSparsity(PromptShape shape, MethodParameters parameters) => 0;
 
     /// <inheritdoc/>
-    public override PrefillSelection Select(PromptLayer layer, MethodParameters parameters)
+    public override PrefillSelection Select(PromptLayer layer, MethodParameters parameters, int firstHead, int headCount)
     {
         ArgumentNullException.ThrowIfNull(layer);
         return new PrefillSelection(layer.Length);

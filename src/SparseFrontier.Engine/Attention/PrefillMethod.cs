@@ -11,12 +11,24 @@ public abstract class PrefillMethod : AttentionMethod
 
     /// <summary>Chooses what every query head of a layer attends to.</summary>
     /// <exception cref="BudgetInfeasibleException">The budget does not hold what is always kept.</exception>
-    public virtual PrefillSelection Select(PromptLayer layer, MethodParameters parameters)
+    public PrefillSelection Select(PromptLayer layer, MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(layer);
+        return Select(layer, parameters, 0, layer.Queries.Heads);
+    }
+
+    /// <summary>Chooses what some query heads of a layer attend to; each head's choice depends on its own queries alone.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="parameters">The parameters.</param>
+    /// <param name="firstHead">First query head.</param>
+    /// <param name="headCount">Number of query heads.</param>
+    /// <exception cref="BudgetInfeasibleException">The budget does not hold what is always kept.</exception>
+    public virtual PrefillSelection Select(PromptLayer layer, MethodParameters parameters, int firstHead, int headCount)
     {
         ArgumentNullException.ThrowIfNull(layer);
         RequireFeasible(layer.Shape, parameters);
-        var heads = new HeadSelection[layer.Queries.Heads];
-        WorkerPool.For(heads.Length, head => heads[head] = SelectHead(layer, head, parameters), layer.CancellationToken);
+        var heads = new HeadSelection[headCount];
+        WorkerPool.For(headCount, head => heads[head] = SelectHead(layer, firstHead + head, parameters), layer.CancellationToken);
         return new PrefillSelection(heads);
     }
 

@@ -46,6 +46,9 @@ public readonly unsafe struct HeadTensor
     public static HeadTensor RowMajor(float* data, int heads, int rows, int dimension) =>
         new(data, heads, rows, dimension, dimension, (long)heads * dimension);
 
+    /// <summary>The view of consecutive heads.</summary>
+    public HeadTensor Slice(int firstHead, int heads) => new(Row(firstHead, 0), heads, Rows, Dimension, HeadStride, RowStride);
+
     /// <summary>First element of a vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float* Row(int head, int row) => Data + (head * HeadStride) + (row * RowStride);

@@ -40,10 +40,7 @@ internal sealed class PrefillCounters
         _executed += plans.Count == 1
             ? kernels.CountExecutedPairs(plans[0], 0) * queryHeads
             : plans.Sum(p => kernels.CountExecutedPairs(p, 0));
-        if (selection is { NominalSparsity.Count: > 0 })
-        {
-            _nominal.Add(selection.NominalSparsity.Average());
-        }
+        _nominal.AddRange(selection?.NominalSparsity ?? []);
     }
 
     public void CountSliding(long pairs) => _sliding += pairs;

@@ -130,7 +130,8 @@ internal sealed unsafe class PromptReader : IDisposable
     // Attention writes over the queries. Returns whether a configuration keeps the whole block.
     private bool AttendGlobally(int layer, KeyValueBlock block)
     {
-        HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, _configuration.QueryHeads, _length, _configuration.HeadDimension);
+        ModelConfiguration c = _configuration;
+        HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, c.QueryHeads, _length, c.HeadDimension);
         var seen = new PromptLayer
         {
             Layer = layer,
@@ -144,15 +145,42 @@ internal sealed unsafe class PromptReader : IDisposable
         };
         _request.LayerObserver?.Invoke(seen);
         bool dense = _state.DenseLayers.Contains(layer);
-        PrefillSelection? selection = dense || _request.Method is not { } method ? null
-            : _counters.TimeIndex(() => method.Select(seen, _request.Parameters ?? method.CreateParameters()));
         bool kept = KeepBlocks(layer, seen, block, evict: !dense);
+        if (dense || _request.Method is not { } method)
+        {
+            AttendHeads(seen, 0, c.QueryHeads, [AttentionPlan.Dense(_length)], null);
+            return kept;
+        }
 
-        IReadOnlyList<AttentionPlan> plans = selection?.Plans ?? [AttentionPlan.Dense(_length)];
-        _counters.TimeAttention(() =>
-            _model.Kernels.PrefillAttention(queries, seen.Keys, seen.Values, seen.Scale, plans, slidingWindow: 0, queries, _cancellationToken));
-        _counters.CountGlobal(_model.Kernels, plans, selection, _configuration.QueryHeads, _length);
+        // A few heads at a time, because plans can be large: a head's columns are listed for each of its tiles.
+        MethodParameters parameters = _request.Parameters ?? method.CreateParameters();
+        int step = seen.GroupSize * Math.Max(1, 2 * WorkerPool.ThreadCount / seen.GroupSize);
+        for (int head = 0; head < c.QueryHeads; head += step)
+        {
+            int first = head;
+            int count = Math.Min(step, c.QueryHeads - head);
+            PrefillSelection selection = _counters.TimeIndex(() => method.Select(seen, parameters, first, count));
+            AttendHeads(seen, first, count, selection.Plans, selection);
+        }
+
         return kept;
+    }
+
+    private void AttendHeads(PromptLayer layer, int firstHead, int count, IReadOnlyList<AttentionPlan> plans, PrefillSelection? selection)
+    {
+        int firstKvHead = firstHead / layer.GroupSize;
+        int kvHeads = count / layer.GroupSize;
+        HeadTensor queries = layer.Queries.Slice(firstHead, count);
+        _counters.TimeAttention(() => _model.Kernels.PrefillAttention(
+            queries,
+            layer.Keys.Slice(firstKvHead, kvHeads),
+            layer.Values.Slice(firstKvHead, kvHeads),
+            layer.Scale,
+            plans,
+            slidingWindow: 0,
+            queries,
+            _cancellationToken));
+        _counters.CountGlobal(_model.Kernels, plans, selection, count, _length);
     }
 
     private bool AttendWindow(int layer, KeyValueBlock block)

@@ -1,6 +1,7 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tensors;
+using SparseFrontier.Tests.Kernels;
 using Xunit;
 
 namespace SparseFrontier.Tests.Models.Transformer;
@@ -230,6 +231,37 @@ public sealed class TransformerModelTests
         Assert.Equal(3L * 4 * 160 * 161 / 2, prompt.Statistics.CausalPairs);
         using PromptState dense = model.Prefill(tokens, new PrefillRequest(), Cancel);
         Assert.NotEqual(dense.LastLogits, prompt.LastLogits);
+    }
+
+    // With one thread heads are selected and attended to group by group, with many all at once.
+    [Theory]
+    [InlineData("VerticalSlash")]
+    [InlineData("BlockSparse")]
+    [InlineData("Random")]
+    public void Results_do_not_depend_on_how_many_heads_are_selected_at_once(string name)
+    {
+        using var model = Load("qwen3-hub-float16");
+        PrefillMethod method = MethodRegistry.PrefillMethods.First(m => m.Name == name);
+        var request = new PrefillRequest
+        {
+            Method = method,
+            Parameters = method.WithBudget(method.CreateParameters(), name == "VerticalSlash" ? 70 : 4),
+            DecodeConfigurations = [SnapKV(48)],
+        };
+        int[] tokens = Tokens(model, 300);
+        using PromptState groups = Read(1);
+        using PromptState all = Read(8);
+        Assert.Equal(all.LastLogits, groups.LastLogits);
+        Assert.InRange(all.Statistics.AttendedPairs, 1, all.Statistics.CausalPairs - 1);
+        Assert.Equal(Counts(all.Statistics), Counts(groups.Statistics));
+
+        PromptState Read(int threads)
+        {
+            using var scope = new ThreadCountScope(threads);
+            return model.Prefill(tokens, request, Cancel);
+        }
+
+        static PrefillStatistics Counts(PrefillStatistics statistics) => statistics with { IndexSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
     }
 
     [Fact]
