@@ -18,6 +18,8 @@ public static class ResultExport
         nameof(SparseAttentionResult.StartedAt), nameof(SparseAttentionResult.ModuleVersion), nameof(SparseAttentionResult.Path),
     ];
 
+    private static readonly string[] s_comparisonFields = [nameof(SampleResult.FirstDivergentToken), nameof(SampleResult.DivergenceToDense)];
+
     /// <summary>One JSON line a row and a sample, runs by id and samples by index.</summary>
     /// <param name="resultPath">A folder of results.</param>
     /// <exception cref="SparseFrontierException">ResultUnreadable, ResultRowInvalid: the export must be complete, so damage is an error here.</exception>
@@ -29,23 +31,26 @@ public static class ResultExport
             .OrderBy(r => r.Specification.RunId, StringComparer.Ordinal);
         foreach ((RunDirectory directory, StoredSpecification specification) in runs)
         {
-            text.Append(Answer(directory.ReadRow(Refuse)!)).Append('\n');
+            text.Append(Answer(directory.ReadRow(Refuse)!, s_executionFields)).Append('\n');
             foreach (SampleResult sample in directory.ReadSamples(specification.RunId, Refuse).Values)
             {
-                text.Append(AnswerOf(sample)).Append('\n');
+                text.Append(Answer(sample, s_executionFields)).Append('\n');
             }
         }
 
         return text.ToString();
     }
 
-    /// <summary>A sample without what may differ between two executions.</summary>
-    internal static string AnswerOf(SampleResult sample) => Answer(sample);
+    /// <summary>
+    /// What a sample says of its own run: without what may differ between two executions, and without the comparison with the dense run,
+    /// which an execution lacks when no dense run was there.
+    /// </summary>
+    internal static string OwnAnswerOf(SampleResult sample) => Answer(sample, s_comparisonFields.Concat(s_executionFields));
 
-    private static string Answer<T>(T row)
+    private static string Answer<T>(T row, IEnumerable<string> without)
     {
         JsonObject node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
-        foreach (string field in s_executionFields)
+        foreach (string field in without)
         {
             node.Remove(field);
         }

@@ -39,12 +39,17 @@ internal sealed class RunDirectory
                 {
                     damaged($"'{file}' holds a sample of run {sample.RunId}; it is left out.");
                 }
-                else if (!merged.TryAdd(sample.Index, sample) && ResultExport.AnswerOf(sample) != ResultExport.AnswerOf(merged[sample.Index]))
+                else if (merged.TryGetValue(sample.Index, out SampleResult? other) && ResultExport.OwnAnswerOf(sample) != ResultExport.OwnAnswerOf(other))
                 {
                     throw new SparseFrontierException(
                         ErrorIds.ResultRowInvalid,
                         $"The attempts in '{Path}' disagree about sample {sample.Index}, which must not happen: the run is not reproducible on this machine, or a file was changed. Run it again with -Force.",
                         file);
+                }
+                else if (other?.FirstDivergentToken is null)
+                {
+                    // Of equal ones the first, unless only a later one was compared with the dense run.
+                    merged[sample.Index] = sample.FirstDivergentToken is null ? other ?? sample : sample;
                 }
             }
         }

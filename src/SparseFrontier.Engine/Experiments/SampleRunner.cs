@@ -331,7 +331,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             PrefillSparsity = 1 - Share(prefill.AttendedPairs, prefill.CausalPairs, 1),
             DecodeSparsity = decode.DenseTokens > 0 ? 1 - Share(decode.AttendedTokens, decode.DenseTokens, 1) : null,
             CacheSparsity = CacheSparsity(decode, run, job, shape),
-            NominalSparsity = prefill.NominalSparsity ?? (job.PrefillMethod is null ? 0 : run.Prefill.NominalSparsity(shape, job.Prefill!)),
+            NominalSparsity = job.PrefillMethod is null ? 0 : run.Prefill.NominalSparsity(shape, job.Prefill!) ?? prefill.NominalSparsity,
             NominalDecodeSparsity = job.Decode is null ? 0 : run.Decode.NominalSparsity(shape, job.Decode),
             WholeModelSparsity = 1 - Share(prefill.AttendedPairsAllLayers, prefill.CausalPairsAllLayers, 1),
             ExecutedDensity = Share(prefill.ExecutedPairs, prefill.CausalPairs, 1),

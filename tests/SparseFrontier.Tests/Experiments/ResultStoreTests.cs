@@ -59,7 +59,7 @@ public class ResultStoreTests
     public void Equal_duplicates_merge_and_differing_ones_are_an_error()
     {
         using var folder = new TemporaryFolder();
-        RunSpecification specification = Sweeps.Specification();
+        RunSpecification specification = Sweeps.Specification("SnapKV", 0.5);
         string path = Sweeps.Run(folder.Path, [specification]).Rows[0].Path!;
         string[] lines = File.ReadAllLines(Path.Combine(path, "samples-0001.jsonl"));
         string copy = Path.Combine(path, "samples-0002.jsonl");
@@ -67,6 +67,11 @@ public class ResultStoreTests
         // Another time and another device are the same answer.
         File.WriteAllText(copy, lines[0].Replace("\"Device\":\"cpu\"", "\"Device\":\"cuda:0\"", StringComparison.Ordinal).Replace("\"PrefillSeconds\":", "\"PrefillSeconds\":1", StringComparison.Ordinal) + "\n");
         Assert.Equal(3, Read(folder.Path, sample: true).Objects.Count);
+
+        // So is one that could be compared with a dense run; the comparison is kept.
+        Assert.Contains("\"FirstDivergentToken\":null", lines[0], StringComparison.Ordinal);
+        File.WriteAllText(copy, lines[0].Replace("\"FirstDivergentToken\":null", "\"FirstDivergentToken\":2", StringComparison.Ordinal) + "\n");
+        Assert.Equal(2, ((SampleResult)Read(folder.Path, sample: true).Objects[0]).FirstDivergentToken);
 
         File.WriteAllText(copy, lines[0].Replace("\"OutputTokenCount\":", "\"OutputTokenCount\":1", StringComparison.Ordinal) + "\n");
         RecordingSink read = Read(folder.Path, sample: true);
