@@ -96,7 +96,12 @@ internal sealed class PlannedRun
         Devices.Require(given.Device);
         string directory = factory.Resolve(given.Model);
         ModelConfiguration configuration = factory.ReadConfiguration(directory);
-        int total = checked(given.SequenceLength + given.MaximumOutputTokens);
+        if (ReadLayers(given.DenseLayers).FirstOrDefault(l => l >= configuration.LayerCount, -1) is >= 0 and int missing)
+        {
+            throw Invalid($"DenseLayers names layer {missing}, but '{ModelCatalog.NameOf(directory)}' has {configuration.LayerCount}, counted from 0.", given.DenseLayers);
+        }
+
+        int total = (int)Math.Min(int.MaxValue, (long)given.SequenceLength + given.MaximumOutputTokens);
         double? yarn = configuration.YarnFactorFor(total);
         if (total > configuration.MaximumLength(yarn))
         {
@@ -215,18 +220,24 @@ internal sealed class PlannedRun
             throw Invalid("DenseLayers and BudgetSchedule both say which layers are dense. Give one of them.", given.BudgetSchedule);
         }
 
+        List<int> layers = ReadLayers(given.DenseLayers);
+        return dense ? BudgetSchedule.Uniform : BudgetSchedule.DenseLayers(layers);
+    }
+
+    private static List<int> ReadLayers(string text)
+    {
         var layers = new List<int>();
-        foreach (string part in given.DenseLayers.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+        foreach (string part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int layer))
             {
-                throw Invalid($"DenseLayers is a list of layer numbers from 0, such as 0,1; '{part}' is not one.", given.DenseLayers);
+                throw Invalid($"DenseLayers is a list of layer numbers from 0, such as 0,1; '{part}' is not one.", text);
             }
 
             layers.Add(layer);
         }
 
-        return dense ? BudgetSchedule.Uniform : BudgetSchedule.DenseLayers(layers);
+        return layers;
     }
 
     private static T ReadName<T>(string value, string name)
