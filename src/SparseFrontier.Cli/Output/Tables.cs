@@ -33,15 +33,21 @@ internal static class Tables
         }
     }
 
-    /// <summary>Frontiers, a table for each model, task and length.</summary>
-    public static void Frontiers(TextWriter writer, IEnumerable<SparsityPoint> points)
+    /// <summary>Frontiers, a table for each model, task, length and protocol; the protocol is named where there are several.</summary>
+    public static void Frontiers(TextWriter writer, IReadOnlyList<SparsityPoint> points)
     {
-        foreach (var group in points.GroupBy(p => (p.Model, p.Task, p.SequenceLength)))
+        foreach (var group in points.GroupBy(p => (p.Model, p.Task, p.SequenceLength, p.Protocol)))
         {
             SparsityPoint[] rows = [.. group];
+            bool alone = points.All(p => p.Task != group.Key.Task || p.Protocol == group.Key.Protocol);
             writer.WriteLine();
             writer.WriteLine(FormattableString.Invariant(
                 $"{rows[0].ValueName} against {rows[0].CostName}: {group.Key.Task} at {group.Key.SequenceLength} tokens, {group.Key.Model} (* on the frontier)"));
+            if (!alone)
+            {
+                writer.WriteLine($"  {group.Key.Protocol}");
+            }
+
             TextTable.Write(
                 writer,
                 rows,

@@ -32,7 +32,7 @@ internal static class ParetoVerb
                 GroupBy = groups.Length > 0 ? groups : Groups,
                 OptimalOnly = parsed.GetValue(optimalOnly),
             }.Execute(sink, token);
-            Tables.Frontiers(sink.Output, sink.Objects.OfType<SparsityPoint>());
+            Tables.Frontiers(sink.Output, [.. sink.Objects.OfType<SparsityPoint>()]);
         });
     }
 }

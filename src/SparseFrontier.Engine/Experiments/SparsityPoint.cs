@@ -12,6 +12,9 @@ public sealed class SparsityPoint
     /// <summary>Prompt tokens.</summary>
     public int SequenceLength { get; init; }
 
+    /// <summary>How the samples were asked where that is not as usual, as "Column=value; ...": rows of different protocols have frontiers of their own.</summary>
+    public string Protocol { get; init; } = "";
+
     /// <summary>Prefill method.</summary>
     public string Method { get; init; } = "";
 

@@ -91,6 +91,16 @@ public class ParetoTests
         Assert.All(points, p => Assert.True(p.IsOptimal));
     }
 
+    [Fact]
+    public void Rows_of_different_protocols_are_not_compared()
+    {
+        List<SparsityPoint> points = Points(
+            [Row("Dense", 0, 0.9), Row("Quest", 0.5, 0.8, decode: true, taskParameters: "Queries=1"), Row("SnapKV", 0.4, 0.7, decode: true, taskParameters: "Queries=4")]);
+        Assert.All(points, p => Assert.True(p.IsOptimal));
+        Assert.Equal(3, points.Select(p => p.Protocol).Distinct().Count());
+        Assert.Contains("TaskParameters=Queries=4", points.Single(p => p.DecodeMethod == "SnapKV").Protocol, StringComparison.Ordinal);
+    }
+
     private static string Name(SparsityPoint point) => point.Method == "Dense" ? point.DecodeMethod : point.Method;
 
     private static List<SparsityPoint> Points(IReadOnlyList<SparseAttentionResult> rows, string cost = "Density", IReadOnlyList<string>? groupBy = null)
@@ -109,6 +119,7 @@ public class ParetoTests
         string task = "Niah",
         int fallbacks = 0,
         double seconds = 1,
+        string taskParameters = "",
         RunStatus status = RunStatus.Completed) => new()
         {
             RunId = method,
@@ -119,6 +130,7 @@ public class ParetoTests
             Score = score,
             Model = model,
             Task = task,
+            TaskParameters = taskParameters,
             SequenceLength = 2048,
             FallbackCount = fallbacks,
             DecodeSeconds = seconds,
