@@ -1,6 +1,6 @@
 <#
 .SYNOPSIS
-Builds, tests and packages SparseFrontier.
+Builds and tests SparseFrontier.
 .DESCRIPTION
 Comfort only: every task is one call of dotnet or of a script, so that a build without PowerShell does the same.
 .EXAMPLE
@@ -9,7 +9,7 @@ Comfort only: every task is one call of dotnet or of a script, so that a build w
 #Requires -Version 7.6
 [CmdletBinding()]
 param(
-    [ValidateSet('Build', 'Test', 'Pester', 'Package', 'Clean')]
+    [ValidateSet('Build', 'Test', 'Pester', 'Clean')]
     [string[]] $Task = 'Build',
     [ValidateSet('Debug', 'Release')]
     [string] $Configuration = 'Release'
@@ -23,5 +23,4 @@ switch ($Task) {
     'Build' { dotnet build -c $Configuration }
     'Test' { dotnet test -c $Configuration }
     'Pester' { pwsh -NoProfile -File Pester/run.ps1 }
-    'Package' { dotnet build SparseFrontier.Module -c $Configuration -t:Package }
 }
