@@ -112,7 +112,6 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         var places = new Dictionary<string, int>();
         int[] place = [.. group.Select(j => Place(DecodeOf(j)))];
         int referencePlace = withReference ? Place(s_dense) : -1;
-        var stopwatch = Stopwatch.StartNew();
         EnginePrompt state = engine.Prefill(
             prompt.Prefill,
             new PrefillRequest
@@ -125,7 +124,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
                 YarnFactor = any.YarnFactor,
             },
             cancellationToken);
-        var shared = new SharedPrompt(state, stopwatch.Elapsed.TotalSeconds, isShared: group.Count > 1, owners: group.Count + (withReference ? 1 : 0));
+        var shared = new SharedPrompt(state, isShared: group.Count > 1, owners: group.Count + (withReference ? 1 : 0));
         var lanes = new List<Lane>();
         try
         {
@@ -340,11 +339,11 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             Parameters = job.Prefill?.ToString() ?? "",
             DecodeParameters = job.Decode?.ToString() ?? "",
             DenseFallback = job.Prefill is null || job.Decode is null,
-            PrefillSeconds = lane.Prompt.Seconds,
+            PrefillSeconds = lane.PrefillSeconds,
             IndexSeconds = prefill.IndexSeconds + decode.IndexSeconds,
             AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
             DecodeSeconds = lane.DecodeSeconds,
-            ElapsedSeconds = lane.Prompt.Seconds + lane.DecodeSeconds,
+            ElapsedSeconds = lane.PrefillSeconds + lane.DecodeSeconds,
             BytesRead = decode.BytesRead,
             CacheBytes = decode.CacheBytes,
             PeakMemoryBytes = HostInformation.PeakMemoryBytes(),
@@ -370,14 +369,12 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     private static double Share(long part, long whole, double ofNothing) => whole > 0 ? part / (double)whole : ofNothing;
 
     /// <summary>A prompt that several lanes continue; freed with the last of them.</summary>
-    private sealed class SharedPrompt(EnginePrompt state, double seconds, bool isShared, int owners)
+    private sealed class SharedPrompt(EnginePrompt state, bool isShared, int owners)
     {
         private int _owners = owners;
         private bool _closed;
 
         public EnginePrompt State => state;
-
-        public double Seconds => seconds;
 
         public bool IsShared => isShared;
 
@@ -411,6 +408,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         public EngineSequence Sequence => sequence;
 
         public float[] LastLogits { get; set; } = prompt.State.LastLogits;
+
+        /// <summary>The prefill and this lane's own eviction, without those of the lanes that share the prefill.</summary>
+        public double PrefillSeconds { get; } = prompt.State.Statistics.TotalSeconds + sequence.Statistics.IndexSeconds;
 
         public List<int> Output { get; } = [];
 
