@@ -111,7 +111,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Where the question stands: before the context (First), after it (Last) or Both.")]
     [ValidateSet("Both", "First", "Last")]
-    public string QuestionPosition { get; set; } = "Both";
+    public string QuestionPosition { get; set; } = "";
 
     /// <summary>What the cache is compressed before.</summary>
     [Parameter(

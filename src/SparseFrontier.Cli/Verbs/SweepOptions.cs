@@ -19,7 +19,7 @@ internal sealed class SweepOptions
     private readonly Option<int?> _maximumOutput = new("--max-output") { Description = "Output tokens of a sample at most.", HelpName = "n" };
     private readonly Option<long[]> _seed = Options.Longs("--seed", "Seeds of the samples.", "n");
     private readonly Option<string> _device = Options.Text("--device", "Device to compute on: cpu or cuda:0.", "D", "cpu");
-    private readonly Option<string> _questionPosition = Options.Text("--question-position", "Where the question stands: Both, First or Last.", "P", "Both");
+    private readonly Option<string> _questionPosition = Options.Text("--question-position", "Where the question stands: Both, First or Last; without it Both, or Last under --compress-before Question.", "P", "");
     private readonly Option<string> _compressBefore = Options.Text("--compress-before", "None, or Question: the cache is compressed before the question is known.", "P", "None");
     private readonly Option<int[]> _denseLayer = Options.Integers("--dense-layer", "Layers left dense, counted from 0.", "i,...");
     private readonly Option<string> _budgetSchedule = Options.Text("--budget-schedule", "How budgets vary with layer, KV head, length and step, such as 'layer:0-1 dense | head:3 x0.5'; stands instead of --dense-layer.", "RULES");

@@ -245,7 +245,8 @@ internal sealed record CellDefinition(SweepDefinition Sweep, string Model, Evalu
         SampleCount = Sweep.SampleCount ?? new RunSpecification().SampleCount,
         MaximumOutputTokens = Sweep.MaximumOutputTokens ?? new RunSpecification().MaximumOutputTokens,
         Seed = Seed,
-        QuestionPosition = Sweep.QuestionPosition,
+        QuestionPosition = Sweep.QuestionPosition.Length > 0 ? Sweep.QuestionPosition
+            : Sweep.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase) ? "Last" : "Both",
         CompressBefore = Sweep.CompressBefore,
         DenseLayers = string.Join(',', Sweep.DenseLayer),
         BudgetSchedule = Sweep.BudgetSchedule,

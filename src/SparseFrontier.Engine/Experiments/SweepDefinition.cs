@@ -47,8 +47,8 @@ public sealed record SweepDefinition
     /// <summary>Seeds.</summary>
     public IReadOnlyList<long> Seed { get; init; } = [];
 
-    /// <summary>"Both", "First" or "Last".</summary>
-    public string QuestionPosition { get; init; } = "Both";
+    /// <summary>"Both", "First" or "Last"; empty: Both, or Last under <see cref="CompressBefore"/> Question, so that what compresses never sees the question.</summary>
+    public string QuestionPosition { get; init; } = "";
 
     /// <summary>"None" or "Question".</summary>
     public string CompressBefore { get; init; } = "None";

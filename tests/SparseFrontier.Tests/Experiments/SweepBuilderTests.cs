@@ -178,4 +178,15 @@ public class SweepBuilderTests
         new NewSweepOperation { Sweep = sweep }.Execute(sink, default);
         return [.. sink.Objects.Cast<RunSpecification>()];
     }
+
+    [Theory]
+    [InlineData("None", "", "Both")]
+    [InlineData("Question", "", "Last")]
+    [InlineData("question", "", "Last")]
+    [InlineData("Question", "Both", "Both")]
+    [InlineData("None", "First", "First")]
+    public void The_question_is_hidden_from_what_compresses_unless_a_position_is_named(string compressBefore, string named, string expected) =>
+        Assert.All(
+            SweepBuilder.Build(new SweepDefinition { Task = ["Niah"], CompressBefore = compressBefore, QuestionPosition = named }),
+            s => Assert.Equal(expected, s.QuestionPosition));
 }
