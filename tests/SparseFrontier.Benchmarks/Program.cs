@@ -1,0 +1,33 @@
+using SparseFrontier.Benchmarks;
+using SparseFrontier.Benchmarks.Suites;
+
+// dotnet run -c Release --project tests/SparseFrontier.Benchmarks -- <suite> [--output FILE]
+(string Name, string Description, Action<BenchmarkReport> Run)[] suites =
+[
+    ("roofs", "peak of multiply-adds, bandwidth of reading and copying", RoofSuite.Run),
+    ("matmul", "products of many rows with a weight matrix (prefill), against OpenBLAS and ONNX Runtime", MatMulSuite.Run),
+    ("matvec", "products of few rows with a weight matrix (decode), against OpenBLAS and the read roof", MatVecSuite.Run),
+];
+
+string? output = args is [_, "--output", string file] ? file : null;
+(string Name, string Description, Action<BenchmarkReport> Run) suite = suites.FirstOrDefault(s => args.Length > 0 && s.Name == args[0]);
+if (suite.Run is null || (args.Length > 1 && output is null))
+{
+    Console.Error.WriteLine("Usage: <suite> [--output FILE]");
+    Console.Error.WriteLine("FILE gets the figures as JSON, and the tables as text beside it (.txt). Suites:");
+    foreach ((string name, string description, _) in suites)
+    {
+        Console.Error.WriteLine($"  {name,-12}{description}");
+    }
+
+    return 2;
+}
+
+var report = new BenchmarkReport(suite.Name, Console.Out);
+suite.Run(report);
+if (output is not null)
+{
+    report.Save(output);
+}
+
+return 0;
