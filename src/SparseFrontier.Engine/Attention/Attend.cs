@@ -134,8 +134,7 @@ public static unsafe class Attend
         {
             for (int row = 0; row < layer.Length; row++)
             {
-                layer.Keys.RowSpan(head, row).CopyTo(new Span<float>(block.Key(head, row), layer.Keys.Dimension));
-                layer.Values.RowSpan(head, row).CopyTo(new Span<float>(block.Value(head, row), layer.Keys.Dimension));
+                block.Write(head, row, layer.Keys.Row(head, row), layer.Values.Row(head, row));
             }
         }
 

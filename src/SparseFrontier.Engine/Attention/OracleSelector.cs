@@ -50,7 +50,7 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
             if (cache.Length(head) > budgets[head])
             {
                 ForcedCount += group;
-                IndexBytesRead += (long)cache.Length(head) * cache.Prompt.Dimension * sizeof(float);
+                IndexBytesRead += (long)cache.Length(head) * cache.Prompt.RowBytes;
             }
         }
 
@@ -64,7 +64,6 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
 
     private float[] Mass(LayerCache cache, int head, float* queries, int group, float scale)
     {
-        int prompt = cache.Prompt.Lengths[head];
         int length = cache.Length(head);
         int dimension = cache.Prompt.Dimension;
         float[] mass = new float[length];
@@ -74,9 +73,8 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
             float* query = queries + ((long)i * dimension);
             fixed (float* output = scores)
             {
-                kernels.MatMulTransposed(query, dimension, 1, cache.Prompt.Key(head, 0), dimension, prompt, dimension, output);
-                kernels.MatMulTransposed(
-                    query, dimension, 1, cache.Generated.Key(head, 0), dimension, length - prompt, dimension, output + prompt);
+                Multiply(query, cache.Prompt, head, cache.Prompt.Lengths[head], output);
+                Multiply(query, cache.Generated, head, cache.GeneratedLength, output + cache.Prompt.Lengths[head]);
             }
 
             float largest = scores.Max();
@@ -94,6 +92,22 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
         }
 
         return mass;
+    }
+
+    // Keys are widened some at a time, because the product is one of float32.
+    private void Multiply(float* query, KeyValueBlock block, int head, int rows, float* output)
+    {
+        const int ChunkRows = 64;
+        float[] widened = new float[ChunkRows * block.Dimension];
+        fixed (float* keys = widened)
+        {
+            for (int row = 0; row < rows; row += ChunkRows)
+            {
+                int count = Math.Min(ChunkRows, rows - row);
+                block.ReadKeys(head, row, count, keys);
+                kernels.MatMulTransposed(query, block.Dimension, 1, keys, block.Dimension, count, block.Dimension, output + row);
+            }
+        }
     }
 
     private static KeyRange[] Ranges(int[] tokens)

@@ -9,12 +9,16 @@ namespace SparseFrontier.Attention;
 /// </summary>
 internal sealed unsafe class QuestSelector : StepSelector
 {
+    // Pages of a task: some hundred KB of bounds.
+    private const int TaskPages = 512;
+
     private readonly Quest _method;
     private readonly MethodParameters _parameters;
     private readonly KernelSet _kernels;
     private readonly int _pageSize;
     private readonly bool _sharePages;
     private readonly Tail?[] _tails;
+    private NativeArray<float> _scores = new(0);
 
     public QuestSelector(Quest method, MethodParameters parameters, IReadOnlyList<LayerCache?> caches, KernelSet kernels)
     {
@@ -37,72 +41,73 @@ internal sealed unsafe class QuestSelector : StepSelector
     {
         int kvHeads = cache.Prompt.Heads;
         int[] budgets = new int[kvHeads];
-        bool sparse = false;
+        int[] current = new int[kvHeads];
+        int most = 0;
         for (int head = 0; head < kvHeads; head++)
         {
             var place = new BudgetPlace(layer, head, cache.Prompt.Lengths[head], Math.Max(0, cache.GeneratedLength - 1));
             budgets[head] = _method.At(_parameters, place)?.Integer(Quest.TokenBudget) / _pageSize ?? int.MaxValue;
-            sparse |= (cache.Length(head) - 1) / _pageSize > budgets[head];
+            current[head] = (cache.Length(head) - 1) / _pageSize;
+            most = Math.Max(most, current[head] > budgets[head] ? current[head] : 0);
         }
 
-        if (!sparse)
+        if (most == 0)
         {
             return null;
         }
 
         PageBounds bounds = PageBounds.Of(cache.Prompt, _pageSize, _kernels);
-        Tail tail = _tails[layer] ??= new Tail(bounds, cache.Prompt.Lengths, _pageSize);
+        Tail tail = _tails[layer] ??= new Tail(bounds, cache.Prompt, _pageSize);
         tail.Extend(cache, _kernels);
-        int group = queryHeads / kvHeads;
         var lists = new KeyRange[_sharePages ? kvHeads : queryHeads][];
-        long[] forced = new long[kvHeads];
-        long[] indexBytes = new long[kvHeads];
-        WorkerPool.For(kvHeads, head =>
+        float* scores = Scores((long)lists.Length * most);
+        int chunks = (most + TaskPages - 1) / TaskPages;
+        WorkerPool.For(lists.Length * chunks, task => Score(task / chunks, task % chunks * TaskPages));
+        WorkerPool.For(lists.Length, list =>
         {
-            int length = cache.Length(head);
-            int current = (length - 1) / _pageSize;
-            if (current <= budgets[head])
+            int head = list * kvHeads / lists.Length;
+            lists[list] = current[head] <= budgets[head]
+                ? [new KeyRange(0, cache.Length(head))]
+                : Ranges(TopK.Select(new ReadOnlySpan<float>(scores + ((long)list * most), current[head]), budgets[head]), current[head], cache.Length(head));
+        });
+        for (int head = 0; head < kvHeads; head++)
+        {
+            if (current[head] > budgets[head])
             {
-                Array.Fill(lists, [new KeyRange(0, length)], head * lists.Length / kvHeads, lists.Length / kvHeads);
+                ForcedCount += (cache.Length(head) - ((long)current[head] * _pageSize)) * (queryHeads / kvHeads);
+                IndexBytesRead += 2L * current[head] * cache.Prompt.RowBytes;
+            }
+        }
+
+        return new DecodeSelection(lists);
+
+        void Score(int list, int first)
+        {
+            int head = list * kvHeads / lists.Length;
+            if (current[head] <= budgets[head])
+            {
                 return;
             }
 
-            int dimension = cache.Prompt.Dimension;
-            int promptPages = Math.Min(current, bounds.Pages[head]);
-            float[] scores = new float[current];
-            float[] sums = new float[current];
-            for (int i = 0; i < group; i++)
+            KeyValueBlock prompt = cache.Prompt;
+            int heads = queryHeads / lists.Length;
+            int end = Math.Min(current[head], first + TaskPages);
+            float* query = queries + ((long)list * heads * prompt.Dimension);
+            float* output = scores + ((long)list * most);
+            int promptEnd = Math.Min(end, bounds.Pages[head]);
+            if (first < promptEnd)
             {
-                float* query = queries + ((long)((head * group) + i) * dimension);
-                fixed (float* output = scores)
-                {
-                    _kernels.PageScores(query, bounds.Minima(head), bounds.Maxima(head), promptPages, dimension, output);
-                    _kernels.PageScores(query, tail.Minima(head), tail.Maxima(head), current - promptPages, dimension, output + promptPages);
-                }
-
-                if (!_sharePages)
-                {
-                    lists[(head * group) + i] = Ranges(TopK.Select(scores, budgets[head]), current, length);
-                    continue;
-                }
-
-                for (int page = 0; page < current; page++)
-                {
-                    sums[page] += scores[page];
-                }
+                byte* pages = bounds.Of(head) + (2L * first * prompt.RowBytes);
+                _kernels.PageScores(query, heads, pages, prompt.DataType, promptEnd - first, prompt.Dimension, output + first);
             }
 
-            if (_sharePages)
+            int tailFirst = Math.Max(first, bounds.Pages[head]);
+            if (tailFirst < end)
             {
-                lists[head] = Ranges(TopK.Select(sums, budgets[head]), current, length);
+                byte* pages = tail.Of(head) + (2L * (tailFirst - bounds.Pages[head]) * prompt.RowBytes);
+                _kernels.PageScores(query, heads, pages, prompt.DataType, end - tailFirst, prompt.Dimension, output + tailFirst);
             }
-
-            forced[head] = (length - ((long)current * _pageSize)) * group;
-            indexBytes[head] = 2L * sizeof(float) * current * dimension;
-        });
-        ForcedCount += forced.Sum();
-        IndexBytesRead += indexBytes.Sum();
-        return new DecodeSelection(lists);
+        }
     }
 
     /// <inheritdoc/>
@@ -122,16 +127,28 @@ internal sealed unsafe class QuestSelector : StepSelector
             tail?.Dispose();
         }
 
+        _scores.Dispose();
         base.Dispose();
+    }
+
+    private float* Scores(long count)
+    {
+        if (_scores.Length < count)
+        {
+            _scores.Dispose();
+            _scores = new NativeArray<float>(2 * count);
+        }
+
+        return _scores.Pointer;
     }
 
     // The chosen pages and the current one as ranges of tokens.
     private KeyRange[] Ranges(int[] pages, int current, int length)
     {
-        var ranges = new List<KeyRange>();
+        var ranges = new List<KeyRange>(pages.Length + 1);
         int start = pages.Length > 0 ? pages[0] : current;
         int end = start;
-        foreach (int page in pages.Append(current))
+        foreach (int page in pages)
         {
             if (page > end)
             {
@@ -142,41 +159,42 @@ internal sealed unsafe class QuestSelector : StepSelector
             end = page + 1;
         }
 
+        if (current > end)
+        {
+            ranges.Add(new KeyRange(start * _pageSize, end * _pageSize));
+            start = current;
+        }
+
         ranges.Add(new KeyRange(start * _pageSize, length));
         return [.. ranges];
     }
 
-    // Bounds of the pages after the prompt's whole ones, of one layer.
-    private sealed class Tail(PageBounds prompt, int[] promptLengths, int pageSize) : IDisposable
+    // Bounds of the pages after the prompt's whole ones, of one layer: [heads, capacity, 2, dimension].
+    private sealed class Tail(PageBounds bounds, KeyValueBlock prompt, int pageSize) : IDisposable
     {
-        private readonly int[] _folded = Array.ConvertAll(prompt.Pages, pages => pages * pageSize);
-        private NativeArray<float>? _minima;
-        private NativeArray<float>? _maxima;
-        private int _dimension;
+        private readonly int[] _folded = Array.ConvertAll(bounds.Pages, pages => pages * pageSize);
+        private readonly long _pageBytes = 2L * prompt.RowBytes;
+        private NativeArray<byte>? _bounds;
         private int _capacity;
 
         // Null where there are no such pages.
-        public float* Minima(int head) => _minima is null ? null : _minima.Pointer + ((long)head * _capacity * _dimension);
-
-        public float* Maxima(int head) => _maxima is null ? null : _maxima.Pointer + ((long)head * _capacity * _dimension);
+        public byte* Of(int head) => _bounds is null ? null : _bounds.Pointer + (head * _capacity * _pageBytes);
 
         public void Extend(LayerCache cache, KernelSet kernels)
         {
-            _dimension = cache.Prompt.Dimension;
             for (int head = 0; head < _folded.Length; head++)
             {
                 int length = cache.Length(head);
-                Reserve(((length + pageSize - 1) / pageSize) - prompt.Pages[head]);
+                Reserve(((length + pageSize - 1) / pageSize) - bounds.Pages[head]);
                 for (int token = _folded[head]; token < length; token++)
                 {
-                    long offset = (long)((token / pageSize) - prompt.Pages[head]) * _dimension;
+                    byte* page = Of(head) + (((token / pageSize) - bounds.Pages[head]) * _pageBytes);
                     if (token % pageSize == 0)
                     {
-                        new Span<float>(Minima(head) + offset, _dimension).Fill(float.PositiveInfinity);
-                        new Span<float>(Maxima(head) + offset, _dimension).Fill(float.NegativeInfinity);
+                        PageBounds.Clear(page, prompt.DataType, prompt.Dimension);
                     }
 
-                    kernels.ExtendBounds(cache.Key(head, token), 1, _dimension, Minima(head) + offset, Maxima(head) + offset);
+                    kernels.ExtendBounds(cache.Key(head, token), prompt.DataType, 1, prompt.Dimension, page);
                 }
 
                 _folded[head] = length;
@@ -188,19 +206,15 @@ internal sealed unsafe class QuestSelector : StepSelector
         {
             for (int head = 0; head < _folded.Length; head++)
             {
-                int length = promptLengths[head] + generatedLength;
+                int length = prompt.Lengths[head] + generatedLength;
                 if (length < _folded[head])
                 {
-                    _folded[head] = Math.Max(prompt.Pages[head], length / pageSize) * pageSize;
+                    _folded[head] = Math.Max(bounds.Pages[head], length / pageSize) * pageSize;
                 }
             }
         }
 
-        public void Dispose()
-        {
-            _minima?.Dispose();
-            _maxima?.Dispose();
-        }
+        public void Dispose() => _bounds?.Dispose();
 
         private void Reserve(int pages)
         {
@@ -210,23 +224,16 @@ internal sealed unsafe class QuestSelector : StepSelector
             }
 
             int capacity = Math.Max(8, Math.Max(pages, 2 * _capacity));
-            _minima = Grow(_minima, capacity);
-            _maxima = Grow(_maxima, capacity);
-            _capacity = capacity;
-        }
-
-        private NativeArray<float> Grow(NativeArray<float>? old, int capacity)
-        {
             int heads = _folded.Length;
-            var larger = new NativeArray<float>((long)heads * capacity * _dimension);
-            for (int head = 0; head < heads && old is not null; head++)
+            var larger = new NativeArray<byte>(heads * capacity * _pageBytes);
+            for (int head = 0; head < heads && _bounds is not null; head++)
             {
-                old.Slice((long)head * _capacity * _dimension, _capacity * _dimension)
-                    .CopyTo(larger.Slice((long)head * capacity * _dimension, _capacity * _dimension));
+                _bounds.Slice(head * _capacity * _pageBytes, (int)(_capacity * _pageBytes)).CopyTo(larger.Slice(head * capacity * _pageBytes, (int)(_capacity * _pageBytes)));
             }
 
-            old?.Dispose();
-            return larger;
+            _bounds?.Dispose();
+            _bounds = larger;
+            _capacity = capacity;
         }
     }
 }

@@ -15,6 +15,8 @@ internal sealed class StoredSpecification
 
     public double? YarnFactor { get; init; }
 
+    public string CacheType { get; init; } = "";
+
     /// <summary>The run as asked for, defaults filled in.</summary>
     public RunSpecification Specification { get; init; } = new();
 
@@ -28,6 +30,7 @@ internal sealed class StoredSpecification
         ModuleVersion = ModuleVersion,
         CreatedAt = createdAt ?? CreatedAt,
         YarnFactor = YarnFactor,
+        CacheType = CacheType,
         Specification = Specification,
         Identity = Identity,
     };

@@ -6,8 +6,8 @@ using SparseFrontier.Attention;
 namespace SparseFrontier.Experiments;
 
 /// <summary>
-/// The identity of a run: a hash of everything that affects an answer (content of checkpoint, tokenizer, chat template and data file; names,
-/// versions and parameters of task and methods; sparsities, length, seed, protocol) and of nothing else, so neither of the sample count nor
+/// The identity of a run: a hash of everything that affects an answer (content of checkpoint, tokenizer, chat template and data file; type
+/// of the cache; names, versions and parameters of task and methods; sparsities, length, seed, protocol) and of nothing else, so neither of the sample count nor
 /// of paths, device or folder of results.
 /// </summary>
 internal static class RunIdentity
@@ -50,6 +50,7 @@ internal static class RunIdentity
             ["Checkpoint"] = model.Checkpoint,
             ["Tokenizer"] = model.Tokenizer,
             ["ChatTemplate"] = model.ChatTemplate,
+            ["CacheType"] = model.CacheType,
             ["Task"] = specification.Task,
             ["TaskVersion"] = run.Task.Version,
             ["TaskParameters"] = specification.TaskParameters,

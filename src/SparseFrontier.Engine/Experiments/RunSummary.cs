@@ -72,6 +72,7 @@ internal static class RunSummary
             BytesRead = Mean(samples, s => s.BytesRead),
             CacheBytes = Mean(samples, s => s.CacheBytes),
             PeakMemoryBytes = samples.Count > 0 ? samples.Max(s => s.PeakMemoryBytes) : null,
+            CacheType = stored.CacheType,
             YarnFactor = stored.YarnFactor,
             QuestionPosition = run.QuestionPosition,
             CompressBefore = run.CompressBefore,

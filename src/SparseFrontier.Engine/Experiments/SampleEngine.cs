@@ -1,5 +1,6 @@
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
 
@@ -7,7 +8,8 @@ namespace SparseFrontier.Experiments;
 /// <param name="Checkpoint">Configuration and weights.</param>
 /// <param name="Tokenizer">Tokenizer.</param>
 /// <param name="ChatTemplate">Chat template; null if there is none.</param>
-internal sealed record ModelIdentity(string Checkpoint, string Tokenizer, string? ChatTemplate);
+/// <param name="CacheType">Type of the keys and values that decoding reads: not of the model's content, but its answers depend on it.</param>
+internal sealed record ModelIdentity(string Checkpoint, string Tokenizer, string? ChatTemplate, string CacheType = nameof(DataType.F32));
 
 /// <summary>Finds and opens models. The tests' second implementation computes tokens from hashes, so that stores and sweeps are tested without a checkpoint.</summary>
 internal abstract class EngineFactory

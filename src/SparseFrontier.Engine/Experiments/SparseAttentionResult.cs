@@ -69,6 +69,7 @@ public sealed class SparseAttentionResult
     public double? BytesRead { get; init; }
     public double? CacheBytes { get; init; }
     public long? PeakMemoryBytes { get; init; }
+    public string CacheType { get; init; } = "";
     public double? YarnFactor { get; init; }
     public string QuestionPosition { get; init; } = "";
     public string CompressBefore { get; init; } = "";

@@ -37,7 +37,7 @@ internal sealed class TransformerEngineFactory : EngineFactory
 
         public override ModelConfiguration Configuration => _model.Configuration;
 
-        public override ModelIdentity Identity => new(_model.ContentHash, _tokenizer.ContentHash, _templateHash);
+        public override ModelIdentity Identity => new(_model.ContentHash, _tokenizer.ContentHash, _templateHash, _model.CacheType.ToString());
 
         public override PromptEncoder Encoder { get; }
 

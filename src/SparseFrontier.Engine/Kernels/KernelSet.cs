@@ -129,20 +129,24 @@ public abstract unsafe class KernelSet
 
     /// <summary>Widens the bounds of a page so that they hold more keys: minima = min(minima, keys), maxima = max(maxima, keys), element by element.</summary>
     /// <param name="keys">[rows, dimension].</param>
+    /// <param name="type">Type of keys and bounds: F32 or BF16.</param>
     /// <param name="rows">Number of keys.</param>
     /// <param name="dimension">Elements of a key.</param>
-    /// <param name="minima">[dimension]; +∞ for a page without keys.</param>
-    /// <param name="maxima">[dimension]; -∞ for a page without keys.</param>
-    public abstract void ExtendBounds(float* keys, int rows, int dimension, float* minima, float* maxima);
+    /// <param name="bounds">[2, dimension]: minima and maxima, +∞ and -∞ for a page without keys.</param>
+    public abstract void ExtendBounds(byte* keys, DataType type, int rows, int dimension, byte* bounds);
 
-    /// <summary>Upper bounds of query · key over the keys of each page: Σ_d max(q_d · minimum_d, q_d · maximum_d); runs on the calling thread.</summary>
-    /// <param name="query">[dimension].</param>
-    /// <param name="minima">[pages, dimension].</param>
-    /// <param name="maxima">[pages, dimension].</param>
+    /// <summary>
+    /// Upper bounds of query · key over the keys of each page, summed over query heads: Σ_h Σ_d max(q_hd · minimum_d, q_hd · maximum_d); runs on
+    /// the calling thread.
+    /// </summary>
+    /// <param name="queries">[heads, dimension].</param>
+    /// <param name="heads">Number of query heads.</param>
+    /// <param name="bounds">[pages, 2, dimension]: minima and maxima of each page.</param>
+    /// <param name="type">Type of the bounds: F32 or BF16.</param>
     /// <param name="pages">Number of pages.</param>
-    /// <param name="dimension">Elements of the query.</param>
+    /// <param name="dimension">Elements of a query.</param>
     /// <param name="scores">[pages], written.</param>
-    public abstract void PageScores(float* query, float* minima, float* maxima, int pages, int dimension, float* scores);
+    public abstract void PageScores(float* queries, int heads, byte* bounds, DataType type, int pages, int dimension, float* scores);
 
     /// <summary>Query-key pairs that <see cref="PrefillAttention"/> computes for a plan, tiles and padding included.</summary>
     public abstract long CountExecutedPairs(AttentionPlan plan, int slidingWindow);

@@ -3,35 +3,49 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels;
 
 /// <summary>
-/// Keys and values of one layer, float32, stored head by head. Heads may hold different numbers of tokens, as after an adaptive eviction,
-/// and only those are stored.
+/// Keys and values of one layer, float32 or bfloat16, stored head by head. Heads may hold different numbers of tokens, as after an adaptive
+/// eviction, and only those are stored.
 /// </summary>
 public sealed unsafe class KeyValueBlock : IDisposable
 {
     private readonly long[] _offsets;
-    private readonly NativeArray<float> _keys;
-    private readonly NativeArray<float> _values;
+    private readonly NativeArray<byte> _keys;
+    private readonly NativeArray<byte> _values;
     private readonly Dictionary<object, IDisposable> _derived = [];
 
     /// <summary>Room for <paramref name="capacities"/>[h] tokens in KV head h; the lengths start at the capacities.</summary>
-    public KeyValueBlock(ReadOnlySpan<int> capacities, int dimension)
+    /// <param name="capacities">Tokens by KV head.</param>
+    /// <param name="dimension">Elements of one key.</param>
+    /// <param name="type">F32 or BF16.</param>
+    public KeyValueBlock(ReadOnlySpan<int> capacities, int dimension, DataType type = DataType.F32)
     {
+        if (type is not (DataType.F32 or DataType.BF16))
+        {
+            throw new ArgumentException($"Keys and values are stored as F32 or BF16, not {type}.", nameof(type));
+        }
+
         Dimension = dimension;
+        DataType = type;
+        RowBytes = dimension * type.SizeInBytes();
         Capacities = capacities.ToArray();
         Lengths = capacities.ToArray();
         _offsets = new long[capacities.Length + 1];
         for (int h = 0; h < capacities.Length; h++)
         {
-            _offsets[h + 1] = _offsets[h] + ((long)capacities[h] * dimension);
+            _offsets[h + 1] = _offsets[h] + ((long)capacities[h] * RowBytes);
         }
 
-        _keys = new NativeArray<float>(_offsets[^1]);
-        _values = new NativeArray<float>(_offsets[^1]);
+        _keys = new NativeArray<byte>(_offsets[^1]);
+        _values = new NativeArray<byte>(_offsets[^1]);
     }
 
     /// <summary>Room for the same number of tokens in each of <paramref name="heads"/> KV heads.</summary>
-    public KeyValueBlock(int heads, int capacity, int dimension)
-        : this(Enumerable.Repeat(capacity, heads).ToArray(), dimension)
+    /// <param name="heads">KV heads.</param>
+    /// <param name="capacity">Tokens of each.</param>
+    /// <param name="dimension">Elements of one key.</param>
+    /// <param name="type">F32 or BF16.</param>
+    public KeyValueBlock(int heads, int capacity, int dimension, DataType type = DataType.F32)
+        : this(Enumerable.Repeat(capacity, heads).ToArray(), dimension, type)
     {
     }
 
@@ -40,6 +54,12 @@ public sealed unsafe class KeyValueBlock : IDisposable
 
     /// <summary>Elements of one key.</summary>
     public int Dimension { get; }
+
+    /// <summary>Type of the elements: F32 or BF16.</summary>
+    public DataType DataType { get; }
+
+    /// <summary>Bytes of one key.</summary>
+    public int RowBytes { get; }
 
     /// <summary>Tokens that each head has room for.</summary>
     public int[] Capacities { get; }
@@ -50,17 +70,66 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <summary>Bytes of memory held.</summary>
     public long SizeInBytes => _keys.SizeInBytes + _values.SizeInBytes;
 
-    /// <summary>The keys as [heads, capacity, dimension]; only where all heads have the same capacity.</summary>
+    /// <summary>The keys as [heads, capacity, dimension]; only of float32, and where all heads have the same capacity.</summary>
     public HeadTensor Keys => View(_keys);
 
-    /// <summary>The values as [heads, capacity, dimension]; only where all heads have the same capacity.</summary>
+    /// <summary>The values as [heads, capacity, dimension]; only of float32, and where all heads have the same capacity.</summary>
     public HeadTensor Values => View(_values);
 
-    /// <summary>The key of a token.</summary>
-    public float* Key(int head, int row) => _keys.Pointer + _offsets[head] + ((long)row * Dimension);
+    /// <summary>The key of a token, <see cref="RowBytes"/> bytes; the keys of a head follow each other.</summary>
+    public byte* Key(int head, int row) => _keys.Pointer + _offsets[head] + ((long)row * RowBytes);
 
-    /// <summary>The value of a token.</summary>
-    public float* Value(int head, int row) => _values.Pointer + _offsets[head] + ((long)row * Dimension);
+    /// <summary>The value of a token, <see cref="RowBytes"/> bytes; the values of a head follow each other.</summary>
+    public byte* Value(int head, int row) => _values.Pointer + _offsets[head] + ((long)row * RowBytes);
+
+    /// <summary>Stores tokens of one head, rounded to the block's type.</summary>
+    /// <param name="head">KV head.</param>
+    /// <param name="row">First of the tokens.</param>
+    /// <param name="keys">[rows, dimension].</param>
+    /// <param name="values">[rows, dimension].</param>
+    /// <param name="rows">Number of tokens.</param>
+    public void Write(int head, int row, float* keys, float* values, int rows = 1)
+    {
+        Store(keys, Key(head, row), (long)rows * Dimension);
+        Store(values, Value(head, row), (long)rows * Dimension);
+    }
+
+    /// <summary>Widens keys of one head to float32.</summary>
+    /// <param name="head">KV head.</param>
+    /// <param name="row">First of the tokens.</param>
+    /// <param name="rows">Number of tokens.</param>
+    /// <param name="target">[rows, dimension], written.</param>
+    public void ReadKeys(int head, int row, int rows, float* target) => Load(Key(head, row), target, (long)rows * Dimension);
+
+    /// <summary>Widens values of one head to float32.</summary>
+    /// <param name="head">KV head.</param>
+    /// <param name="row">First of the tokens.</param>
+    /// <param name="rows">Number of tokens.</param>
+    /// <param name="target">[rows, dimension], written.</param>
+    public void ReadValues(int head, int row, int rows, float* target) => Load(Value(head, row), target, (long)rows * Dimension);
+
+    /// <summary>A block of its own with some of the tokens of a float32 block, rounded to a type. Cost: one pass over what is kept.</summary>
+    /// <param name="type">F32 or BF16.</param>
+    /// <param name="tokens">Ascending token indices by KV head; null for all.</param>
+    public KeyValueBlock Copy(DataType type, int[][]? tokens = null)
+    {
+        // A task reads and writes some hundred KB.
+        const int TaskTokens = 256;
+        var copy = new KeyValueBlock(tokens is null ? Lengths : Array.ConvertAll(tokens, t => t.Length), Dimension, type);
+        int tasks = (copy.Lengths.Append(0).Max() + TaskTokens - 1) / TaskTokens;
+        WorkerPool.For(tasks * Heads, task =>
+        {
+            int head = task / tasks;
+            int first = task % tasks * TaskTokens;
+            int end = Math.Min(copy.Lengths[head], first + TaskTokens);
+            for (int i = first; i < end; i++)
+            {
+                int token = tokens is null ? i : tokens[head][i];
+                copy.Write(head, i, (float*)Key(head, token), (float*)Value(head, token));
+            }
+        });
+        return copy;
+    }
 
     /// <summary>What is computed from the keys and values once they are complete, such as an index; created at the first call and freed with the block.</summary>
     /// <param name="name">Names it, equal for equal things.</param>
@@ -93,101 +162,32 @@ public sealed unsafe class KeyValueBlock : IDisposable
         _values.Dispose();
     }
 
-    private HeadTensor View(NativeArray<float> data)
+    private void Store(float* source, byte* target, long count)
     {
-        if (Capacities.Length > 0 && Array.TrueForAll(Capacities, c => c == Capacities[0]))
+        if (DataType == DataType.BF16)
         {
-            return HeadTensor.HeadMajor(data.Pointer, Heads, Capacities[0], Dimension);
+            BFloat16.Round(source, (ushort*)target, count);
         }
-
-        throw new InvalidOperationException("The heads of this block hold different numbers of tokens.");
-    }
-}
-
-/// <summary>
-/// What one decode configuration sees of one layer: the prompt's tokens (shared between configurations, or its own after an eviction) and
-/// the tokens generated since, which are always its own. Token i of a head is prompt token i, or generated token i - prompt length.
-/// </summary>
-public sealed unsafe class LayerCache : IDisposable
-{
-    private readonly bool _ownsPrompt;
-    private KeyValueBlock _generated;
-
-    /// <summary>Starts with a prompt and nothing generated.</summary>
-    /// <param name="prompt">The prompt's keys and values.</param>
-    /// <param name="ownsPrompt">Whether <see cref="Dispose"/> frees them.</param>
-    public LayerCache(KeyValueBlock prompt, bool ownsPrompt)
-    {
-        Prompt = prompt;
-        _ownsPrompt = ownsPrompt;
-        _generated = new KeyValueBlock(prompt.Heads, 64, prompt.Dimension);
-        Array.Clear(_generated.Lengths);
-    }
-
-    /// <summary>The prompt's keys and values.</summary>
-    public KeyValueBlock Prompt { get; }
-
-    /// <summary>The keys and values generated since.</summary>
-    public KeyValueBlock Generated => _generated;
-
-    /// <summary>Number of generated tokens.</summary>
-    public int GeneratedLength { get; private set; }
-
-    /// <summary>Tokens that a KV head holds.</summary>
-    public int Length(int head) => Prompt.Lengths[head] + GeneratedLength;
-
-    /// <summary>The key of token <paramref name="index"/> of a KV head.</summary>
-    public float* Key(int head, int index) =>
-        index < Prompt.Lengths[head] ? Prompt.Key(head, index) : _generated.Key(head, index - Prompt.Lengths[head]);
-
-    /// <summary>The value of token <paramref name="index"/> of a KV head.</summary>
-    public float* Value(int head, int index) =>
-        index < Prompt.Lengths[head] ? Prompt.Value(head, index) : _generated.Value(head, index - Prompt.Lengths[head]);
-
-    /// <summary>Appends one token: keys and values [heads, dimension].</summary>
-    public void Append(float* keys, float* values)
-    {
-        int dimension = Prompt.Dimension;
-        if (Prompt.Heads > 0 && GeneratedLength == _generated.Capacities[0])
+        else
         {
-            var larger = new KeyValueBlock(Prompt.Heads, _generated.Capacities[0] * 2, dimension);
-            for (int h = 0; h < Prompt.Heads; h++)
-            {
-                long bytes = (long)GeneratedLength * dimension * sizeof(float);
-                Buffer.MemoryCopy(_generated.Key(h, 0), larger.Key(h, 0), bytes, bytes);
-                Buffer.MemoryCopy(_generated.Value(h, 0), larger.Value(h, 0), bytes, bytes);
-            }
-
-            _generated.Dispose();
-            _generated = larger;
-        }
-
-        for (int h = 0; h < Prompt.Heads; h++)
-        {
-            long bytes = dimension * sizeof(float);
-            Buffer.MemoryCopy(keys + ((long)h * dimension), _generated.Key(h, GeneratedLength), bytes, bytes);
-            Buffer.MemoryCopy(values + ((long)h * dimension), _generated.Value(h, GeneratedLength), bytes, bytes);
-            _generated.Lengths[h] = GeneratedLength + 1;
-        }
-
-        GeneratedLength++;
-    }
-
-    /// <summary>Forgets all generated tokens but the first <paramref name="length"/>.</summary>
-    public void Truncate(int length)
-    {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(length, GeneratedLength);
-        GeneratedLength = length;
-        Array.Fill(_generated.Lengths, length);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        _generated.Dispose();
-        if (_ownsPrompt)
-        {
-            Prompt.Dispose();
+            Buffer.MemoryCopy(source, target, count * sizeof(float), count * sizeof(float));
         }
     }
+
+    private void Load(byte* source, float* target, long count)
+    {
+        if (DataType == DataType.BF16)
+        {
+            BFloat16.Widen((ushort*)source, target, count);
+        }
+        else
+        {
+            Buffer.MemoryCopy(source, target, count * sizeof(float), count * sizeof(float));
+        }
+    }
+
+    private HeadTensor View(NativeArray<byte> data) =>
+        DataType != DataType.F32 ? throw new InvalidOperationException($"Keys and values of {DataType} are no float32 tensor.")
+        : Capacities.Length > 0 && Array.TrueForAll(Capacities, c => c == Capacities[0]) ? HeadTensor.HeadMajor((float*)data.Pointer, Heads, Capacities[0], Dimension)
+        : throw new InvalidOperationException("The heads of this block hold different numbers of tokens.");
 }

@@ -65,15 +65,14 @@ internal sealed unsafe class LayerData : IDisposable
     }
 
     /// <summary>The prompt as a decode cache holds it.</summary>
-    public LayerCache CreateCache()
+    public LayerCache CreateCache(DataType type = DataType.F32)
     {
-        var block = new KeyValueBlock(Layer.Keys.Heads, Layer.Length, Layer.Keys.Dimension);
+        var block = new KeyValueBlock(Layer.Keys.Heads, Layer.Length, Layer.Keys.Dimension, type);
         for (int head = 0; head < Layer.Keys.Heads; head++)
         {
             for (int row = 0; row < Layer.Length; row++)
             {
-                Layer.Keys.RowSpan(head, row).CopyTo(new Span<float>(block.Key(head, row), Layer.Keys.Dimension));
-                Layer.Values.RowSpan(head, row).CopyTo(new Span<float>(block.Value(head, row), Layer.Keys.Dimension));
+                block.Write(head, row, Layer.Keys.Row(head, row), Layer.Values.Row(head, row));
             }
         }
 

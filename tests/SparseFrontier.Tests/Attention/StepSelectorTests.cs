@@ -196,7 +196,7 @@ public unsafe class StepSelectorTests
                     double largest = double.NegativeInfinity;
                     for (int token = page * 8; token < (page + 1) * 8; token++)
                     {
-                        largest = Math.Max(largest, query * cache.Key(kvHead, token)[d]);
+                        largest = Math.Max(largest, query * cache.ReadKey(kvHead, token)[d]);
                     }
 
                     scores[page] += largest;
@@ -218,7 +218,7 @@ public unsafe class StepSelectorTests
             {
                 for (int d = 0; d < Dimension; d++)
                 {
-                    weights[token] += 0.25 * queries[(head * Dimension) + d] * cache.Key(kvHead, token)[d];
+                    weights[token] += 0.25 * queries[(head * Dimension) + d] * cache.ReadKey(kvHead, token)[d];
                 }
 
                 weights[token] = Math.Exp(weights[token]);

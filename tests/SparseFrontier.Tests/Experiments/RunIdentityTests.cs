@@ -103,7 +103,7 @@ public class RunIdentityTests
         PlannedRun run = PlannedRun.Create(s_base, new HashEngineFactory());
         string[] ids =
         [
-            .. new ModelIdentity[] { new("a", "b", "c"), new("x", "b", "c"), new("a", "x", "c"), new("a", "b", "x"), new("a", "b", null) }
+            .. new ModelIdentity[] { new("a", "b", "c"), new("x", "b", "c"), new("a", "x", "c"), new("a", "b", "x"), new("a", "b", null), new("a", "b", "c", "BF16") }
                 .Select(m => RunIdentity.Hash(RunIdentity.Create(run, m, null))),
         ];
         Assert.Equal(ids.Length, ids.Distinct().Count());

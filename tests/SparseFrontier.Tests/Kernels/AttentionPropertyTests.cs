@@ -128,8 +128,7 @@ public unsafe class AttentionPropertyTests
 
             for (int h = 0; h < KvHeads; h++)
             {
-                new ReadOnlySpan<float>(keys + (h * Dimension), Dimension).CopyTo(new Span<float>(cache.Key(h, t), Dimension));
-                new ReadOnlySpan<float>(values + (h * Dimension), Dimension).CopyTo(new Span<float>(cache.Value(h, t), Dimension));
+                cache.Prompt.Write(h, t, keys + (h * Dimension), values + (h * Dimension));
             }
         }
 

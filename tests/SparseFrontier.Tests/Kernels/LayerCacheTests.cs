@@ -14,14 +14,14 @@ public unsafe class LayerCacheTests
         Assert.Equal(205, cache.Length(1));
         for (int t = 0; t < 200; t++)
         {
-            Assert.Equal(t, cache.Key(0, 3 + t)[0]);
-            Assert.Equal(1000 + t, cache.Key(1, 5 + t)[1]);
-            Assert.Equal(-t, cache.Value(0, 3 + t)[0]);
-            Assert.Equal(-1000 - t, cache.Value(1, 5 + t)[1]);
+            Assert.Equal(t, cache.ReadKey(0, 3 + t)[0]);
+            Assert.Equal(1000 + t, cache.ReadKey(1, 5 + t)[1]);
+            Assert.Equal(-t, cache.ReadValue(0, 3 + t)[0]);
+            Assert.Equal(-1000 - t, cache.ReadValue(1, 5 + t)[1]);
         }
 
-        Assert.Equal(-1, cache.Key(0, 2)[0]);
-        Assert.Equal(-1, cache.Key(1, 4)[0]);
+        Assert.Equal(-1, cache.ReadKey(0, 2)[0]);
+        Assert.Equal(-1, cache.ReadKey(1, 4)[0]);
     }
 
     [Fact]
@@ -33,8 +33,8 @@ public unsafe class LayerCacheTests
         Assert.Equal(5, cache.Length(1));
         Append(cache, 1);
         Assert.Equal(6, cache.Length(1));
-        Assert.Equal(3, cache.Key(0, 4)[0]);
-        Assert.Equal(0, cache.Key(0, 5)[0]);
+        Assert.Equal(3, cache.ReadKey(0, 4)[0]);
+        Assert.Equal(0, cache.ReadKey(0, 5)[0]);
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Truncate(6));
     }
 

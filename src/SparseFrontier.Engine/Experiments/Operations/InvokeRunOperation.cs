@@ -93,6 +93,7 @@ public sealed class InvokeRunOperation
             ModuleVersion = ModuleInformation.Version,
             CreatedAt = DateTimeOffset.UtcNow,
             YarnFactor = plan.YarnFactor,
+            CacheType = model.CacheType,
             Specification = plan.Specification,
             Identity = identity,
         });

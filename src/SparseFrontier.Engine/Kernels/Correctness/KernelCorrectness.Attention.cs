@@ -65,43 +65,54 @@ public static unsafe partial class KernelCorrectness
 
     private static IEnumerable<KernelCorrectnessCase> Decode()
     {
-        foreach (int dimension in s_dimensions)
+        foreach (DataType type in s_cacheTypes)
         {
-            foreach ((int queryHeads, int kvHeads) in s_headGroups)
+            foreach (int dimension in s_dimensions)
             {
-                yield return DecodeCase(queryHeads, kvHeads, 70, 5, dimension, "all");
-                yield return DecodeCase(queryHeads, kvHeads, 70, 5, dimension, "by query head");
+                foreach ((int queryHeads, int kvHeads) in s_headGroups)
+                {
+                    yield return DecodeCase(queryHeads, kvHeads, 70, 5, dimension, "all", type);
+                    yield return DecodeCase(queryHeads, kvHeads, 70, 5, dimension, "by query head", type);
+                }
             }
-        }
 
-        foreach ((int prompt, int generated) in ((int, int)[])[(1, 0), (0, 1), (3, 1), (15, 2), (511, 0), (511, 1), (511, 2), (1024, 0), (1023, 90), (2500, 3)])
-        {
-            yield return DecodeCase(4, 2, prompt, generated, 64, "all");
-            yield return DecodeCase(4, 2, prompt, generated, 20, "by KV head");
-            yield return DecodeCase(4, 2, prompt, generated, 64, "by query head");
+            foreach ((int prompt, int generated) in ((int, int)[])[(1, 0), (0, 1), (3, 1), (15, 2), (32, 0), (33, 0), (511, 0), (511, 1), (511, 2), (1024, 0), (1023, 90), (2500, 3)])
+            {
+                yield return DecodeCase(4, 2, prompt, generated, 64, "all", type);
+                yield return DecodeCase(4, 2, prompt, generated, 20, "by KV head", type);
+                yield return DecodeCase(8, 2, prompt, generated, 64, "by KV head", type);
+                yield return DecodeCase(4, 2, prompt, generated, 64, "by query head", type);
+            }
+
+            yield return DecodeCase(4, 1, 700, 1, 64, "all", type, deviation: 40);
         }
     }
 
-    private static KernelCorrectnessCase DecodeCase(int queryHeads, int kvHeads, int prompt, int generated, int dimension, string selected) => new(
+    private static KernelCorrectnessCase DecodeCase(
+        int queryHeads, int kvHeads, int prompt, int generated, int dimension, string selected, DataType type, float deviation = 1) => new(
         "DecodeAttention",
-        $"{queryHeads}:{kvHeads} heads, {prompt} + {generated} tokens, dimension {dimension}, {selected}",
-        DataType.F32,
-        1e-5,
+        FormattableString.Invariant(
+            $"{queryHeads}:{kvHeads} heads, {prompt} + {generated} tokens, dimension {dimension}, {selected}{(deviation > 1 ? ", large scores" : "")}"),
+        type,
+        deviation > 1 ? 1e-4 : 1e-5,
         (kernels, random) =>
         {
-            using var queries = GuardedArray.Normal(random, (long)queryHeads * dimension);
+            using var queries = GuardedArray.Normal(random, (long)queryHeads * dimension, deviation);
             using var output = GuardedArray.Poisoned((long)queryHeads * dimension);
 
             // Heads hold different numbers of tokens, as after an adaptive eviction.
-            var block = new KeyValueBlock([.. Enumerable.Range(0, kvHeads).Select(h => prompt + (3 * h))], dimension);
+            var block = new KeyValueBlock([.. Enumerable.Range(0, kvHeads).Select(h => prompt + (3 * h))], dimension, type);
             using var cache = new LayerCache(block, ownsPrompt: true);
+            using var token = GuardedArray.Normal(random, 2L * kvHeads * dimension);
             for (int h = 0; h < kvHeads; h++)
             {
-                Fill(random, block.Key(h, 0), (long)block.Lengths[h] * dimension);
-                Fill(random, block.Value(h, 0), (long)block.Lengths[h] * dimension);
+                for (int t = 0; t < block.Lengths[h]; t++)
+                {
+                    Fill(random, token.Pointer, 2L * dimension);
+                    block.Write(h, t, token.Pointer, token.Pointer + dimension);
+                }
             }
 
-            using var token = GuardedArray.Normal(random, 2L * kvHeads * dimension);
             for (int t = 0; t < generated; t++)
             {
                 Fill(random, token.Pointer, 2L * kvHeads * dimension);

@@ -19,8 +19,12 @@ public static unsafe partial class KernelCorrectness
             {
                 yield return SumBlocksCase(rows, dimension);
                 yield return MatMulTransposedCase(rows, dimension);
-                yield return ExtendBoundsCase(rows, dimension);
-                yield return PageScoresCase(rows, dimension);
+                foreach (DataType type in s_cacheTypes)
+                {
+                    yield return ExtendBoundsCase(rows, dimension, type);
+                    yield return PageScoresCase(rows, 1, dimension, type);
+                    yield return PageScoresCase(rows, 3, dimension, type);
+                }
             }
         }
     }
@@ -70,34 +74,81 @@ public static unsafe partial class KernelCorrectness
             return output.Read();
         });
 
-    private static KernelCorrectnessCase ExtendBoundsCase(int rows, int dimension) => new(
+    private static KernelCorrectnessCase ExtendBoundsCase(int rows, int dimension, DataType type) => new(
         "ExtendBounds",
         $"[{rows}, {dimension}]",
-        DataType.F32,
+        type,
         0,
         (kernels, random) =>
         {
-            using var keys = GuardedArray.Normal(random, (long)rows * dimension);
-            using var minima = GuardedArray.Poisoned(dimension);
-            using var maxima = GuardedArray.Poisoned(dimension);
-            minima.Span.Fill(rows == 1 ? 0.5f : float.PositiveInfinity);
-            maxima.Span.Fill(rows == 1 ? -0.5f : float.NegativeInfinity);
-            kernels.ExtendBounds(keys.Pointer, rows, dimension, minima.Pointer, maxima.Pointer);
-            return [.. minima.Read(), .. maxima.Read()];
+            float[] initial = new float[2 * dimension];
+            Array.Fill(initial, rows == 1 ? 0.5f : float.PositiveInfinity, 0, dimension);
+            Array.Fill(initial, rows == 1 ? -0.5f : float.NegativeInfinity, dimension, dimension);
+            using GuardedArray keys = Stored(Normal(random, (long)rows * dimension), type);
+            using GuardedArray bounds = Stored(initial, type);
+            kernels.ExtendBounds((byte*)keys.Pointer, type, rows, dimension, (byte*)bounds.Pointer);
+            return ReadStored(bounds, initial.Length, type);
         });
 
-    private static KernelCorrectnessCase PageScoresCase(int pages, int dimension) => new(
+    private static KernelCorrectnessCase PageScoresCase(int pages, int heads, int dimension, DataType type) => new(
         "PageScores",
-        $"[{pages} pages, {dimension}]",
-        DataType.F32,
+        $"[{pages} pages, {heads} heads, {dimension}]",
+        type,
         1e-5,
         (kernels, random) =>
         {
-            using var query = GuardedArray.Normal(random, dimension);
-            using var minima = GuardedArray.Normal(random, (long)pages * dimension);
-            using var maxima = GuardedArray.Normal(random, (long)pages * dimension);
+            using var queries = GuardedArray.Normal(random, (long)heads * dimension);
             using var scores = GuardedArray.Poisoned(pages);
-            kernels.PageScores(query.Pointer, minima.Pointer, maxima.Pointer, pages, dimension, scores.Pointer);
+            float[] values = Normal(random, 2L * pages * dimension);
+            for (int i = 0; i < values.Length; i++)
+            {
+                int other = i + dimension;
+                if (i / dimension % 2 == 0 && values[i] > values[other])
+                {
+                    (values[i], values[other]) = (values[other], values[i]);
+                }
+            }
+
+            using GuardedArray bounds = Stored(values, type);
+            kernels.PageScores(queries.Pointer, heads, (byte*)bounds.Pointer, type, pages, dimension, scores.Pointer);
             return scores.Read();
         });
+
+    private static float[] Normal(RandomSource random, long length)
+    {
+        using var values = GuardedArray.Normal(random, length);
+        return values.Read();
+    }
+
+    // Values in a type of their own; two bfloat16 values lie in the place of one float32.
+    private static GuardedArray Stored(float[] values, DataType type)
+    {
+        var array = GuardedArray.Poisoned(((values.Length * (long)type.SizeInBytes()) + 3) / 4);
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (type == DataType.BF16)
+            {
+                ((ushort*)array.Pointer)[i] = BFloat16.Round(values[i]);
+            }
+            else
+            {
+                array.Pointer[i] = values[i];
+            }
+        }
+
+        return array;
+    }
+
+    private static float[] ReadStored(GuardedArray array, int count, DataType type)
+    {
+        float[] stored = array.Read();
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++)
+        {
+            uint bits = BitConverter.SingleToUInt32Bits(stored[type == DataType.BF16 ? i / 2 : i]);
+            values[i] = type == DataType.F32 ? stored[i] : BFloat16.Widen((ushort)(bits >> (i % 2 * 16)));
+        }
+
+        return values;
+    }
 }

@@ -12,6 +12,7 @@ public static unsafe partial class KernelCorrectness
     private static readonly int[] s_dimensions = [8, 20, 32, 64, 80, 96, 128, 256];
     private static readonly (int Query, int Kv)[] s_headGroups = [(2, 2), (4, 1), (7, 1), (14, 2)];
     private static readonly DataType[] s_weightTypes = [DataType.F32, DataType.F16, DataType.BF16];
+    private static readonly DataType[] s_cacheTypes = [DataType.F32, DataType.BF16];
     private static readonly ReferenceKernels s_reference = new();
     private static readonly Lazy<KernelCorrectnessCase[]> s_cases = new(() => [.. Linear(), .. Elementwise(), .. Prefill(), .. Decode(), .. Scoring()]);
 

@@ -115,12 +115,30 @@ internal sealed unsafe class CpuKernels<TSimd, TVector> : KernelSet
         MatVecKernel<TSimd, TVector>.Multiply<SingleElement>(left, leftStride, rows, right, rightStride, 0, columns, depth, output, columns);
 
     /// <inheritdoc/>
-    public override void ExtendBounds(float* keys, int rows, int dimension, float* minima, float* maxima) =>
-        PageKernels<TSimd, TVector>.ExtendBounds(keys, rows, dimension, minima, maxima);
+    public override void ExtendBounds(byte* keys, DataType type, int rows, int dimension, byte* bounds)
+    {
+        if (type == DataType.BF16)
+        {
+            PageKernels<TSimd, TVector, BFloat16CacheElement>.ExtendBounds(keys, rows, dimension, bounds);
+        }
+        else
+        {
+            PageKernels<TSimd, TVector, SingleCacheElement>.ExtendBounds(keys, rows, dimension, bounds);
+        }
+    }
 
     /// <inheritdoc/>
-    public override void PageScores(float* query, float* minima, float* maxima, int pages, int dimension, float* scores) =>
-        PageKernels<TSimd, TVector>.Score(query, minima, maxima, pages, dimension, scores);
+    public override void PageScores(float* queries, int heads, byte* bounds, DataType type, int pages, int dimension, float* scores)
+    {
+        if (type == DataType.BF16)
+        {
+            PageKernels<TSimd, TVector, BFloat16CacheElement>.Score(queries, heads, bounds, pages, dimension, scores);
+        }
+        else
+        {
+            PageKernels<TSimd, TVector, SingleCacheElement>.Score(queries, heads, bounds, pages, dimension, scores);
+        }
+    }
 
     /// <inheritdoc/>
     public override long CountExecutedPairs(AttentionPlan plan, int slidingWindow) =>

@@ -6,30 +6,57 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels.Cpu;
 
 /// <summary>
-/// Softmax attention of one query per head over cached tokens. Cost: reads every attended key and value once for all query heads that share
-/// a KV head and a list of tokens.
+/// Softmax attention of one query per head over cached tokens: output_h = Σ_t w_ht v_t / Σ_t w_ht, w_ht = 2^(s_ht - max_t s_ht),
+/// s_ht = scale · log2(e) · q_h · k_t. Cost: reads every attended key and value once for all query heads that share a KV head and a list of
+/// tokens; 2 · dimension multiply-adds a token and query head.
 /// </summary>
 /// <remarks>
-/// The tokens of a list are split into runs of 512, in the order of the list; each run gives a maximum, a sum and a weighted sum of values by
-/// query head, and these are combined in ascending order. Splits do not depend on threads or on where the cache's segments meet.
+/// The tokens of a list are split into runs of 512, in the order of the list. A run goes block by block of 32 tokens: scores, weights with
+/// the maximum so far, weighted sum of values, so that a block's values are asked for while its keys are multiplied, and the next block's keys
+/// while the values are. The runs' maxima, sums and weighted sums are combined in ascending order. Neither runs nor blocks depend on threads
+/// or on where the cache's segments meet. Queries and sums lie in the cache type's own order; see <see cref="ICacheElement"/>.
 /// </remarks>
 internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
     private const int SplitTokens = 512;
+    private const int BlockTokens = 32;
+    private const int Ahead = 3;
+    private const int GroupTokens = 8;
+
+    // A partial result: by query head the weighted sum of values, then the maximum and the sum of weights, in a cache line of their own.
+    private const int StateFloats = 16;
 
     // Multiply-adds below which handing tasks out costs more than it saves.
     private const long ParallelWork = 1 << 17;
 
+    private static int Step => 2 * TSimd.Width;
+
     public static void Run(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, float* output)
+    {
+        // Rows that do not fill whole vectors are copied, widened and filled up with zeros.
+        bool copy = cache.Prompt.Dimension % Step != 0;
+        if (copy || cache.Prompt.DataType == DataType.F32)
+        {
+            Run<SingleCacheElement>(queries, queryHeads, cache, selection, scale, copy, output);
+        }
+        else
+        {
+            Run<BFloat16CacheElement>(queries, queryHeads, cache, selection, scale, copy, output);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Run<TElement>(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, bool copy, float* output)
+        where TElement : struct, ICacheElement
     {
         int dimension = cache.Prompt.Dimension;
         int kvHeads = cache.Prompt.Heads;
         int groups = Math.Max(kvHeads, selection?.Lists.Length ?? 1);
         int groupHeads = queryHeads / groups;
-        int padded = (dimension + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
-        int partialSize = padded + 2;
+        int padded = (dimension + Step - 1) / Step * Step;
+        int partialSize = padded + StateFloats;
         int[] firstTask = new int[groups + 1];
         long tokens = 0;
         for (int g = 0; g < groups; g++)
@@ -39,7 +66,9 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             tokens += count;
         }
 
-        float* partials = ThreadScratch.RentShared((long)firstTask[groups] * groupHeads * partialSize);
+        float* ordered = ThreadScratch.RentShared(((long)queryHeads * padded) + ((long)firstTask[groups] * groupHeads * partialSize));
+        float* partials = ordered + ((long)queryHeads * padded);
+        OrderQueries<TElement>(queries, queryHeads, dimension, padded, scale * 1.44269504f, ordered);
         if (tokens * groupHeads * dimension * 2 < ParallelWork)
         {
             for (int task = 0; task < firstTask[groups]; task++)
@@ -52,13 +81,11 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             WorkerPool.For(firstTask[groups], RunTask);
         }
 
-        for (int g = 0; g < groups; g++)
+        for (int h = 0; h < queryHeads; h++)
         {
-            for (int h = 0; h < groupHeads; h++)
-            {
-                float* first = partials + ((((long)firstTask[g] * groupHeads) + h) * partialSize);
-                Combine(first, firstTask[g + 1] - firstTask[g], (long)groupHeads * partialSize, padded, dimension, output + ((((long)g * groupHeads) + h) * dimension));
-            }
+            int g = h / groupHeads;
+            float* first = partials + ((((long)firstTask[g] * groupHeads) + (h % groupHeads)) * partialSize);
+            Combine<TElement>(first, firstTask[g + 1] - firstTask[g], (long)groupHeads * partialSize, padded, dimension, output + ((long)h * dimension));
         }
 
         int CountTokens(int group)
@@ -77,6 +104,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             return count;
         }
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         void RunTask(int task)
         {
             int group = 0;
@@ -89,183 +117,522 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             ReadOnlySpan<KeyRange> ranges = selection is null
                 ? [new KeyRange(0, cache.Length(kvHead))]
                 : selection.ForQueryHead(group * groupHeads, queryHeads);
-            AttendSplit(
-                queries + ((long)group * groupHeads * dimension),
+            AttendSplit<TElement>(
+                ordered + ((long)group * groupHeads * padded),
                 groupHeads,
-                cache,
-                kvHead,
-                ranges,
-                (task - firstTask[group]) * SplitTokens,
-                scale,
+                new TokenList(cache, kvHead, ranges, (task - firstTask[group]) * SplitTokens),
+                copy,
                 padded,
                 partials + ((long)task * groupHeads * partialSize));
         }
     }
 
-    // partial: by query head the weighted sum of values [padded], the maximum and the sum of weights.
-    private static void AttendSplit(
-        float* queries, int heads, LayerCache cache, int kvHead, ReadOnlySpan<KeyRange> ranges, int skip, float scale, int padded, float* partial)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void OrderQueries<TElement>(float* queries, int heads, int dimension, int padded, float scale, float* ordered)
+        where TElement : struct, ICacheElement
     {
-        int dimension = cache.Prompt.Dimension;
-        const int AddressFloats = SplitTokens * sizeof(ulong) / sizeof(float);
-        float* scores = ThreadScratch.Rent(
-            ((long)heads * SplitTokens) + (padded == dimension ? 0 : (long)SplitTokens * padded) + (2 * AddressFloats) + ((long)heads * (padded + 1)));
-        float** keys = (float**)(scores + ((long)heads * SplitTokens));
-        float** values = keys + SplitTokens;
-        float* sums = (float*)(values + SplitTokens);
-        float* ones = sums + ((long)heads * padded);
-        float* copies = ones + heads;
-        int count = ListTokens(cache, kvHead, ranges, skip, keys, values);
-        if (padded != dimension)
+        for (int h = 0; h < heads; h++)
         {
-            for (int t = 0; t < count; t++)
+            float* target = ordered + ((long)h * padded);
+            TElement.Order(queries + ((long)h * dimension), target, dimension, TSimd.Width);
+            for (int d = 0; d < padded; d++)
             {
-                float* copy = copies + ((long)t * padded);
-                new ReadOnlySpan<float>(values[t], dimension).CopyTo(new Span<float>(copy, dimension));
-                new Span<float>(copy + dimension, padded - dimension).Clear();
-                values[t] = copy;
+                target[d] = d < dimension ? target[d] * scale : 0;
             }
-        }
-
-        new Span<float>(sums, heads * padded).Clear();
-        new Span<float>(ones, heads).Fill(1);
-        Score(queries, heads, keys, values, count, dimension, scale * 1.44269504f, scores);
-        for (int h = 0; h < heads; h++)
-        {
-            float* head = partial + ((long)h * (padded + 2));
-            Weigh(scores + ((long)h * SplitTokens), count, head + padded, head + padded + 1);
-        }
-
-        AttentionTiles<TSimd, TVector>.Accumulate(scores, 1, SplitTokens, heads, ones, values, count, padded, sums);
-        for (int h = 0; h < heads; h++)
-        {
-            new ReadOnlySpan<float>(sums + ((long)h * padded), padded).CopyTo(new Span<float>(partial + ((long)h * (padded + 2)), padded));
         }
     }
 
-    // Addresses of up to SplitTokens tokens of the list, after the first `skip`.
-    private static int ListTokens(LayerCache cache, int kvHead, ReadOnlySpan<KeyRange> ranges, int skip, float** keys, float** values)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AttendSplit<TElement>(float* queries, int heads, TokenList list, bool copy, int padded, float* partial)
+        where TElement : struct, ICacheElement
     {
-        int dimension = cache.Prompt.Dimension;
-        int prompt = cache.Prompt.Lengths[kvHead];
-        float* promptKeys = cache.Prompt.Key(kvHead, 0);
-        float* promptValues = cache.Prompt.Value(kvHead, 0);
-        float* generatedKeys = cache.Generated.Key(kvHead, 0);
-        float* generatedValues = cache.Generated.Value(kvHead, 0);
-        int count = 0;
-        foreach (KeyRange range in ranges)
+        int partialSize = padded + StateFloats;
+        float* scores = ThreadScratch.Rent((2 * heads * BlockTokens) + (copy ? 2L * Ahead * BlockTokens * padded : 0));
+        float* copies = scores + (2 * heads * BlockTokens);
+        byte** keys = stackalloc byte*[2 * Ahead * BlockTokens];
+        byte** values = keys + (Ahead * BlockTokens);
+        int* counts = stackalloc int[Ahead];
+        for (int h = 0; h < heads; h++)
         {
-            if (skip >= range.Length)
+            new Span<float>(partial + ((long)h * partialSize), partialSize).Clear();
+            partial[((long)h * partialSize) + padded] = AttentionTiles<TSimd, TVector>.Masked;
+        }
+
+        for (int i = 0; i < Ahead - 1; i++)
+        {
+            List(i, ref list);
+        }
+
+        int count = counts[0];
+        Score<TElement>(queries, heads, keys, count, keys, padded, scores);
+        Weigh(scores, heads, count, partial, padded);
+        for (int block = 0; count > 0; block++)
+        {
+            List(block + Ahead - 1, ref list);
+            byte** blockValues = values + (block % Ahead * BlockTokens);
+            int next = (block + 1) % Ahead;
+            int last = (block + 2) % Ahead;
+            float* weights = scores + (block % 2 * heads * BlockTokens);
+            float* nextScores = scores + ((block + 1) % 2 * heads * BlockTokens);
+            byte** nextKeys = keys + (next * BlockTokens);
+            byte** aheadKeys = counts[last] > 0 ? keys + (last * BlockTokens) : nextKeys;
+            byte** aheadValues = counts[next] > 0 ? values + (next * BlockTokens) : blockValues;
+            for (int t = 0; t < BlockTokens; t += GroupTokens)
             {
-                skip -= range.Length;
-                continue;
+                if (t < counts[next])
+                {
+                    Score<TElement>(queries, heads, nextKeys + t, Math.Min(GroupTokens, counts[next] - t), aheadKeys + t, padded, nextScores + t);
+                }
+
+                if (t < count)
+                {
+                    Accumulate<TElement>(weights + t, heads, blockValues + t, Math.Min(GroupTokens, count - t), aheadValues + t, padded, partial);
+                }
             }
 
-            int start = range.Start + skip;
-            int end = Math.Min(range.End, start + SplitTokens - count);
-            skip = 0;
-            for (int token = start; token < end; token++)
+            count = counts[next];
+            if (count > 0)
             {
-                bool generated = token >= prompt;
-                long offset = (long)(generated ? token - prompt : token) * dimension;
-                keys[count] = (generated ? generatedKeys : promptKeys) + offset;
-                values[count] = (generated ? generatedValues : promptValues) + offset;
-                count++;
-            }
-
-            if (count == SplitTokens)
-            {
-                break;
+                Weigh(nextScores, heads, count, partial, padded);
             }
         }
 
-        return count;
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        void List(int block, ref TokenList tokens)
+        {
+            block %= Ahead;
+            byte** blockKeys = keys + (block * BlockTokens);
+            byte** blockValues = values + (block * BlockTokens);
+            counts[block] = tokens.Next(blockKeys, blockValues);
+            if (copy && counts[block] > 0)
+            {
+                tokens.Copy(blockKeys, copies + (2L * block * BlockTokens * padded), padded);
+                tokens.Copy(blockValues, copies + (((2L * block) + 1) * BlockTokens * padded), padded);
+            }
+        }
     }
 
-    // Four keys at a time for all heads, so that a key comes from memory once; its value is asked for meanwhile.
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score(float* queries, int heads, float** keys, float** values, int count, int dimension, float scale, float* scores)
+    // scores[h, t] = q_h · k_t. Rows beyond the count repeat the last one, so that there are always four to multiply at a time.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Score<TElement>(float* queries, int heads, byte** keys, int count, byte** ahead, int padded, float* scores)
+        where TElement : struct, ICacheElement
     {
-        for (; count % 4 != 0; count++)
-        {
-            keys[count] = keys[count - 1];
-            values[count] = values[count - 1];
-        }
-
         for (int t = 0; t < count; t += 4)
         {
-            float* k0 = keys[t];
-            float* k1 = keys[t + 1];
-            float* k2 = keys[t + 2];
-            float* k3 = keys[t + 3];
-            if (Sse.IsSupported)
+            Prefetch4<TElement>(ahead + t, padded);
+            int h = 0;
+            for (; TSimd.HasManyRegisters && h + 4 <= heads; h += 4)
             {
-                for (int d = 0; d < dimension; d += 16)
-                {
-                    Sse.Prefetch1(values[t] + d);
-                    Sse.Prefetch1(values[t + 1] + d);
-                    Sse.Prefetch1(values[t + 2] + d);
-                    Sse.Prefetch1(values[t + 3] + d);
-                }
+                Score4x4<TElement>(queries + ((long)h * padded), keys + t, padded, scores + (h * BlockTokens) + t);
             }
 
-            for (int h = 0; h < heads; h++)
+            for (; h + 2 <= heads; h += 2)
             {
-                float* query = queries + ((long)h * dimension);
-                TVector s0 = TSimd.Broadcast(0);
-                TVector s1 = s0;
-                TVector s2 = s0;
-                TVector s3 = s0;
-                int d = 0;
-                for (; d + TSimd.Width <= dimension; d += TSimd.Width)
-                {
-                    TVector q = TSimd.Load(query + d);
-                    s0 = TSimd.MultiplyAdd(q, TSimd.Load(k0 + d), s0);
-                    s1 = TSimd.MultiplyAdd(q, TSimd.Load(k1 + d), s1);
-                    s2 = TSimd.MultiplyAdd(q, TSimd.Load(k2 + d), s2);
-                    s3 = TSimd.MultiplyAdd(q, TSimd.Load(k3 + d), s3);
-                }
+                Score2x4<TElement>(queries + ((long)h * padded), keys + t, padded, scores + (h * BlockTokens) + t);
+            }
 
-                Vector128<float> sums = TSimd.Sum(s0, s1, s2, s3);
-                for (; d < dimension; d++)
-                {
-                    sums += Vector128.Create(k0[d], k1[d], k2[d], k3[d]) * query[d];
-                }
-
-                (sums * scale).Store(scores + ((long)h * SplitTokens) + t);
+            for (; h < heads; h++)
+            {
+                Score1x4<TElement>(queries + ((long)h * padded), keys + t, padded, scores + (h * BlockTokens) + t);
             }
         }
     }
 
-    // Scores become weights 2^(score - maximum).
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Weigh(float* scores, int count, float* maximum, float* sum)
+    private static void Score4x4<TElement>(float* queries, byte** keys, int padded, float* scores)
+        where TElement : struct, ICacheElement
     {
-        // SplitTokens is a multiple of every vector width: there is room to fill up.
-        int lanes = (count + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
-        new Span<float>(scores + count, lanes - count).Fill(AttentionTiles<TSimd, TVector>.Masked);
-        TVector maxima = TSimd.Load(scores);
-        for (int t = TSimd.Width; t < lanes; t += TSimd.Width)
+        TVector zero = TSimd.Broadcast(0);
+        TVector s00 = zero;
+        TVector s01 = zero;
+        TVector s02 = zero;
+        TVector s03 = zero;
+        TVector s10 = zero;
+        TVector s11 = zero;
+        TVector s12 = zero;
+        TVector s13 = zero;
+        TVector s20 = zero;
+        TVector s21 = zero;
+        TVector s22 = zero;
+        TVector s23 = zero;
+        TVector s30 = zero;
+        TVector s31 = zero;
+        TVector s32 = zero;
+        TVector s33 = zero;
+        float* q1 = queries + padded;
+        float* q2 = q1 + padded;
+        float* q3 = q2 + padded;
+        for (int d = 0; d < padded; d += Step)
         {
-            maxima = TSimd.Max(maxima, TSimd.Load(scores + t));
+            long offset = (long)d * TElement.Size;
+            TVector k0 = TElement.LoadFirst<TSimd, TVector>(keys[0] + offset);
+            TVector k1 = TElement.LoadFirst<TSimd, TVector>(keys[1] + offset);
+            TVector k2 = TElement.LoadFirst<TSimd, TVector>(keys[2] + offset);
+            TVector k3 = TElement.LoadFirst<TSimd, TVector>(keys[3] + offset);
+            TVector q = TSimd.Load(queries + d);
+            s00 = TSimd.MultiplyAdd(q, k0, s00);
+            s01 = TSimd.MultiplyAdd(q, k1, s01);
+            s02 = TSimd.MultiplyAdd(q, k2, s02);
+            s03 = TSimd.MultiplyAdd(q, k3, s03);
+            q = TSimd.Load(q1 + d);
+            s10 = TSimd.MultiplyAdd(q, k0, s10);
+            s11 = TSimd.MultiplyAdd(q, k1, s11);
+            s12 = TSimd.MultiplyAdd(q, k2, s12);
+            s13 = TSimd.MultiplyAdd(q, k3, s13);
+            q = TSimd.Load(q2 + d);
+            s20 = TSimd.MultiplyAdd(q, k0, s20);
+            s21 = TSimd.MultiplyAdd(q, k1, s21);
+            s22 = TSimd.MultiplyAdd(q, k2, s22);
+            s23 = TSimd.MultiplyAdd(q, k3, s23);
+            q = TSimd.Load(q3 + d);
+            s30 = TSimd.MultiplyAdd(q, k0, s30);
+            s31 = TSimd.MultiplyAdd(q, k1, s31);
+            s32 = TSimd.MultiplyAdd(q, k2, s32);
+            s33 = TSimd.MultiplyAdd(q, k3, s33);
+            k0 = TElement.LoadSecond<TSimd, TVector>(keys[0] + offset);
+            k1 = TElement.LoadSecond<TSimd, TVector>(keys[1] + offset);
+            k2 = TElement.LoadSecond<TSimd, TVector>(keys[2] + offset);
+            k3 = TElement.LoadSecond<TSimd, TVector>(keys[3] + offset);
+            q = TSimd.Load(queries + d + TSimd.Width);
+            s00 = TSimd.MultiplyAdd(q, k0, s00);
+            s01 = TSimd.MultiplyAdd(q, k1, s01);
+            s02 = TSimd.MultiplyAdd(q, k2, s02);
+            s03 = TSimd.MultiplyAdd(q, k3, s03);
+            q = TSimd.Load(q1 + d + TSimd.Width);
+            s10 = TSimd.MultiplyAdd(q, k0, s10);
+            s11 = TSimd.MultiplyAdd(q, k1, s11);
+            s12 = TSimd.MultiplyAdd(q, k2, s12);
+            s13 = TSimd.MultiplyAdd(q, k3, s13);
+            q = TSimd.Load(q2 + d + TSimd.Width);
+            s20 = TSimd.MultiplyAdd(q, k0, s20);
+            s21 = TSimd.MultiplyAdd(q, k1, s21);
+            s22 = TSimd.MultiplyAdd(q, k2, s22);
+            s23 = TSimd.MultiplyAdd(q, k3, s23);
+            q = TSimd.Load(q3 + d + TSimd.Width);
+            s30 = TSimd.MultiplyAdd(q, k0, s30);
+            s31 = TSimd.MultiplyAdd(q, k1, s31);
+            s32 = TSimd.MultiplyAdd(q, k2, s32);
+            s33 = TSimd.MultiplyAdd(q, k3, s33);
         }
 
-        *maximum = TSimd.Maximum(maxima);
-        maxima = TSimd.Broadcast(*maximum);
-        TVector sums = TSimd.Broadcast(0);
-        for (int t = 0; t < lanes; t += TSimd.Width)
-        {
-            TVector weight = SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(TSimd.Load(scores + t), maxima));
-            TSimd.Store(weight, scores + t);
-            sums = TSimd.Add(sums, weight);
-        }
-
-        *sum = TSimd.Sum(sums);
+        TSimd.Sum(s00, s01, s02, s03).Store(scores);
+        TSimd.Sum(s10, s11, s12, s13).Store(scores + BlockTokens);
+        TSimd.Sum(s20, s21, s22, s23).Store(scores + (2 * BlockTokens));
+        TSimd.Sum(s30, s31, s32, s33).Store(scores + (3 * BlockTokens));
     }
 
-    private static void Combine(float* partials, int splits, long splitStride, int padded, int dimension, float* output)
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score2x4<TElement>(float* queries, byte** keys, int padded, float* scores)
+        where TElement : struct, ICacheElement
     {
-        new Span<float>(output, dimension).Clear();
+        TVector zero = TSimd.Broadcast(0);
+        TVector s00 = zero;
+        TVector s01 = zero;
+        TVector s02 = zero;
+        TVector s03 = zero;
+        TVector s10 = zero;
+        TVector s11 = zero;
+        TVector s12 = zero;
+        TVector s13 = zero;
+        float* q1 = queries + padded;
+        for (int d = 0; d < padded; d += Step)
+        {
+            long offset = (long)d * TElement.Size;
+            TVector x = TSimd.Load(queries + d);
+            TVector y = TSimd.Load(q1 + d);
+            TVector k = TElement.LoadFirst<TSimd, TVector>(keys[0] + offset);
+            s00 = TSimd.MultiplyAdd(x, k, s00);
+            s10 = TSimd.MultiplyAdd(y, k, s10);
+            k = TElement.LoadFirst<TSimd, TVector>(keys[1] + offset);
+            s01 = TSimd.MultiplyAdd(x, k, s01);
+            s11 = TSimd.MultiplyAdd(y, k, s11);
+            k = TElement.LoadFirst<TSimd, TVector>(keys[2] + offset);
+            s02 = TSimd.MultiplyAdd(x, k, s02);
+            s12 = TSimd.MultiplyAdd(y, k, s12);
+            k = TElement.LoadFirst<TSimd, TVector>(keys[3] + offset);
+            s03 = TSimd.MultiplyAdd(x, k, s03);
+            s13 = TSimd.MultiplyAdd(y, k, s13);
+            x = TSimd.Load(queries + d + TSimd.Width);
+            y = TSimd.Load(q1 + d + TSimd.Width);
+            k = TElement.LoadSecond<TSimd, TVector>(keys[0] + offset);
+            s00 = TSimd.MultiplyAdd(x, k, s00);
+            s10 = TSimd.MultiplyAdd(y, k, s10);
+            k = TElement.LoadSecond<TSimd, TVector>(keys[1] + offset);
+            s01 = TSimd.MultiplyAdd(x, k, s01);
+            s11 = TSimd.MultiplyAdd(y, k, s11);
+            k = TElement.LoadSecond<TSimd, TVector>(keys[2] + offset);
+            s02 = TSimd.MultiplyAdd(x, k, s02);
+            s12 = TSimd.MultiplyAdd(y, k, s12);
+            k = TElement.LoadSecond<TSimd, TVector>(keys[3] + offset);
+            s03 = TSimd.MultiplyAdd(x, k, s03);
+            s13 = TSimd.MultiplyAdd(y, k, s13);
+        }
+
+        TSimd.Sum(s00, s01, s02, s03).Store(scores);
+        TSimd.Sum(s10, s11, s12, s13).Store(scores + BlockTokens);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score1x4<TElement>(float* query, byte** keys, int padded, float* scores)
+        where TElement : struct, ICacheElement
+    {
+        TVector s0 = TSimd.Broadcast(0);
+        TVector s1 = s0;
+        TVector s2 = s0;
+        TVector s3 = s0;
+        for (int d = 0; d < padded; d += Step)
+        {
+            long offset = (long)d * TElement.Size;
+            TVector q = TSimd.Load(query + d);
+            s0 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[0] + offset), s0);
+            s1 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[1] + offset), s1);
+            s2 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[2] + offset), s2);
+            s3 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[3] + offset), s3);
+            q = TSimd.Load(query + d + TSimd.Width);
+            s0 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[0] + offset), s0);
+            s1 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[1] + offset), s1);
+            s2 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[2] + offset), s2);
+            s3 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[3] + offset), s3);
+        }
+
+        TSimd.Sum(s0, s1, s2, s3).Store(scores);
+    }
+
+    // Scores become weights 2^(score - maximum so far); a new maximum scales what was summed before.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Weigh(float* scores, int heads, int count, float* partial, int padded)
+    {
+        for (int h = 0; h < heads; h++)
+        {
+            float* state = partial + padded;
+            for (int t = count; t < BlockTokens; t++)
+            {
+                scores[t] = AttentionTiles<TSimd, TVector>.Masked;
+            }
+
+            TVector maxima = TSimd.Load(scores);
+            for (int t = TSimd.Width; t < BlockTokens; t += TSimd.Width)
+            {
+                maxima = TSimd.Max(maxima, TSimd.Load(scores + t));
+            }
+
+            float maximum = TSimd.Maximum(maxima);
+            if (maximum > state[0])
+            {
+                TVector factor = SimdMath<TSimd, TVector>.Exp2(TSimd.Broadcast(state[0] - maximum));
+                for (int d = 0; d < padded; d += TSimd.Width)
+                {
+                    TSimd.Store(TSimd.Multiply(TSimd.Load(partial + d), factor), partial + d);
+                }
+
+                state[0] = maximum;
+                state[1] *= TSimd.Maximum(factor);
+            }
+
+            maxima = TSimd.Broadcast(state[0]);
+            TVector sums = TSimd.Broadcast(0);
+            for (int t = 0; t < BlockTokens; t += TSimd.Width)
+            {
+                TVector weight = SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(TSimd.Load(scores + t), maxima));
+                TSimd.Store(weight, scores + t);
+                sums = TSimd.Add(sums, weight);
+            }
+
+            state[1] += TSimd.Sum(sums);
+            scores += BlockTokens;
+            partial += padded + StateFloats;
+        }
+    }
+
+    // sums[h] += Σ_t weights[h, t] v_t.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate<TElement>(float* weights, int heads, byte** values, int count, byte** ahead, int padded, float* sums)
+        where TElement : struct, ICacheElement
+    {
+        int size = padded + StateFloats;
+        int h = 0;
+        for (int t = 0; t < count; t += 4)
+        {
+            Prefetch4<TElement>(ahead + t, padded);
+        }
+
+        for (; h + 4 <= heads; h += 4)
+        {
+            Accumulate4<TElement>(weights + (h * BlockTokens), values, count, ahead, padded, sums + ((long)h * size));
+        }
+
+        for (; h < heads; h++)
+        {
+            Accumulate1<TElement>(weights + (h * BlockTokens), values, count, ahead, padded, sums + ((long)h * size));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate4<TElement>(float* weights, byte** values, int count, byte** ahead, int padded, float* sums)
+        where TElement : struct, ICacheElement
+    {
+        int size = padded + StateFloats;
+        int d = 0;
+        for (; TSimd.HasManyRegisters && d + (2 * Step) <= padded; d += 2 * Step)
+        {
+            Accumulate4x2<TElement>(weights, values, count, ahead, (long)d * TElement.Size, size, sums + d);
+        }
+
+        for (; d < padded; d += Step)
+        {
+            float* o = sums + d;
+            long offset = (long)d * TElement.Size;
+            TVector a0 = TSimd.Load(o);
+            TVector b0 = TSimd.Load(o + TSimd.Width);
+            TVector a1 = TSimd.Load(o + size);
+            TVector b1 = TSimd.Load(o + size + TSimd.Width);
+            TVector a2 = TSimd.Load(o + (2 * size));
+            TVector b2 = TSimd.Load(o + (2 * size) + TSimd.Width);
+            TVector a3 = TSimd.Load(o + (3 * size));
+            TVector b3 = TSimd.Load(o + (3 * size) + TSimd.Width);
+            for (int t = 0; t < count; t++)
+            {
+                TVector a = TElement.LoadFirst<TSimd, TVector>(values[t] + offset);
+                TVector b = TElement.LoadSecond<TSimd, TVector>(values[t] + offset);
+                TVector w = TSimd.Broadcast(weights[t]);
+                a0 = TSimd.MultiplyAdd(w, a, a0);
+                b0 = TSimd.MultiplyAdd(w, b, b0);
+                w = TSimd.Broadcast(weights[BlockTokens + t]);
+                a1 = TSimd.MultiplyAdd(w, a, a1);
+                b1 = TSimd.MultiplyAdd(w, b, b1);
+                w = TSimd.Broadcast(weights[(2 * BlockTokens) + t]);
+                a2 = TSimd.MultiplyAdd(w, a, a2);
+                b2 = TSimd.MultiplyAdd(w, b, b2);
+                w = TSimd.Broadcast(weights[(3 * BlockTokens) + t]);
+                a3 = TSimd.MultiplyAdd(w, a, a3);
+                b3 = TSimd.MultiplyAdd(w, b, b3);
+            }
+
+            TSimd.Store(a0, o);
+            TSimd.Store(b0, o + TSimd.Width);
+            TSimd.Store(a1, o + size);
+            TSimd.Store(b1, o + size + TSimd.Width);
+            TSimd.Store(a2, o + (2 * size));
+            TSimd.Store(b2, o + (2 * size) + TSimd.Width);
+            TSimd.Store(a3, o + (3 * size));
+            TSimd.Store(b3, o + (3 * size) + TSimd.Width);
+        }
+    }
+
+    // Two steps at a time, so that a weight is broadcast and a row's address read half as often.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate4x2<TElement>(float* weights, byte** values, int count, byte** ahead, long offset, int size, float* o)
+        where TElement : struct, ICacheElement
+    {
+        TVector a0 = TSimd.Load(o);
+        TVector b0 = TSimd.Load(o + TSimd.Width);
+        TVector c0 = TSimd.Load(o + (2 * TSimd.Width));
+        TVector d0 = TSimd.Load(o + (3 * TSimd.Width));
+        TVector a1 = TSimd.Load(o + size);
+        TVector b1 = TSimd.Load(o + size + TSimd.Width);
+        TVector c1 = TSimd.Load(o + size + (2 * TSimd.Width));
+        TVector d1 = TSimd.Load(o + size + (3 * TSimd.Width));
+        TVector a2 = TSimd.Load(o + (2 * size));
+        TVector b2 = TSimd.Load(o + (2 * size) + TSimd.Width);
+        TVector c2 = TSimd.Load(o + (2 * size) + (2 * TSimd.Width));
+        TVector d2 = TSimd.Load(o + (2 * size) + (3 * TSimd.Width));
+        TVector a3 = TSimd.Load(o + (3 * size));
+        TVector b3 = TSimd.Load(o + (3 * size) + TSimd.Width);
+        TVector c3 = TSimd.Load(o + (3 * size) + (2 * TSimd.Width));
+        TVector d3 = TSimd.Load(o + (3 * size) + (3 * TSimd.Width));
+        for (int t = 0; t < count; t++)
+        {
+            byte* value = values[t] + offset;
+            TVector a = TElement.LoadFirst<TSimd, TVector>(value);
+            TVector b = TElement.LoadSecond<TSimd, TVector>(value);
+            TVector c = TElement.LoadFirst<TSimd, TVector>(value + (Step * TElement.Size));
+            TVector d = TElement.LoadSecond<TSimd, TVector>(value + (Step * TElement.Size));
+            float* weight = weights + t;
+            TVector w = TSimd.Broadcast(*weight);
+            a0 = TSimd.MultiplyAdd(w, a, a0);
+            b0 = TSimd.MultiplyAdd(w, b, b0);
+            c0 = TSimd.MultiplyAdd(w, c, c0);
+            d0 = TSimd.MultiplyAdd(w, d, d0);
+            w = TSimd.Broadcast(weight[BlockTokens]);
+            a1 = TSimd.MultiplyAdd(w, a, a1);
+            b1 = TSimd.MultiplyAdd(w, b, b1);
+            c1 = TSimd.MultiplyAdd(w, c, c1);
+            d1 = TSimd.MultiplyAdd(w, d, d1);
+            w = TSimd.Broadcast(weight[2 * BlockTokens]);
+            a2 = TSimd.MultiplyAdd(w, a, a2);
+            b2 = TSimd.MultiplyAdd(w, b, b2);
+            c2 = TSimd.MultiplyAdd(w, c, c2);
+            d2 = TSimd.MultiplyAdd(w, d, d2);
+            w = TSimd.Broadcast(weight[3 * BlockTokens]);
+            a3 = TSimd.MultiplyAdd(w, a, a3);
+            b3 = TSimd.MultiplyAdd(w, b, b3);
+            c3 = TSimd.MultiplyAdd(w, c, c3);
+            d3 = TSimd.MultiplyAdd(w, d, d3);
+        }
+
+        TSimd.Store(a0, o);
+        TSimd.Store(b0, o + TSimd.Width);
+        TSimd.Store(c0, o + (2 * TSimd.Width));
+        TSimd.Store(d0, o + (3 * TSimd.Width));
+        TSimd.Store(a1, o + size);
+        TSimd.Store(b1, o + size + TSimd.Width);
+        TSimd.Store(c1, o + size + (2 * TSimd.Width));
+        TSimd.Store(d1, o + size + (3 * TSimd.Width));
+        TSimd.Store(a2, o + (2 * size));
+        TSimd.Store(b2, o + (2 * size) + TSimd.Width);
+        TSimd.Store(c2, o + (2 * size) + (2 * TSimd.Width));
+        TSimd.Store(d2, o + (2 * size) + (3 * TSimd.Width));
+        TSimd.Store(a3, o + (3 * size));
+        TSimd.Store(b3, o + (3 * size) + TSimd.Width);
+        TSimd.Store(c3, o + (3 * size) + (2 * TSimd.Width));
+        TSimd.Store(d3, o + (3 * size) + (3 * TSimd.Width));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate1<TElement>(float* weights, byte** values, int count, byte** ahead, int padded, float* sums)
+        where TElement : struct, ICacheElement
+    {
+        for (int d = 0; d < padded; d += Step)
+        {
+            long offset = (long)d * TElement.Size;
+            TVector a0 = TSimd.Load(sums + d);
+            TVector b0 = TSimd.Load(sums + d + TSimd.Width);
+            for (int t = 0; t < count; t++)
+            {
+                TVector w = TSimd.Broadcast(weights[t]);
+                a0 = TSimd.MultiplyAdd(w, TElement.LoadFirst<TSimd, TVector>(values[t] + offset), a0);
+                b0 = TSimd.MultiplyAdd(w, TElement.LoadSecond<TSimd, TVector>(values[t] + offset), b0);
+            }
+
+            TSimd.Store(a0, sums + d);
+            TSimd.Store(b0, sums + d + TSimd.Width);
+        }
+    }
+
+    // Asks for four rows into the second-level cache: the first has too few requests in flight.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch4<TElement>(byte** rows, int padded)
+        where TElement : struct, ICacheElement
+    {
+        if (Sse.IsSupported)
+        {
+            for (int t = 0; t < 4; t++)
+            {
+                byte* row = rows[t];
+                for (int i = 0; i < padded * TElement.Size; i += 64)
+                {
+                    Sse.Prefetch1(row + i);
+                }
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Combine<TElement>(float* partials, int splits, long splitStride, int padded, int dimension, float* output)
+        where TElement : struct, ICacheElement
+    {
+        float* combined = ThreadScratch.Rent(splits + padded + TSimd.Width);
+        float* factors = combined + padded + TSimd.Width;
         float maximum = AttentionTiles<TSimd, TVector>.Masked;
         for (int s = 0; s < splits; s++)
         {
@@ -275,18 +642,117 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         float sum = 0;
         for (int s = 0; s < splits; s++)
         {
-            float* partial = partials + (s * splitStride);
-            float factor = MathF.Pow(2, partial[padded] - maximum);
-            sum += factor * partial[padded + 1];
-            for (int d = 0; d < dimension; d++)
-            {
-                output[d] += factor * partial[d];
-            }
+            TSimd.Store(SimdMath<TSimd, TVector>.Exp2(TSimd.Broadcast(partials[(s * splitStride) + padded] - maximum)), combined);
+            factors[s] = combined[0];
+            sum += factors[s] * partials[(s * splitStride) + padded + 1];
         }
 
-        for (int d = 0; splits > 0 && d < dimension; d++)
+        TVector divisor = TSimd.Broadcast(splits == 0 ? 1 : sum);
+        for (int d = 0; d < padded; d += TSimd.Width)
         {
-            output[d] /= sum;
+            TVector lanes = TSimd.Broadcast(0);
+            for (int s = 0; s < splits; s++)
+            {
+                lanes = TSimd.MultiplyAdd(TSimd.Broadcast(factors[s]), TSimd.Load(partials + (s * splitStride) + d), lanes);
+            }
+
+            TSimd.Store(TSimd.Divide(lanes, divisor), combined + d);
+        }
+
+        TElement.Restore(combined, output, dimension, TSimd.Width);
+    }
+
+    /// <summary>The addresses of up to <see cref="SplitTokens"/> tokens of a list, block by block.</summary>
+    private ref struct TokenList
+    {
+        private readonly LayerCache _cache;
+        private readonly ReadOnlySpan<KeyRange> _ranges;
+        private readonly int _prompt;
+        private readonly byte* _promptKeys;
+        private readonly byte* _promptValues;
+        private readonly byte* _generatedKeys;
+        private readonly byte* _generatedValues;
+        private int _range;
+        private int _offset;
+        private int _left = SplitTokens;
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public TokenList(LayerCache cache, int kvHead, ReadOnlySpan<KeyRange> ranges, int skip)
+        {
+            _cache = cache;
+            _ranges = ranges;
+            _prompt = cache.Prompt.Lengths[kvHead];
+            _promptKeys = cache.Prompt.Key(kvHead, 0);
+            _promptValues = cache.Prompt.Value(kvHead, 0);
+            _generatedKeys = cache.Generated.Key(kvHead, 0);
+            _generatedValues = cache.Generated.Value(kvHead, 0);
+            for (; _range < ranges.Length && skip >= ranges[_range].Length; _range++)
+            {
+                skip -= ranges[_range].Length;
+            }
+
+            _offset = skip;
+        }
+
+        /// <summary>Writes the addresses of the next tokens, the last repeated to the block's end. Returns how many there are.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public int Next(byte** keys, byte** values)
+        {
+            int most = Math.Min(BlockTokens, _left);
+            int count = 0;
+            long row = _cache.Prompt.RowBytes;
+            while (count < most && _range < _ranges.Length)
+            {
+                int start = _ranges[_range].Start + _offset;
+                int end = Math.Min(_ranges[_range].End, start + most - count);
+                bool generated = start >= _prompt;
+                end = generated ? end : Math.Min(end, _prompt);
+                long first = (generated ? start - _prompt : start) * row;
+                byte* key = (generated ? _generatedKeys : _promptKeys) + first;
+                byte* value = (generated ? _generatedValues : _promptValues) + first;
+                for (int token = start; token < end; token++)
+                {
+                    keys[count] = key;
+                    values[count++] = value;
+                    key += row;
+                    value += row;
+                }
+
+                _offset += end - start;
+                if (end == _ranges[_range].End)
+                {
+                    _range++;
+                    _offset = 0;
+                }
+            }
+
+            for (int t = count; t < BlockTokens && count > 0; t++)
+            {
+                keys[t] = keys[count - 1];
+                values[t] = values[count - 1];
+            }
+
+            _left -= count;
+            return count;
+        }
+
+        /// <summary>Replaces rows by copies in float32 that zeros fill up.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public readonly void Copy(byte** rows, float* target, int padded)
+        {
+            int dimension = _cache.Prompt.Dimension;
+            bool isRounded = _cache.Prompt.DataType == DataType.BF16;
+            for (int t = 0; t < BlockTokens; t++)
+            {
+                float* copy = target + (t * padded);
+                for (int d = 0; d < dimension; d++)
+                {
+                    copy[d] = isRounded ? BFloat16CacheElement.LoadScalar(rows[t] + (2 * d)) : ((float*)rows[t])[d];
+                }
+
+                new Span<float>(copy + dimension, padded - dimension).Clear();
+                rows[t] = (byte*)copy;
+            }
         }
     }
 }

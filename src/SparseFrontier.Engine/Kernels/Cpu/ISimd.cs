@@ -26,6 +26,15 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Loads bfloat16 values, widened.</summary>
     static abstract TVector LoadBFloat16(ushort* source);
 
+    /// <summary>The values at even places among 2 · Width bfloat16 values, widened: with the odd ones cheaper than two loads in order.</summary>
+    static abstract TVector LoadBFloat16Even(ushort* source);
+
+    /// <summary>The values at odd places among 2 · Width bfloat16 values, widened.</summary>
+    static abstract TVector LoadBFloat16Odd(ushort* source);
+
+    /// <summary>Stores 2 · Width values that are bfloat16 values, from those at even and at odd places.</summary>
+    static abstract void StoreBFloat16(TVector even, TVector odd, ushort* target);
+
     /// <summary>Loads IEEE binary16 values, widened.</summary>
     static abstract TVector LoadHalf(ushort* source);
 

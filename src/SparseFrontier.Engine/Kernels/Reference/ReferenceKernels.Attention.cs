@@ -54,15 +54,22 @@ public sealed unsafe partial class ReferenceKernels
         {
             int kvHead = h / (queryHeads / cache.Prompt.Heads);
             KeyRange[] ranges = selection?.ForQueryHead(h, queryHeads) ?? [new KeyRange(0, cache.Length(kvHead))];
-            var tokens = ranges.SelectMany(r => Enumerable.Range(r.Start, r.Length)).ToList();
-            Attend(
-                queries + ((long)h * dimension),
-                tokens,
-                token => (nint)cache.Key(kvHead, token),
-                token => (nint)cache.Value(kvHead, token),
-                scale,
-                dimension,
-                output + ((long)h * dimension));
+            int[] tokens = [.. ranges.SelectMany(r => Enumerable.Range(r.Start, r.Length))];
+            float[] keys = [.. tokens.SelectMany(token => cache.ReadKey(kvHead, token))];
+            float[] values = [.. tokens.SelectMany(token => cache.ReadValue(kvHead, token))];
+            fixed (float* keyData = keys, valueData = values)
+            {
+                nint firstKey = (nint)keyData;
+                nint firstValue = (nint)valueData;
+                Attend(
+                    queries + ((long)h * dimension),
+                    [.. Enumerable.Range(0, tokens.Length)],
+                    i => firstKey + (i * dimension * sizeof(float)),
+                    i => firstValue + (i * dimension * sizeof(float)),
+                    scale,
+                    dimension,
+                    output + ((long)h * dimension));
+            }
         }
     }
 

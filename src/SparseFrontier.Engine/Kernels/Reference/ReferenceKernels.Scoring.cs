@@ -25,32 +25,52 @@ public sealed unsafe partial class ReferenceKernels
     }
 
     /// <inheritdoc/>
-    public override void ExtendBounds(float* keys, int rows, int dimension, float* minima, float* maxima)
+    public override void ExtendBounds(byte* keys, DataType type, int rows, int dimension, byte* bounds)
     {
         for (int row = 0; row < rows; row++)
         {
             for (int d = 0; d < dimension; d++)
             {
-                float key = keys[((long)row * dimension) + d];
-                minima[d] = Math.Min(minima[d], key);
-                maxima[d] = Math.Max(maxima[d], key);
+                float key = Element(keys, type, ((long)row * dimension) + d);
+                SetElement(bounds, type, d, Math.Min(Element(bounds, type, d), key));
+                SetElement(bounds, type, dimension + d, Math.Max(Element(bounds, type, dimension + d), key));
             }
         }
     }
 
     /// <inheritdoc/>
-    public override void PageScores(float* query, float* minima, float* maxima, int pages, int dimension, float* scores)
+    public override void PageScores(float* queries, int heads, byte* bounds, DataType type, int pages, int dimension, float* scores)
     {
         for (int page = 0; page < pages; page++)
         {
             double sum = 0;
-            for (int d = 0; d < dimension; d++)
+            for (int h = 0; h < heads; h++)
             {
-                long i = ((long)page * dimension) + d;
-                sum += Math.Max((double)query[d] * minima[i], (double)query[d] * maxima[i]);
+                for (int d = 0; d < dimension; d++)
+                {
+                    double query = queries[((long)h * dimension) + d];
+                    double minimum = Element(bounds, type, (((2L * page) + 0) * dimension) + d);
+                    double maximum = Element(bounds, type, (((2L * page) + 1) * dimension) + d);
+                    sum += Math.Max(query * minimum, query * maximum);
+                }
             }
 
             scores[page] = (float)sum;
+        }
+    }
+
+    private static float Element(byte* data, DataType type, long index) =>
+        type == DataType.BF16 ? BFloat16.Widen(((ushort*)data)[index]) : ((float*)data)[index];
+
+    private static void SetElement(byte* data, DataType type, long index, float value)
+    {
+        if (type == DataType.BF16)
+        {
+            ((ushort*)data)[index] = BFloat16.Round(value);
+        }
+        else
+        {
+            ((float*)data)[index] = value;
         }
     }
 }

@@ -55,7 +55,7 @@ public sealed unsafe class DecodeSequence : IDisposable
         Steps = _counters.Steps,
         IndexSeconds = _counters.IndexSeconds,
         AttentionSeconds = _counters.AttentionSeconds,
-        CacheBytes = _caches.Sum(c => (c.Prompt.Lengths.Sum(n => (long)n) + ((long)GeneratedLength * c.Prompt.Heads)) * c.Prompt.Dimension * 2 * sizeof(float)),
+        CacheBytes = _caches.Sum(c => c.SizeInBytes),
     };
 
     /// <summary>The counters; set back to an earlier copy after tokens that were not generated.</summary>
@@ -162,7 +162,7 @@ public sealed unsafe class DecodeSequence : IDisposable
         _counters.AttendedTokens += tokens * (heads / lists);
         _counters.DenseTokens += (_prompt.Length + cache.GeneratedLength) * heads;
         _counters.ForcedTokens += forced;
-        _counters.BytesRead += (tokens * cache.Prompt.Dimension * 2 * sizeof(float)) + indexBytes;
+        _counters.BytesRead += (tokens * 2 * cache.Prompt.RowBytes) + indexBytes;
     }
 
     // A sliding layer's prompt block holds only the prompt's last tokens, so its window is counted from the end.

@@ -46,7 +46,8 @@ public sealed class ModelVerificationResult
 }
 
 /// <summary>
-/// Compares a checkpoint with golden logits: one causal forward over the prompt, then the greedy continuation through prefill and decode.
+/// Compares a checkpoint with golden logits: one causal forward over the prompt, then the greedy continuation through prefill and decode. Goldens
+/// are computed in float32, so the cache is float32 here, whatever runs use with the checkpoint.
 /// </summary>
 public static class ModelVerification
 {
@@ -75,7 +76,7 @@ public static class ModelVerification
             throw new SparseFrontierException(ErrorIds.ParameterInvalid, FormattableString.Invariant($"A tolerance is a number from 0, not {tolerance}."), tolerance);
         }
 
-        using var model = TransformerModel.Load(directory);
+        using var model = TransformerModel.Load(directory, null, roundFrequencies: false, DataType.F32);
         ModelVerificationResult result = Compare(model, goldenPath, tolerance, DataType.F32, cancellationToken);
         DataType stored = model.DataType;
         if (result.Passed || stored == DataType.F32)
@@ -83,7 +84,7 @@ public static class ModelVerification
             return result;
         }
 
-        using var rounded = TransformerModel.Load(directory, null, roundFrequencies: true);
+        using var rounded = TransformerModel.Load(directory, null, roundFrequencies: true, DataType.F32);
         ModelVerificationResult second = Compare(rounded, goldenPath, tolerance, stored, cancellationToken);
         return second.Passed ? second : result;
     }

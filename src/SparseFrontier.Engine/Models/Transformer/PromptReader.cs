@@ -127,7 +127,7 @@ internal sealed unsafe class PromptReader : IDisposable
         }
     }
 
-    // Attention writes over the queries. Returns whether a configuration keeps the whole block.
+    // Attention writes over the queries. Returns whether a configuration keeps the block itself.
     private bool AttendGlobally(int layer, KeyValueBlock block)
     {
         ModelConfiguration c = _configuration;
@@ -190,7 +190,7 @@ internal sealed unsafe class PromptReader : IDisposable
         if (_state.Caches.Count > 0)
         {
             int[] last = [.. Enumerable.Range(_length - kept, kept)];
-            KeyValueBlock tail = Copy(block, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
+            KeyValueBlock tail = block.Copy(_model.CacheType, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
             foreach (PromptCache cache in _state.Caches)
             {
                 cache.Blocks[layer] = tail;
@@ -205,38 +205,28 @@ internal sealed unsafe class PromptReader : IDisposable
         return false;
     }
 
-    // Evicts for each decode configuration, copying only what it keeps. Returns whether one keeps everything.
+    // Evicts for each decode configuration, copying only what it keeps; those that keep everything share the block, or its copy in the
+    // cache's type. Returns whether the block itself is kept.
     private bool KeepBlocks(int layer, PromptLayer seen, KeyValueBlock block, bool evict)
     {
-        bool whole = false;
+        KeyValueBlock? whole = null;
         for (int i = 0; i < _state.Caches.Count; i++)
         {
             PromptCache cache = _state.Caches[i];
             DecodeConfiguration configuration = _request.DecodeConfigurations[i];
             long start = Stopwatch.GetTimestamp();
             KeptTokens? tokens = evict ? configuration.Method.Compress(seen, configuration.Parameters) : null;
-            cache.Blocks[layer] = tokens is null ? block : Copy(block, tokens.ByHead);
-            cache.ForcedTokens[layer] = tokens?.ForcedCount ?? -1;
+            if (tokens is not null)
+            {
+                cache.Blocks[layer] = block.Copy(_model.CacheType, tokens.ByHead);
+            }
+
             cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            whole |= tokens is null;
+            cache.Blocks[layer] ??= whole ??= _model.CacheType == block.DataType ? block : block.Copy(_model.CacheType);
+            cache.ForcedTokens[layer] = tokens?.ForcedCount ?? -1;
         }
 
-        return whole;
-    }
-
-    private static KeyValueBlock Copy(KeyValueBlock block, int[][] tokens)
-    {
-        var copy = new KeyValueBlock([.. tokens.Select(t => t.Length)], block.Dimension);
-        long bytes = block.Dimension * sizeof(float);
-        WorkerPool.For(tokens.Length, head =>
-        {
-            for (int i = 0; i < tokens[head].Length; i++)
-            {
-                Buffer.MemoryCopy(block.Key(head, tokens[head][i]), copy.Key(head, i), bytes, bytes);
-                Buffer.MemoryCopy(block.Value(head, tokens[head][i]), copy.Value(head, i), bytes, bytes);
-            }
-        });
-        return copy;
+        return whole == block;
     }
 
     // Each tile's keys from its first row's window on, so that the kernel skips what no row of the tile sees.

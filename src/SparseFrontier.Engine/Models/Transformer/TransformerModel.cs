@@ -17,7 +17,7 @@ public sealed class TransformerModel : IDisposable
     private readonly DataType _frequencyType;
     private DecodeStep? _step;
 
-    private TransformerModel(string directory, KernelSet kernels, bool roundFrequencies)
+    private TransformerModel(string directory, KernelSet kernels, bool roundFrequencies, DataType? cacheType)
     {
         Directory = directory;
         Kernels = kernels;
@@ -27,6 +27,7 @@ public sealed class TransformerModel : IDisposable
         Weights = new ModelWeights(directory, Configuration);
         _frequencyType = roundFrequencies ? DataType : DataType.F32;
         SlidingRotary = CreateRotary(Configuration.SlidingRotary);
+        CacheType = cacheType ?? (DataType == DataType.BF16 ? DataType.BF16 : DataType.F32);
     }
 
     /// <summary>The checkpoint directory as given.</summary>
@@ -47,6 +48,13 @@ public sealed class TransformerModel : IDisposable
     /// <summary>Type of the embedding as stored, which is that of the other matrices in every checkpoint not mixed on purpose.</summary>
     public DataType DataType => Weights.Embedding.DataType;
 
+    /// <summary>
+    /// Type of the keys and values that decoding reads: BF16 where the weights are, as in every engine that runs such checkpoints, else F32.
+    /// F16 weights get F32, because binary16 overflows where keys are large, and BF16 has three bits less than such weights. Reading a prompt
+    /// always computes on float32 keys and values; a layer's cache is rounded once, when the layer is done.
+    /// </summary>
+    public DataType CacheType { get; }
+
     /// <summary>Bytes of the weights as stored.</summary>
     public long SizeInBytes => Weights.SizeInBytes;
 
@@ -64,14 +72,14 @@ public sealed class TransformerModel : IDisposable
     /// <param name="directory">Holds config.json and safetensors.</param>
     /// <param name="kernels">Operations to compute with; null for the default.</param>
     /// <exception cref="SparseFrontierException">ModelNotFound, CheckpointUnreadable, CheckpointInvalid or ArchitectureUnsupported.</exception>
-    public static TransformerModel Load(string directory, KernelSet? kernels = null) => Load(directory, kernels, roundFrequencies: false);
+    public static TransformerModel Load(string directory, KernelSet? kernels = null) => Load(directory, kernels, roundFrequencies: false, cacheType: null);
 
-    /// <summary>Loads a checkpoint, for <see cref="ModelVerification"/> with rotary frequencies rounded to the type of the weights.</summary>
-    internal static TransformerModel Load(string directory, KernelSet? kernels, bool roundFrequencies)
+    /// <summary>Loads a checkpoint, for <see cref="ModelVerification"/> with rotary frequencies rounded to the type of the weights, and with another type of cache.</summary>
+    internal static TransformerModel Load(string directory, KernelSet? kernels, bool roundFrequencies, DataType? cacheType)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         return System.IO.Directory.Exists(directory)
-            ? new TransformerModel(directory, kernels ?? KernelSets.Default, roundFrequencies)
+            ? new TransformerModel(directory, kernels ?? KernelSets.Default, roundFrequencies, cacheType)
             : throw new SparseFrontierException(
                 ErrorIds.ModelNotFound,
                 $"There is no checkpoint directory '{directory}'. Give a directory that holds config.json and model.safetensors.",
