@@ -27,9 +27,11 @@ function Test-EmbeddedModel { [bool](Get-ChildItem (Join-Path (Get-RepositoryRoo
 
 <# A committed golden checkpoint with a tokenizer of single bytes beside it: a real, if untrained, model. #>
 function New-TinyModel {
-    param([Parameter(Mandatory)] [string] $Path)
+    param([Parameter(Mandatory)] [string] $Path, [int] $ContextLength = 1024)
     $null = New-Item -ItemType Directory $Path -Force
     Copy-Item (Join-Path (Get-RepositoryRoot) 'tests/golden/checkpoints/qwen3-hub-float16/*') $Path -Exclude golden.safetensors
+    $configuration = Join-Path $Path config.json
+    (Get-Content $configuration -Raw) -replace '"max_position_embeddings": \d+', "`"max_position_embeddings`": $ContextLength" | Set-Content $configuration
     $vocabulary = [System.Collections.Specialized.OrderedDictionary]::new([StringComparer]::Ordinal)
     $next = 256
     foreach ($byte in 0..255) {

@@ -10,14 +10,25 @@ namespace SparseFrontier.Commands;
 /// Without a path it reads SPARSEFRONTIER_RESULTS, else the folder "results" here. Damaged files are warned of and skipped. Filters are
 /// wildcards and narrow one another.
 /// </remarks>
-/// <example><code>Get-SparseAttentionResult ./results -Task Niah | Get-SparsityPareto</code></example>
-/// <example><code>Get-SparseAttentionResult -Sample | Where-Object Score -eq 0 | Select-Object Index, GoldJson, Output</code></example>
+/// <example>
+/// Finds the frontier of what was run on one task.
+/// <code>Get-SparseAttentionResult ./results -Task Niah | Get-SparsityPareto</code>
+/// </example>
+/// <example>
+/// Shows what was answered wrong.
+/// <code>Get-SparseAttentionResult -Sample | Where-Object Score -lt 1 | Select-Object Index, GoldJson, Output</code>
+/// </example>
+/// <example>
+/// Writes the finished runs of a day into a spreadsheet.
+/// <code>Get-SparseAttentionResult -Status Completed -After (Get-Date).AddDays(-1) | Export-Csv runs.csv</code>
+/// </example>
 [Cmdlet(VerbsCommon.Get, "SparseAttentionResult", DefaultParameterSetName = ParameterSets.Path)]
 [OutputType(typeof(SparseAttentionResult))]
 [OutputType(typeof(SampleResult))]
 public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
 {
-    /// <summary>Folders of results or of single runs; wildcards match.</summary>
+    /// <summary>Folders of results, or of single runs.</summary>
+    /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(
         Position = 0,
         ParameterSetName = ParameterSets.Path,
@@ -28,7 +39,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     [SupportsWildcards]
     public string[] Path { get; set; } = [];
 
-    /// <summary>Folders, taken as they are.</summary>
+    /// <summary>Folders of results or of single runs, taken as they are: no character is a wildcard.</summary>
     [Parameter(
         Mandatory = true,
         ParameterSetName = ParameterSets.LiteralPath,
@@ -37,48 +48,56 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     [Alias("PSPath", "LP")]
     public string[] LiteralPath { get; set; } = [];
 
-    /// <summary>Only these runs; wildcards match.</summary>
+    /// <summary>Only runs with these ids.</summary>
+    /// <value>All runs</value>
     [Parameter(HelpMessage = "Only runs with these ids; wildcards match.")]
     [SupportsWildcards]
     public string[] RunId { get; set; } = [];
 
-    /// <summary>Only runs of these methods; wildcards match.</summary>
+    /// <summary>Only runs of these prefill methods, or of these decode methods with a dense prefill.</summary>
+    /// <value>All methods</value>
     [Parameter(HelpMessage = "Only runs of these prefill methods, or decode methods with a dense prefill; wildcards match.")]
     [ArgumentCompleter(typeof(MethodCompleter))]
     [SupportsWildcards]
     public string[] Method { get; set; } = [];
 
-    /// <summary>Only runs of these decode methods; wildcards match.</summary>
+    /// <summary>Only runs of these decode methods.</summary>
+    /// <value>All decode methods</value>
     [Parameter(HelpMessage = "Only runs of these decode methods; wildcards match.")]
     [ArgumentCompleter(typeof(MethodCompleter))]
     [SupportsWildcards]
     public string[] DecodeMethod { get; set; } = [];
 
-    /// <summary>Only runs on these tasks; wildcards match.</summary>
+    /// <summary>Only runs on these tasks.</summary>
+    /// <value>All tasks</value>
     [Parameter(HelpMessage = "Only runs on these tasks; wildcards match.")]
     [ArgumentCompleter(typeof(TaskCompleter))]
     [SupportsWildcards]
     public string[] Task { get; set; } = [];
 
-    /// <summary>Only runs of these models; wildcards match.</summary>
+    /// <summary>Only runs of these models, by name.</summary>
+    /// <value>All models</value>
     [Parameter(HelpMessage = "Only runs of these models; wildcards match.")]
     [ArgumentCompleter(typeof(ModelCompleter))]
     [SupportsWildcards]
     public string[] Model { get; set; } = [];
 
-    /// <summary>Only runs at these lengths, in tokens.</summary>
+    /// <summary>Only runs at these prompt lengths, in tokens.</summary>
+    /// <value>All lengths</value>
     [Parameter(HelpMessage = "Only runs at these prompt lengths, in tokens.")]
     public int[] SequenceLength { get; set; } = [];
 
     /// <summary>Only runs in these states.</summary>
+    /// <value>All states</value>
     [Parameter(HelpMessage = "Only runs in these states.")]
     public RunStatus[] Status { get; set; } = [];
 
-    /// <summary>Only runs started after a time.</summary>
+    /// <summary>Only runs that were started after this time.</summary>
+    /// <value>Any time</value>
     [Parameter(HelpMessage = "Only runs started after this time.")]
     public DateTimeOffset? After { get; set; }
 
-    /// <summary>Whether to emit samples instead of runs.</summary>
+    /// <summary>Emits the samples of the runs, with their outputs and scores, instead of the runs.</summary>
     [Parameter(HelpMessage = "Emit the samples of the runs instead of the runs.")]
     public SwitchParameter Sample { get; set; }
 

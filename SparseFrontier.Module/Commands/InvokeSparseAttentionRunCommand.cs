@@ -7,19 +7,45 @@ namespace SparseFrontier.Commands;
 
 /// <summary>Runs sparse-attention experiments and emits one row as each run completes.</summary>
 /// <remarks>
-/// Runs are collected first, so that those that share work do it once. A run that is on disk already is returned, not repeated; an
-/// interrupted one goes on where it stopped. Without parameters it runs the default comparison on the embedded model.
+/// <para>
+/// A run is one pair of methods on one task, with one model, length, sparsity and seed. Runs are collected first, so that those that share
+/// work do it once: one dense prefill serves every decode method and budget. Without parameters the default comparison runs on the embedded
+/// model.
+/// </para>
+/// <para>
+/// A run that is on disk already is returned, not repeated. An interrupted one goes on where it stopped, and a larger -SampleCount computes
+/// only the samples that are missing. Ctrl-C stops at once and loses at most the samples in flight.
+/// </para>
+/// <para>-WhatIf says what would run without loading a model.</para>
 /// </remarks>
-/// <example><code>Invoke-SparseAttentionRun Quest Niah -SequenceLength 2048 -Sparsity 0.9</code></example>
-/// <example><code>New-SparseAttentionSweep -Sparsity 0.5, 0.8, 0.9 | Invoke-SparseAttentionRun | Get-SparsityPareto</code></example>
-/// <example><code>Import-Csv grid.csv | Invoke-SparseAttentionRun -WhatIf</code></example>
+/// <example>
+/// Runs Quest on the needle task at one sparsity.
+/// <code>Invoke-SparseAttentionRun Quest Niah -SequenceLength 2048 -Sparsity 0.9</code>
+/// Quest is a decode method, so the prefill is dense and the sparsity is asked of decoding.
+/// </example>
+/// <example>
+/// Makes a grid, runs it and finds the frontier.
+/// <code>New-SparseAttentionSweep Dense, BlockSparse -Sparsity 0.5, 0.8 | Invoke-SparseAttentionRun | Get-SparsityPareto</code>
+/// Results are kept in the folder results: the same line the next time only reads them.
+/// </example>
+/// <example>
+/// Combines a prefill method, with a parameter of its own, and a decode method.
+/// <code>Invoke-SparseAttentionRun @{ Name = 'VerticalSlash'; Window = 128 } Niah -DecodeMethod Quest -Sparsity 0.5 -DecodeSparsity 0.8</code>
+/// </example>
+/// <example>
+/// Says what a grid kept in a spreadsheet would run.
+/// <code>Import-Csv grid.csv | Invoke-SparseAttentionRun -WhatIf</code>
+/// Columns are named like parameters; an empty cell is a parameter that is not given.
+/// </example>
 [Cmdlet(VerbsLifecycle.Invoke, "SparseAttentionRun", DefaultParameterSetName = ParameterSets.Parameters, SupportsShouldProcess = true)]
 [OutputType(typeof(SparseAttentionResult))]
 public sealed class InvokeSparseAttentionRunCommand : SweepCmdlet
 {
     private readonly List<RunSpecification> _specifications = [];
 
-    /// <summary>Specifications.</summary>
+    /// <summary>
+    /// Specifications of runs, as New-SparseAttentionSweep emits them, as spec.json holds them, or as rows of a table with such columns.
+    /// </summary>
     [Parameter(
         Mandatory = true,
         ParameterSetName = ParameterSets.Specification,
@@ -36,16 +62,17 @@ public sealed class InvokeSparseAttentionRunCommand : SweepCmdlet
     [ValidateNotNull]
     public RunSpecification[] InputObject { get; set; } = [];
 
-    /// <summary>Folder of results.</summary>
+    /// <summary>Folder of results. It is made where it is missing; what it holds already is returned or continued, not repeated.</summary>
+    /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.")]
     public string ResultPath { get; set; } = "";
 
-    /// <summary>Sequences generated side by side at most.</summary>
+    /// <summary>Sequences generated side by side at most, 1 to 1024. It changes speed and memory, never results.</summary>
     [Parameter(HelpMessage = "Sequences generated side by side at most; changes speed and memory, never results.")]
     [ValidateRange(1, 1024)]
     public int BatchSize { get; set; } = 8;
 
-    /// <summary>Whether to repeat finished runs.</summary>
+    /// <summary>Repeats runs that are finished; their old files are set aside.</summary>
     [Parameter(HelpMessage = "Repeat runs that are finished.")]
     public SwitchParameter Force { get; set; }
 

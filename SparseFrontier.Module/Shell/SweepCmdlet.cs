@@ -8,7 +8,12 @@ namespace SparseFrontier.Shell;
 /// <summary>The parameters that describe a grid of runs. Each also binds by property name, so that the rows of a table are runs.</summary>
 public abstract class SweepCmdlet : SparseFrontierCmdlet
 {
-    /// <summary>Methods.</summary>
+    /// <summary>
+    /// Prefill methods, or decode methods to run with a dense prefill. A method is a name (Quest), a table with a name and parameters (@{ Name =
+    /// 'Quest'; PageSize = 32 }), or what Get-SparseAttentionMethod emits.
+    /// </summary>
+    /// <remarks>Wildcards match all methods but controls, which have to be named.</remarks>
+    /// <value>The methods of the default comparison: Dense, VerticalSlash, BlockSparse, FlexPrefill, SnapKV, AdaSnapKV and Quest.</value>
     [Parameter(
         Position = 0,
         ParameterSetName = ParameterSets.Parameters,
@@ -19,7 +24,8 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [SupportsWildcards]
     public string[] Method { get; set; } = [];
 
-    /// <summary>Tasks.</summary>
+    /// <summary>Tasks to evaluate on, by name.</summary>
+    /// <value>Niah</value>
     [Parameter(
         Position = 1,
         ParameterSetName = ParameterSets.Parameters,
@@ -29,7 +35,8 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [SupportsWildcards]
     public string[] Task { get; set; } = [];
 
-    /// <summary>Models.</summary>
+    /// <summary>Checkpoint directories, or names of models that Get-SparseAttentionModel lists.</summary>
+    /// <value>The embedded model</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -37,7 +44,9 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [ArgumentCompleter(typeof(ModelCompleter))]
     public string[] Model { get; set; } = [];
 
-    /// <summary>Decode methods.</summary>
+    /// <summary>Decode methods to combine with every prefill method of -Method. They are given as in -Method.</summary>
+    /// <remarks>Wildcards match all decode methods but controls, which have to be named.</remarks>
+    /// <value>Dense</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -47,7 +56,8 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [SupportsWildcards]
     public string[] DecodeMethod { get; set; } = [];
 
-    /// <summary>Prompt lengths, in tokens.</summary>
+    /// <summary>Lengths of the prompts, in tokens. Samples fill 95 to 100 % of a length; 4kb is PowerShell's way to write 4096.</summary>
+    /// <value>2048</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -56,7 +66,14 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [Alias("Length")]
     public int[] SequenceLength { get; set; } = [];
 
-    /// <summary>Sparsities asked for, 0 to 1.</summary>
+    /// <summary>
+    /// Sparsities asked of the prefill method, from 0 to below 1: 0.9 leaves out nine tenths of the query-key pairs. Where only the decode method
+    /// is sparse they are asked of that.
+    /// </summary>
+    /// <remarks>
+    /// Each is solved into the method's own budget at each prompt's length. Without it methods run with the budget that their parameters set.
+    /// </remarks>
+    /// <value>None; in the default comparison 0.5 and 0.85</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -64,7 +81,8 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [NumberTransformation]
     public double[] Sparsity { get; set; } = [];
 
-    /// <summary>Sparsities asked of the decode method, 0 to 1.</summary>
+    /// <summary>Sparsities asked of the decode method, from 0 to below 1: 0.9 leaves out nine tenths of the cached tokens.</summary>
+    /// <remarks>Needed only where both phases are sparse.</remarks>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -72,7 +90,11 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [NumberTransformation]
     public double[] DecodeSparsity { get; set; } = [];
 
-    /// <summary>Parameters of the methods.</summary>
+    /// <summary>
+    /// Parameters of the methods: @{ PageSize = 32 }, or 'PageSize=32'. A nested table, @{ Quest = @{ PageSize = 32 } }, is for one method only.
+    /// </summary>
+    /// <remarks>Every parameter must belong to at least one of the methods. Tab completes the names with their defaults.</remarks>
+    /// <value>The defaults of the methods, as Get-SparseAttentionMethod shows them</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -82,7 +104,9 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [Alias("Parameters")]
     public string Parameter { get; set; } = "";
 
-    /// <summary>Parameters of the tasks.</summary>
+    /// <summary>Parameters of the tasks: @{ Queries = 4 }, or 'Queries=4'.</summary>
+    /// <remarks>Tab completes the names with their defaults.</remarks>
+    /// <value>The defaults of the tasks, as Get-SparseAttentionTask shows them</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -92,20 +116,24 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [Alias("TaskParameters")]
     public string TaskParameter { get; set; } = "";
 
-    /// <summary>Samples of each run.</summary>
+    /// <summary>Samples of each run. It is not part of a run's identity: 500 after 100 computes the other 400.</summary>
+    /// <value>20; in the default comparison 8</value>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Samples of each run.")]
     public int? SampleCount { get; set; }
 
-    /// <summary>Output tokens at most.</summary>
+    /// <summary>Tokens that the answer to a sample may have at most.</summary>
+    /// <value>1024; in the default comparison 512</value>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Output tokens of a sample at most.")]
     public int? MaximumOutputTokens { get; set; }
 
-    /// <summary>Seeds of the samples.</summary>
+    /// <summary>Seeds of the samples: each seed is a run of its own, with samples unrelated to another seed's.</summary>
+    /// <value>43</value>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Seeds of the samples.")]
     [NumberTransformation]
     public long[] Seed { get; set; } = [];
 
-    /// <summary>Where the question stands.</summary>
+    /// <summary>Where the question stands: before the context (First), after it (Last) or in both places (Both).</summary>
+    /// <value>Both; Last where -CompressBefore is Question</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -113,7 +141,10 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [ValidateSet("Both", "First", "Last")]
     public string QuestionPosition { get; set; } = "";
 
-    /// <summary>What the cache is compressed before.</summary>
+    /// <summary>
+    /// What the cache is compressed before. With Question the compressor sees the context alone, and the question goes through the decode path,
+    /// as when one context serves many questions.
+    /// </summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -121,7 +152,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [ValidateSet("None", "Question")]
     public string CompressBefore { get; set; } = "None";
 
-    /// <summary>Layers left dense.</summary>
+    /// <summary>Layers left dense, counted from 0.</summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -130,14 +161,21 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [Alias("DenseLayers")]
     public int[] DenseLayer { get; set; } = [];
 
-    /// <summary>How budgets vary with layer, KV head, length and step.</summary>
+    /// <summary>
+    /// How budgets vary with layer, KV head, length and step, such as 'layer:0-1 dense | head:3 x0.5': the first rule that matches multiplies the
+    /// budget or makes attention dense. It stands instead of -DenseLayer.
+    /// </summary>
+    /// <value>Uniform</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "How budgets vary with layer, KV head, length and step, such as 'layer:0-1 dense | head:3 x0.5'; stands instead of -DenseLayer.")]
     public string BudgetSchedule { get; set; } = "";
 
-    /// <summary>Whether a length too short for a budget runs dense.</summary>
+    /// <summary>
+    /// Runs a sample dense where its length cannot hold the method's forced set, instead of calling the run infeasible. Such samples are counted
+    /// in FallbackCount, and such rows stay out of frontiers.
+    /// </summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -145,7 +183,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [SwitchTransformation]
     public SwitchParameter AllowDenseFallback { get; set; }
 
-    /// <summary>Whether scores follow the paper's code.</summary>
+    /// <summary>Scores answers as the paper's code does, its defects included.</summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -153,7 +191,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [SwitchTransformation]
     public SwitchParameter ReferenceScoring { get; set; }
 
-    /// <summary>Whether prompts carry the short instructions.</summary>
+    /// <summary>Uses the short form of the instructions in prompts, for small models with short contexts.</summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
@@ -161,19 +199,19 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [SwitchTransformation]
     public SwitchParameter ShortInstructions { get; set; }
 
-    /// <summary>Device to compute on.</summary>
+    /// <summary>Device to compute on, as Get-SparseAttentionDevice lists it.</summary>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Device to compute on: cpu or cuda:0.")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
     public string Device { get; set; } = "cpu";
 
-    /// <summary>Data file of the tasks that read one.</summary>
+    /// <summary>Data file or folder of the tasks that read one: Squad, Quality, Toefl.</summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Data file or folder of the tasks that read one: Squad, Quality, Toefl.")]
     public string? TaskDataPath { get; set; }
 
-    /// <summary>The paper's own grid.</summary>
+    /// <summary>The paper's own grid (Paper) or its ablations (Ablation), restricted to what other parameters name.</summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         HelpMessage = "The paper's own grid (Paper) or its ablations (Ablation), restricted to what other parameters name.")]

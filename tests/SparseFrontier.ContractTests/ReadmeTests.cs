@@ -8,7 +8,7 @@ namespace SparseFrontier.ContractTests;
 /// <summary>What the README and the guides show can be typed.</summary>
 public partial class ReadmeTests
 {
-    private static readonly string[] s_documents = ["README.md", "CONTRIBUTING.md", .. Directory.EnumerateFiles(Path.Combine(LayerTests.Root(), "docs"), "*.md").Select(f => Path.GetRelativePath(LayerTests.Root(), f))];
+    private static readonly string[] s_documents = ["README.md", "CONTRIBUTING.md", .. Directory.EnumerateFiles(Path.Combine(LayerTests.Root(), "docs"), "*.md", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(LayerTests.Root(), f))];
 
     public static TheoryData<string> Documents => [.. s_documents];
 
@@ -16,20 +16,9 @@ public partial class ReadmeTests
     [MemberData(nameof(Documents))]
     public void Cmdlets_and_their_parameters_exist(string document)
     {
-        foreach (string line in Blocks(document, "powershell").SelectMany(Commands))
+        foreach (string block in Blocks(document, "powershell"))
         {
-            Match command = CmdletCall().Match(line);
-            if (!command.Success)
-            {
-                continue;
-            }
-
-            CmdletMetadata? cmdlet = ModuleAssembly.Cmdlets.SingleOrDefault(c => c.Name == command.Value);
-            Assert.True(cmdlet is not null, $"{document}: there is no {command.Value}");
-            string[] known = [.. cmdlet.Parameters.SelectMany(p => p.Aliases.Append(p.Name)), "WhatIf", "Confirm", "Verbose", "ErrorAction", "ErrorVariable"];
-            Assert.All(
-                ParameterName().Matches(line[(command.Index + command.Length)..]).Select(m => m.Groups[1].Value),
-                p => Assert.True(known.Contains(p, StringComparer.OrdinalIgnoreCase), $"{document}: {cmdlet.Name} has no -{p}"));
+            PowerShellText.RequireKnownNames(block, document);
         }
     }
 
@@ -73,18 +62,8 @@ public partial class ReadmeTests
             .Where(m => m.Groups[1].Value == language)
             .Select(m => m.Groups[2].Value);
 
-    // Pipelines may run over lines; comments and nested parentheses start new commands as far as names and parameters go.
-    private static IEnumerable<string> Commands(string block) =>
-        Regex.Replace(Regex.Replace(block, "#[^\n]*", ""), @"[|`]\s*\n\s*", "|").Split(['|', '\n', ';', '(', ')']);
-
     [GeneratedRegex(@"^```(\w+)\r?\n(.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex CodeBlock();
-
-    [GeneratedRegex(@"\b(?:Get|New|Invoke|Test)-(?:Spars|Kernel)\w+")]
-    private static partial Regex CmdletCall();
-
-    [GeneratedRegex(@"(?<=\s)-([A-Za-z]+)")]
-    private static partial Regex ParameterName();
 
     [GeneratedRegex(@"(?:^|\s)(?:sparsefrontier|dotnet run --project src/SparseFrontier\.Cli -c Release --) (.+)$")]
     private static partial Regex VerbCall();
