@@ -121,6 +121,7 @@ public static unsafe class Attend
                 plans,
                 0,
                 HeadTensor.HeadMajor(data, layer.Queries.Heads, layer.Length, layer.Queries.Dimension),
+                null,
                 layer.CancellationToken);
         }
 

@@ -82,7 +82,7 @@ public abstract class BlockMethod : PrefillMethod
             offsets[row + 1] = ranges.Count;
         }
 
-        var plan = new AttentionPlan(layer.Length, size, offsets, [.. ranges], new int[blocks + 1], []);
+        var plan = new AttentionPlan(layer.Length, size, offsets, [.. ranges], []);
         return new HeadSelection(plan, ForcedPairs(layer.Length, parameters), () => new Dictionary<string, int[]> { ["blocks"] = Blocks(plan, top) });
     }
 

@@ -4,7 +4,7 @@ namespace SparseFrontier.Attention;
 
 /// <summary>
 /// Lowers verticals (key columns) and slashes (query-key offsets) of one head to what is executed: in each tile of 64 rows every slash is
-/// a range of 64 keys, not aligned to a grid, ranges that touch are joined by whole 64s, and verticals left of the ranges are single
+/// a range of 64 keys, not aligned to a grid, ranges that touch are joined by whole 64s, and verticals outside the ranges are single
 /// columns. MInference's index conversion, as the Sparse Frontier paper's code runs it.
 /// </summary>
 internal sealed class VerticalSlashPlan
@@ -31,10 +31,9 @@ internal sealed class VerticalSlashPlan
     {
         int tiles = (length + Tile - 1) / Tile;
         int[] rangeOffsets = new int[tiles + 1];
-        int[] columnOffsets = new int[tiles + 1];
         var ranges = new List<KeyRange>();
-        var columns = new List<int>();
         long tileBlocks = 0;
+        long tileColumns = 0;
         int inside = 0;
         for (int tile = 0; tile < tiles; tile++)
         {
@@ -45,19 +44,11 @@ internal sealed class VerticalSlashPlan
             }
 
             int slash = inside - 1;
-            int vertical = 0;
             int rangeEnd = Math.Max(end - slashes[slash--], Tile);
             int rangeStart = rangeEnd - Tile;
+            int column = 0;
             while (true)
             {
-                for (; vertical < verticals.Length && verticals[vertical] < rangeEnd; vertical++)
-                {
-                    if (verticals[vertical] < rangeStart)
-                    {
-                        columns.Add(verticals[vertical]);
-                    }
-                }
-
                 int next = slash < 0 ? int.MaxValue : Math.Max(end - slashes[slash--], Tile);
                 if (next <= rangeEnd)
                 {
@@ -73,6 +64,8 @@ internal sealed class VerticalSlashPlan
 
                 tileBlocks += (rangeEnd - rangeStart) / Tile;
                 ranges.Add(new KeyRange(rangeStart, Math.Min(rangeEnd, length)));
+                tileColumns += AttentionPlan.Find(verticals, rangeStart, column) - column;
+                column = AttentionPlan.Find(verticals, rangeEnd, column);
                 if (next == int.MaxValue)
                 {
                     break;
@@ -83,11 +76,10 @@ internal sealed class VerticalSlashPlan
             }
 
             rangeOffsets[tile + 1] = ranges.Count;
-            columnOffsets[tile + 1] = columns.Count;
         }
 
-        var plan = new AttentionPlan(length, Tile, rangeOffsets, [.. ranges], columnOffsets, [.. columns]);
+        var plan = new AttentionPlan(length, Tile, rangeOffsets, [.. ranges], verticals.ToArray());
         double causal = (double)length * (length + 1) / 2;
-        return new VerticalSlashPlan(plan, 1 - ((((double)Tile * Tile * tileBlocks) + ((double)Tile * columns.Count)) / causal));
+        return new VerticalSlashPlan(plan, 1 - ((((double)Tile * Tile * tileBlocks) + ((double)Tile * tileColumns)) / causal));
     }
 }

@@ -59,15 +59,18 @@ public abstract unsafe class KernelSet
 
     /// <summary>
     /// Softmax attention of every query row over the keys of its head's plan: output[h, r] = Σ softmax(scale · q·k) v. A row with no key gives 0.
+    /// The rows may be the last of a longer prompt (a chunk of it): there are then more keys than rows.
     /// </summary>
     /// <param name="queries">[query heads, rows, dimension].</param>
-    /// <param name="keys">[KV heads, rows, dimension].</param>
-    /// <param name="values">[KV heads, rows, dimension].</param>
+    /// <param name="keys">[KV heads, keys, dimension]; the query rows are the last of them.</param>
+    /// <param name="values">[KV heads, keys, dimension].</param>
     /// <param name="scale">Usually 1/√dimension.</param>
     /// <param name="plans">One plan per query head, or one for all.</param>
     /// <param name="slidingWindow">0, or the number of latest keys (its own included) that a row may see.</param>
     /// <param name="output">[query heads, rows, dimension]; may be the queries.</param>
+    /// <param name="logSumExp">[query heads, rows], written: ln Σ exp(scale · q·k) over the keys of a row, -∞ without any; or null.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
+    /// <exception cref="ArgumentException">A plan is for other numbers of rows or keys.</exception>
     public abstract void PrefillAttention(
         HeadTensor queries,
         HeadTensor keys,
@@ -76,6 +79,7 @@ public abstract unsafe class KernelSet
         IReadOnlyList<AttentionPlan> plans,
         int slidingWindow,
         HeadTensor output,
+        float* logSumExp,
         CancellationToken cancellationToken);
 
     /// <summary>Softmax attention of one query per head over cached tokens.</summary>

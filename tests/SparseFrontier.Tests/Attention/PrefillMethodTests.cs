@@ -1,5 +1,6 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Reference;
 using SparseFrontier.Tensors;
 using Xunit;
 
@@ -84,7 +85,7 @@ public unsafe class PrefillMethodTests
             for (int head = 0; head < 2; head++)
             {
                 AttentionPlan plan = selection.Plans[Math.Min(head, selection.Plans.Count - 1)];
-                bool[,] mask = Mask(plan);
+                bool[,] mask = ReferenceMask.Create(plan);
                 attended += mask.Cast<bool>().Count(b => b);
                 Assert.Equal(mask.Cast<bool>(), KernelMask(data.Layer.Kernels, plan).Cast<bool>());
                 Assert.All(Enumerable.Range(0, length), row => Assert.True(mask[row, row], $"row {row} does not see itself"));
@@ -272,29 +273,10 @@ public unsafe class PrefillMethodTests
         {
             layer.Kernels.PrefillAttention(
                 layer.Queries, layer.Keys, layer.Values, layer.Scale, plans, 0,
-                HeadTensor.HeadMajor(data, layer.Queries.Heads, layer.Length, layer.Queries.Dimension), default);
+                HeadTensor.HeadMajor(data, layer.Queries.Heads, layer.Length, layer.Queries.Dimension), null, default);
         }
 
         return output;
-    }
-
-    // The definition of a plan, element by element; fails where a pair is listed twice.
-    private static bool[,] Mask(AttentionPlan plan)
-    {
-        bool[,] mask = new bool[plan.RowCount, plan.RowCount];
-        for (int row = 0; row < plan.RowCount; row++)
-        {
-            int tile = row / plan.TileRows;
-            IEnumerable<int> keys = plan.Ranges[plan.RangeOffsets[tile]..plan.RangeOffsets[tile + 1]].SelectMany(r => Enumerable.Range(r.Start, r.Length))
-                .Concat(plan.Columns[plan.ColumnOffsets[tile]..plan.ColumnOffsets[tile + 1]]);
-            foreach (int key in keys.Where(k => k <= row))
-            {
-                Assert.False(mask[row, key], $"({row}, {key}) is listed twice");
-                mask[row, key] = true;
-            }
-        }
-
-        return mask;
     }
 
     // Which values reach which rows: with zero queries all weights are equal, and value k is the k-th unit vector.
@@ -312,7 +294,7 @@ public unsafe class PrefillMethodTests
         }
 
         HeadTensor Tensor(NativeArray<float> array) => HeadTensor.HeadMajor(array.Pointer, 1, length, dimension);
-        kernels.PrefillAttention(Tensor(zeros), Tensor(zeros), Tensor(units), 1, [plan], 0, Tensor(output), default);
+        kernels.PrefillAttention(Tensor(zeros), Tensor(zeros), Tensor(units), 1, [plan], 0, Tensor(output), null, default);
         for (int row = 0; row < length; row++)
         {
             for (int key = 0; key < length; key++)
@@ -330,7 +312,7 @@ public unsafe class PrefillMethodTests
         double sum = 0;
         for (int head = 0; head < layer.Queries.Heads; head++)
         {
-            bool[,] mask = Mask(plans[head]);
+            bool[,] mask = ReferenceMask.Create(plans[head]);
             for (int row = 0; row < layer.Length; row++)
             {
                 double[] weights = [.. Enumerable.Range(0, row + 1).Select(key =>

@@ -22,8 +22,9 @@ public unsafe class AttentionPropertyTests
         float[] dense = data.Attend(kernels, [AttentionPlan.Dense(Rows)], 0);
         foreach (int tileRows in (int[])[1, 16, 32, 64, 200])
         {
-            AttentionPlan plan = KernelCorrectness.RandomPlan(new RandomSource("full"), Rows, tileRows, 2);
-            AttentionPlan full = FillGaps(plan);
+            // Every key is a column, many lie in ranges too.
+            AttentionPlan plan = KernelCorrectness.RandomPlan(new RandomSource("full"), Rows, tileRows, 0.4);
+            var full = new AttentionPlan(Rows, tileRows, plan.RangeOffsets, plan.Ranges, [.. Enumerable.Range(0, Rows)]);
             Assert.Equal(Rows * (Rows + 1) / 2, full.CountPairs());
             AssertClose(dense, data.Attend(kernels, [full], 0), 2e-6f);
         }
@@ -43,7 +44,7 @@ public unsafe class AttentionPropertyTests
             ranges[row] = new KeyRange(Math.Max(0, row - Window + 1), row + 1);
         }
 
-        var plan = new AttentionPlan(Rows, 1, [.. Enumerable.Range(0, Rows + 1)], ranges, new int[Rows + 1], []);
+        var plan = new AttentionPlan(Rows, 1, [.. Enumerable.Range(0, Rows + 1)], ranges, []);
         AssertClose(data.Attend(kernels, [plan], 0), data.Attend(kernels, [AttentionPlan.Dense(Rows)], Window), 2e-6f);
     }
 
@@ -67,11 +68,31 @@ public unsafe class AttentionPropertyTests
 
     [Theory]
     [MemberData(nameof(Widths))]
+    public void The_last_rows_of_a_prompt_are_what_they_are_in_the_whole_prompt(int width)
+    {
+        const int Rows = 333;
+        using var data = new Prompt(Rows);
+        KernelSet kernels = KernelWidths.Get(width);
+        float[] whole = data.Attend(kernels, [AttentionPlan.Dense(Rows)], 0);
+        foreach (int rows in (int[])[1, 13, 64, 77, 256, 333])
+        {
+            AttentionPlan plan = AttentionPlan.Dense(rows, 64, Rows - rows);
+            Assert.Equal(whole[((Rows - rows) * QueryHeads * Dimension)..], data.Attend(kernels, [plan], 0, rows, null));
+        }
+
+        Assert.Throws<ArgumentException>(() => data.Attend(kernels, [AttentionPlan.Dense(64)], 0, 64, null));
+        Assert.Throws<ArgumentException>(() => data.Attend(kernels, [AttentionPlan.Dense(64)], 0));
+    }
+
+    [Theory]
+    [MemberData(nameof(Widths))]
     public void A_row_without_keys_gives_zero(int width)
     {
         using var data = new Prompt(5);
-        var plan = new AttentionPlan(5, 2, [0, 0, 1, 1], [new KeyRange(3, 4)], [0, 0, 0, 0], []);
-        float[] output = data.Attend(KernelWidths.Get(width), [plan], 0);
+        var plan = new AttentionPlan(5, 2, [0, 0, 1, 1], [new KeyRange(3, 4)], []);
+        float[] logSumExp = new float[QueryHeads * 5];
+        float[] output = data.Attend(KernelWidths.Get(width), [plan], 0, 5, logSumExp);
+        Assert.Equal([true, true, true, false, true], logSumExp[..5].Select(float.IsNegativeInfinity));
         int stride = QueryHeads * Dimension;
         Assert.All(output[..(3 * stride)], x => Assert.Equal(0, x));
         Assert.Contains(output[(3 * stride)..(4 * stride)], x => x != 0);
@@ -136,22 +157,6 @@ public unsafe class AttentionPropertyTests
         return output.Span.ToArray();
     }
 
-    // The same ranges, and a column for every other key.
-    private static AttentionPlan FillGaps(AttentionPlan plan)
-    {
-        int[] offsets = new int[plan.TileCount + 1];
-        var columns = new List<int>();
-        for (int tile = 0; tile < plan.TileCount; tile++)
-        {
-            KeyRange[] ranges = plan.Ranges[plan.RangeOffsets[tile]..plan.RangeOffsets[tile + 1]];
-            int end = Math.Min(plan.RowCount, (tile + 1) * plan.TileRows);
-            columns.AddRange(Enumerable.Range(0, end).Where(key => !ranges.Any(r => key >= r.Start && key < r.End)));
-            offsets[tile + 1] = columns.Count;
-        }
-
-        return new AttentionPlan(plan.RowCount, plan.TileRows, plan.RangeOffsets, plan.Ranges, offsets, [.. columns]);
-    }
-
     private static void AssertClose(float[] expected, float[] actual, float tolerance)
     {
         Assert.Equal(expected.Length, actual.Length);
@@ -189,19 +194,28 @@ public unsafe class AttentionPropertyTests
         }
 
         /// <summary>[rows, heads, dimension].</summary>
-        public float[] Attend(KernelSet kernels, AttentionPlan[] plans, int window, CancellationToken cancellationToken = default)
+        public float[] Attend(KernelSet kernels, AttentionPlan[] plans, int window, CancellationToken cancellationToken = default) =>
+            Attend(kernels, plans, window, _rows, null, cancellationToken);
+
+        /// <summary>The last <paramref name="rows"/> rows.</summary>
+        public float[] Attend(KernelSet kernels, AttentionPlan[] plans, int window, int rows, float[]? logSumExp, CancellationToken cancellationToken = default)
         {
-            using var output = new NativeArray<float>(_queries.Length);
+            using var output = new NativeArray<float>((long)rows * QueryHeads * Dimension);
             output.Span.Fill(float.NaN);
-            kernels.PrefillAttention(
-                HeadTensor.HeadMajor(_queries.Pointer, QueryHeads, _rows, Dimension),
-                HeadTensor.HeadMajor(_keys.Pointer, KvHeads, _rows, Dimension),
-                HeadTensor.HeadMajor(_values.Pointer, KvHeads, _rows, Dimension),
-                0.3f,
-                plans,
-                window,
-                HeadTensor.RowMajor(output.Pointer, QueryHeads, _rows, Dimension),
-                cancellationToken);
+            fixed (float* logarithms = logSumExp)
+            {
+                kernels.PrefillAttention(
+                    new HeadTensor(_queries.Pointer + ((_rows - rows) * Dimension), QueryHeads, rows, Dimension, (long)_rows * Dimension, Dimension),
+                    HeadTensor.HeadMajor(_keys.Pointer, KvHeads, _rows, Dimension),
+                    HeadTensor.HeadMajor(_values.Pointer, KvHeads, _rows, Dimension),
+                    0.3f,
+                    plans,
+                    window,
+                    HeadTensor.RowMajor(output.Pointer, QueryHeads, rows, Dimension),
+                    logarithms,
+                    cancellationToken);
+            }
+
             return output.Span.ToArray();
         }
 

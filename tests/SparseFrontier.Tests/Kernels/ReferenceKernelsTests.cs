@@ -121,7 +121,8 @@ public unsafe class ReferenceKernelsTests
         float[] keys = [0, 2 * MathF.Log(3)];
         float[] values = [8, 4];
         float[] output = new float[2];
-        fixed (float* q = queries, k = keys, v = values, o = output)
+        float[] logarithms = new float[2];
+        fixed (float* q = queries, k = keys, v = values, o = output, l = logarithms)
         {
             s_kernels.PrefillAttention(
                 HeadTensor.HeadMajor(q, 1, 2, 1),
@@ -131,11 +132,14 @@ public unsafe class ReferenceKernelsTests
                 [AttentionPlan.Dense(2)],
                 0,
                 HeadTensor.HeadMajor(o, 1, 2, 1),
+                l,
                 CancellationToken.None);
         }
 
         Assert.Equal(8, output[0], 1e-6);
         Assert.Equal(5, output[1], 1e-6);
+        Assert.Equal(0, logarithms[0], 1e-6);
+        Assert.Equal(Math.Log(4), logarithms[1], 1e-6);
     }
 
     [Fact]
@@ -185,7 +189,7 @@ public unsafe class ReferenceKernelsTests
             {
                 var q = HeadTensor.HeadMajor(queries.Pointer, 1, Rows, Rows);
                 var v = HeadTensor.HeadMajor(values.Pointer, 1, Rows, Rows);
-                kernels.PrefillAttention(q, q, v, 1, [plan], window, HeadTensor.HeadMajor(output.Pointer, 1, Rows, Rows), CancellationToken.None);
+                kernels.PrefillAttention(q, q, v, 1, [plan], window, HeadTensor.HeadMajor(output.Pointer, 1, Rows, Rows), null, CancellationToken.None);
                 for (int row = 0; row < Rows; row++)
                 {
                     for (int key = 0; key < Rows; key++)

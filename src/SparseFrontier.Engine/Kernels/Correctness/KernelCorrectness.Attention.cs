@@ -32,35 +32,47 @@ public static unsafe partial class KernelCorrectness
             }
         }
 
+        // Chunks of a longer prompt: the rows are the last of the keys.
+        foreach ((int rows, int before) in ((int, int)[])[(1, 1), (1, 200), (63, 65), (64, 64), (65, 130), (100, 33)])
+        {
+            yield return Attention(2, 1, rows, 32, 64, null, 0, before);
+            yield return Attention(4, 2, rows, 48, 16, 0.2, 0, before);
+            yield return Attention(2, 1, rows, 32, 64, 0.3, 50, before);
+        }
+
         yield return Attention(2, 1, 200, 64, 64, null, 0, largeScores: true);
         yield return Attention(2, 1, 200, 64, 16, 0.3, 0, largeScores: true);
     }
 
     // density null: the dense plan, shared by all heads; else one random plan by query head.
     private static KernelCorrectnessCase Attention(
-        int queryHeads, int kvHeads, int rows, int dimension, int tileRows, double? density, int window, bool largeScores = false) => new(
+        int queryHeads, int kvHeads, int rows, int dimension, int tileRows, double? density, int window, int before = 0, bool largeScores = false) => new(
         "PrefillAttention",
         FormattableString.Invariant(
-            $"{queryHeads}:{kvHeads} heads, {rows} rows, dimension {dimension}, {(density is null ? "dense" : $"density {density}")}, tiles of {tileRows}{(window > 0 ? $", window {window}" : "")}{(largeScores ? ", large scores" : "")}"),
+            $"{queryHeads}:{kvHeads} heads, {rows} rows, dimension {dimension}, {(density is null ? "dense" : $"density {density}")}, tiles of {tileRows}{(window > 0 ? $", window {window}" : "")}{(before > 0 ? $", after {before}" : "")}{(largeScores ? ", large scores" : "")}"),
         DataType.F32,
         largeScores ? 1e-4 : 1e-5,
         (kernels, random) =>
         {
+            int count = before + rows;
             using var queries = GuardedArray.Normal(random, (long)queryHeads * rows * dimension, largeScores ? 12 : 1);
-            using var keys = GuardedArray.Normal(random, (long)kvHeads * rows * dimension);
-            using var values = GuardedArray.Normal(random, (long)kvHeads * rows * dimension);
+            using var keys = GuardedArray.Normal(random, (long)kvHeads * count * dimension);
+            using var values = GuardedArray.Normal(random, (long)kvHeads * count * dimension);
             using var output = GuardedArray.Poisoned((long)queryHeads * rows * dimension);
+            using var logSumExp = GuardedArray.Poisoned((long)queryHeads * rows);
             AttentionPlan[] plans = density is double d
-                ? [.. Enumerable.Range(0, queryHeads).Select(_ => RandomPlan(random, rows, tileRows, d))]
-                : [AttentionPlan.Dense(rows, tileRows)];
+                ? [.. Enumerable.Range(0, queryHeads).Select(_ => RandomPlan(random, rows, tileRows, d, before))]
+                : [AttentionPlan.Dense(rows, tileRows, before)];
             var q = HeadTensor.RowMajor(queries.Pointer, queryHeads, rows, dimension);
-            var k = HeadTensor.HeadMajor(keys.Pointer, kvHeads, rows, dimension);
-            var v = HeadTensor.RowMajor(values.Pointer, kvHeads, rows, dimension);
+            var k = HeadTensor.HeadMajor(keys.Pointer, kvHeads, count, dimension);
+            var v = HeadTensor.RowMajor(values.Pointer, kvHeads, count, dimension);
             var o = HeadTensor.HeadMajor(output.Pointer, queryHeads, rows, dimension);
             float scale = 1 / MathF.Sqrt(dimension);
-            kernels.PrefillAttention(q, k, v, scale, plans, window, o, CancellationToken.None);
-            kernels.PrefillAttention(q, k, v, scale, plans, window, q, CancellationToken.None);
-            return [.. output.Read(), .. queries.Read()];
+            kernels.PrefillAttention(q, k, v, scale, plans, window, o, logSumExp.Pointer, CancellationToken.None);
+            kernels.PrefillAttention(q, k, v, scale, plans, window, q, null, CancellationToken.None);
+
+            // -∞ has no difference; any number that no logarithm here comes near stands for it.
+            return [.. output.Read(), .. queries.Read(), .. logSumExp.Read().Select(x => float.IsNegativeInfinity(x) ? -1e6f : x)];
         });
 
     private static IEnumerable<KernelCorrectnessCase> Decode()

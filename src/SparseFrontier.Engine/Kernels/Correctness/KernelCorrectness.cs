@@ -61,42 +61,32 @@ public static unsafe partial class KernelCorrectness
     private static float[] Execute(KernelSet kernels, KernelCorrectnessCase test, long seed) =>
         test.Execute(kernels, new RandomSource("kernels/correctness", seed));
 
-    /// <summary>A random plan: some ranges and columns by tile, some tiles empty.</summary>
-    internal static AttentionPlan RandomPlan(RandomSource random, int rows, int tileRows, double density)
+    /// <summary>A random plan: some ranges by tile, some tiles without any, and some columns, in and outside the ranges.</summary>
+    internal static AttentionPlan RandomPlan(RandomSource random, int rows, int tileRows, double density, int firstPosition = 0)
     {
         int tiles = (rows + tileRows - 1) / tileRows;
         int[] rangeOffsets = new int[tiles + 1];
-        int[] columnOffsets = new int[tiles + 1];
         var ranges = new List<KeyRange>();
-        var columns = new List<int>();
         for (int tile = 0; tile < tiles; tile++)
         {
-            int end = Math.Min(rows, (tile + 1) * tileRows);
+            int end = firstPosition + Math.Min(rows, (tile + 1) * tileRows);
             bool empty = random.NextDouble() < 0.1;
             for (int key = 0; key < end && !empty;)
             {
                 int length = Math.Min(1 + random.Next(20), end - key);
-                bool single = random.NextDouble() < 0.5;
                 if (random.NextDouble() < density)
                 {
-                    if (single)
-                    {
-                        columns.Add(key);
-                    }
-                    else
-                    {
-                        ranges.Add(new KeyRange(key, key + length));
-                    }
+                    ranges.Add(new KeyRange(key, key + length));
                 }
 
-                key += single ? 1 : length;
+                key += length;
             }
 
             rangeOffsets[tile + 1] = ranges.Count;
-            columnOffsets[tile + 1] = columns.Count;
         }
 
-        return new AttentionPlan(rows, tileRows, rangeOffsets, [.. ranges], columnOffsets, [.. columns]);
+        int[] columns = [.. Enumerable.Range(0, firstPosition + rows).Where(_ => random.NextDouble() < density / 2)];
+        return new AttentionPlan(rows, tileRows, rangeOffsets, [.. ranges], columns) { FirstPosition = firstPosition };
     }
 
     private static void Fill(RandomSource random, float* target, long count)

@@ -87,8 +87,9 @@ internal sealed unsafe class CpuKernels<TSimd, TVector> : KernelSet
         IReadOnlyList<AttentionPlan> plans,
         int slidingWindow,
         HeadTensor output,
+        float* logSumExp,
         CancellationToken cancellationToken) =>
-        PrefillAttentionKernel<TSimd, TVector>.Run(queries, keys, values, scale, plans, slidingWindow, output, cancellationToken);
+        PrefillAttentionKernel<TSimd, TVector>.Run(queries, keys, values, scale, plans, slidingWindow, output, logSumExp, cancellationToken);
 
     /// <inheritdoc/>
     public override void DecodeAttention(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, float* output) =>

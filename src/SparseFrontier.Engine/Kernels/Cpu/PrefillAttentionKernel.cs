@@ -8,7 +8,7 @@ namespace SparseFrontier.Kernels.Cpu;
 /// Cost: 2 · dimension multiply-adds and one exponential a pair.
 /// </summary>
 /// <remarks>
-/// A task is at most 64 rows of a plan's tile. Its keys are listed in the plan's order, ranges then columns, and taken 128 at a time: scores,
+/// A task is at most 64 rows of a plan's tile. Its keys, ranges and the columns between them, are taken in ascending order, 128 at a time: scores,
 /// running maximum and sum by row, weights, then the weighted values are added to the output, which is rescaled on the way when a maximum
 /// grew. Only chunks that reach beyond the first row (or behind the window of the last) are masked. Masked scores are -1e30, never -∞, and a
 /// row whose maximum stays there has seen no key. What a task computes depends on its plan alone, so results are the same on any number of
@@ -31,8 +31,14 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         IReadOnlyList<AttentionPlan> plans,
         int slidingWindow,
         HeadTensor output,
+        float* logSumExp,
         CancellationToken cancellationToken)
     {
+        foreach (AttentionPlan plan in plans)
+        {
+            plan.RequireShape(queries, keys);
+        }
+
         AttentionTask[] tasks = ListTasks(queries.Heads, plans, slidingWindow);
         WorkerPool.For(
             tasks.Length,
@@ -40,7 +46,10 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             {
                 AttentionTask task = tasks[i];
                 AttentionPlan plan = plans[plans.Count == 1 ? 0 : task.Head];
-                RunTask(queries, keys, values, scale, plan, slidingWindow, output, task);
+                var state = new TaskState(task, queries, keys, values, scale, plan.FirstPosition, slidingWindow);
+                AddKeys(ref state, plan, task, slidingWindow);
+                state.Flush();
+                state.StoreOutput(output, logSumExp is null ? null : logSumExp + ((long)task.Head * queries.Rows) + task.FirstRow);
             },
             cancellationToken);
     }
@@ -84,55 +93,51 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         return [.. tasks];
     }
 
-    // Keys of a tile that any of the task's rows may see.
+    // Keys of a tile that any of the task's rows may see: those of the ranges, and the columns between them.
     private static int CountKeys(AttentionPlan plan, int tile, int firstRow, int rows, int slidingWindow)
     {
-        (int from, int to) = VisibleKeys(firstRow, rows, slidingWindow);
+        (int from, int to) = VisibleKeys(plan.FirstPosition + firstRow, rows, slidingWindow);
         int count = 0;
+        int column = plan.FindColumn(from);
         for (int i = plan.RangeOffsets[tile]; i < plan.RangeOffsets[tile + 1]; i++)
         {
-            count += Math.Max(0, Math.Min(plan.Ranges[i].End, to) - Math.Max(plan.Ranges[i].Start, from));
+            int start = Math.Clamp(plan.Ranges[i].Start, from, to);
+            int end = Math.Clamp(plan.Ranges[i].End, from, to);
+            int first = plan.FindColumn(start, column);
+            count += first - column + end - start;
+            column = plan.FindColumn(end, first);
         }
 
-        for (int i = plan.ColumnOffsets[tile]; i < plan.ColumnOffsets[tile + 1]; i++)
-        {
-            count += plan.Columns[i] >= from && plan.Columns[i] < to ? 1 : 0;
-        }
-
-        return count;
+        return count + plan.FindColumn(to, column) - column;
     }
 
-    private static (int From, int To) VisibleKeys(int firstRow, int rows, int slidingWindow) =>
-        (slidingWindow > 0 ? Math.Max(0, firstRow - slidingWindow + 1) : 0, firstRow + rows);
-
-    private static void RunTask(
-        HeadTensor queries,
-        HeadTensor keys,
-        HeadTensor values,
-        float scale,
-        AttentionPlan plan,
-        int slidingWindow,
-        HeadTensor output,
-        AttentionTask task)
+    // The same keys in ascending order.
+    private static void AddKeys(ref TaskState state, AttentionPlan plan, AttentionTask task, int slidingWindow)
     {
-        var tile = new TaskState(task, queries, keys, values, scale, slidingWindow);
-        (int from, int to) = VisibleKeys(task.FirstRow, task.Rows, slidingWindow);
+        (int from, int to) = VisibleKeys(plan.FirstPosition + task.FirstRow, task.Rows, slidingWindow);
+        int[] columns = plan.Columns;
+        int column = plan.FindColumn(from);
         for (int i = plan.RangeOffsets[task.Tile]; i < plan.RangeOffsets[task.Tile + 1]; i++)
         {
-            tile.AddKeys(Math.Max(plan.Ranges[i].Start, from), Math.Min(plan.Ranges[i].End, to));
-        }
-
-        for (int i = plan.ColumnOffsets[task.Tile]; i < plan.ColumnOffsets[task.Tile + 1]; i++)
-        {
-            if (plan.Columns[i] >= from && plan.Columns[i] < to)
+            int start = Math.Clamp(plan.Ranges[i].Start, from, to);
+            int end = Math.Clamp(plan.Ranges[i].End, from, to);
+            for (; column < columns.Length && columns[column] < start; column++)
             {
-                tile.AddKey(plan.Columns[i]);
+                state.AddKey(columns[column]);
             }
+
+            state.AddKeys(start, end);
+            column = plan.FindColumn(end, column);
         }
 
-        tile.Flush();
-        tile.StoreOutput(output);
+        for (; column < columns.Length && columns[column] < to; column++)
+        {
+            state.AddKey(columns[column]);
+        }
     }
+
+    private static (int From, int To) VisibleKeys(int firstPosition, int rows, int slidingWindow) =>
+        (slidingWindow > 0 ? Math.Max(0, firstPosition - slidingWindow + 1) : 0, firstPosition + rows);
 
     private static int RoundUp(int a, int b) => (a + b - 1) / b * b;
 
@@ -142,6 +147,7 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
     private ref struct TaskState
     {
         private readonly AttentionTask _task;
+        private readonly int _firstPosition;
         private readonly float* _keys;
         private readonly float* _values;
         private readonly long _keyStride;
@@ -164,10 +170,11 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         private int _lowest;
         private int _highest;
 
-        public TaskState(AttentionTask task, HeadTensor queries, HeadTensor keys, HeadTensor values, float scale, int slidingWindow)
+        public TaskState(AttentionTask task, HeadTensor queries, HeadTensor keys, HeadTensor values, float scale, int firstPosition, int slidingWindow)
         {
             int kvHead = task.Head / (queries.Heads / keys.Heads);
             _task = task;
+            _firstPosition = firstPosition + task.FirstRow;
             _keys = keys.Row(kvHead, 0);
             _values = values.Row(kvHead, 0);
             _keyStride = keys.RowStride;
@@ -247,8 +254,8 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
                 return;
             }
 
-            int lastRow = _task.FirstRow + _task.Rows - 1;
-            bool masks = _highest > _task.FirstRow || _lowest <= lastRow - _window;
+            int lastPosition = _firstPosition + _task.Rows - 1;
+            bool masks = _highest > _firstPosition || _lowest <= lastPosition - _window;
 
             // Fill up with copies of the last key that no row may see.
             while (_count % AttentionTiles<TSimd, TVector>.KeyGroup != 0)
@@ -263,7 +270,7 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             AttentionTiles<TSimd, TVector>.Score(_transposed, _lanes, _keyAddresses, _count, _dimension, _scores);
             if (masks)
             {
-                AttentionTiles<TSimd, TVector>.Mask(_scores, _lanes, _indices, _count, _task.FirstRow, lastRow, _window);
+                AttentionTiles<TSimd, TVector>.Mask(_scores, _lanes, _indices, _count, _firstPosition, lastPosition, _window);
             }
 
             Weigh(_scores, _lanes, _count, _maxima, _sums, _factors);
@@ -280,12 +287,18 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public readonly void StoreOutput(HeadTensor output)
+        public readonly void StoreOutput(HeadTensor output, float* logSumExp)
         {
             for (int r = 0; r < _task.Rows; r++)
             {
                 float* source = _output + ((long)r * _paddedDimension);
                 float* target = output.Row(_task.Head, _task.FirstRow + r);
+                if (logSumExp is not null)
+                {
+                    // Scores are in units of ln 2.
+                    logSumExp[r] = _maxima[r] <= Masked ? float.NegativeInfinity : (float)((_maxima[r] + Math.Log2(_sums[r])) * 0.6931471805599453);
+                }
+
                 if (_maxima[r] <= Masked)
                 {
                     new Span<float>(target, _dimension).Clear();

@@ -15,26 +15,28 @@ public sealed unsafe partial class ReferenceKernels
         IReadOnlyList<AttentionPlan> plans,
         int slidingWindow,
         HeadTensor output,
+        float* logSumExp,
         CancellationToken cancellationToken)
     {
         var rowKeys = new List<int>();
         for (int h = 0; h < queries.Heads; h++)
         {
             AttentionPlan plan = plans[plans.Count == 1 ? 0 : h];
+            plan.RequireShape(queries, keys);
             int kvHead = h / (queries.Heads / keys.Heads);
             for (int row = 0; row < queries.Rows; row++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 rowKeys.Clear();
-                foreach (int key in TileKeys(plan, row / plan.TileRows))
+                for (int key = 0; key < keys.Rows; key++)
                 {
-                    if (key <= row && (slidingWindow == 0 || key > row - slidingWindow))
+                    if (ReferenceMask.Attends(plan, slidingWindow, row, key))
                     {
                         rowKeys.Add(key);
                     }
                 }
 
-                Attend(
+                double logarithm = Attend(
                     queries.Row(h, row),
                     rowKeys,
                     key => (nint)keys.Row(kvHead, key),
@@ -42,6 +44,10 @@ public sealed unsafe partial class ReferenceKernels
                     scale,
                     keys.Dimension,
                     output.Row(h, row));
+                if (logSumExp is not null)
+                {
+                    logSumExp[((long)h * queries.Rows) + row] = (float)logarithm;
+                }
             }
         }
     }
@@ -91,7 +97,7 @@ public sealed unsafe partial class ReferenceKernels
         double[] maxima = new double[rows];
         for (int row = rows - window; row < rows; row++)
         {
-            double[] weights = Softmax([.. Enumerable.Range(0, row + 1)], key => scale * Dot(queries.Row(queryHead, row), keys.Row(kvHead, key), keys.Dimension));
+            double[] weights = Softmax([.. Enumerable.Range(0, row + 1)], key => scale * Dot(queries.Row(queryHead, row), keys.Row(kvHead, key), keys.Dimension), out _);
             for (int key = 0; key <= row; key++)
             {
                 columns[key] += weights[key];
@@ -108,26 +114,10 @@ public sealed unsafe partial class ReferenceKernels
     /// <inheritdoc/>
     public override long CountExecutedPairs(AttentionPlan plan, int slidingWindow) => plan.CountPairs(slidingWindow);
 
-    private static IEnumerable<int> TileKeys(AttentionPlan plan, int tile)
+    // Returns the logarithm of the sum of the exponentials. Addresses travel as nint because a pointer cannot be a type argument.
+    private static double Attend(float* query, List<int> tokens, Func<int, nint> key, Func<int, nint> value, float scale, int dimension, float* output)
     {
-        for (int i = plan.RangeOffsets[tile]; i < plan.RangeOffsets[tile + 1]; i++)
-        {
-            for (int key = plan.Ranges[i].Start; key < plan.Ranges[i].End; key++)
-            {
-                yield return key;
-            }
-        }
-
-        for (int i = plan.ColumnOffsets[tile]; i < plan.ColumnOffsets[tile + 1]; i++)
-        {
-            yield return plan.Columns[i];
-        }
-    }
-
-    // Addresses travel as nint because a pointer cannot be a type argument.
-    private static void Attend(float* query, List<int> tokens, Func<int, nint> key, Func<int, nint> value, float scale, int dimension, float* output)
-    {
-        double[] weights = Softmax(tokens, token => scale * Dot(query, (float*)key(token), dimension));
+        double[] weights = Softmax(tokens, token => scale * Dot(query, (float*)key(token), dimension), out double logarithm);
         double[] sums = new double[dimension];
         for (int t = 0; t < tokens.Count; t++)
         {
@@ -142,9 +132,11 @@ public sealed unsafe partial class ReferenceKernels
         {
             output[d] = (float)sums[d];
         }
+
+        return logarithm;
     }
 
-    private static double[] Softmax(List<int> tokens, Func<int, double> score)
+    private static double[] Softmax(List<int> tokens, Func<int, double> score, out double logarithm)
     {
         double[] weights = [.. tokens.Select(score)];
         double maximum = weights.Length == 0 ? 0 : weights.Max();
@@ -160,6 +152,7 @@ public sealed unsafe partial class ReferenceKernels
             weights[i] /= sum;
         }
 
+        logarithm = maximum + Math.Log(sum);
         return weights;
     }
 

@@ -3,15 +3,15 @@ namespace SparseFrontier.Kernels.Reference;
 /// <summary>An attention plan written out as a boolean mask: what all counting of pairs is compared with.</summary>
 public static class ReferenceMask
 {
-    /// <summary>[rows, rows]: whether a row (first index) attends to a key.</summary>
+    /// <summary>[rows, keys]: whether a row (first index) attends to a key.</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="slidingWindow">0, or the number of latest keys (its own included) that a row may see.</param>
     public static bool[,] Create(AttentionPlan plan, int slidingWindow = 0)
     {
-        bool[,] mask = new bool[plan.RowCount, plan.RowCount];
+        bool[,] mask = new bool[plan.RowCount, plan.KeyCount];
         for (int row = 0; row < plan.RowCount; row++)
         {
-            for (int key = 0; key <= row; key++)
+            for (int key = 0; key < plan.KeyCount; key++)
             {
                 mask[row, key] = Attends(plan, slidingWindow, row, key);
             }
@@ -23,7 +23,8 @@ public static class ReferenceMask
     /// <summary>Whether a row attends to a key.</summary>
     public static bool Attends(AttentionPlan plan, int slidingWindow, int row, int key)
     {
-        if (key > row || (slidingWindow > 0 && key <= row - slidingWindow))
+        int position = plan.FirstPosition + row;
+        if (key > position || (slidingWindow > 0 && key <= position - slidingWindow))
         {
             return false;
         }
@@ -37,14 +38,6 @@ public static class ReferenceMask
             }
         }
 
-        for (int i = plan.ColumnOffsets[tile]; i < plan.ColumnOffsets[tile + 1]; i++)
-        {
-            if (key == plan.Columns[i])
-            {
-                return true;
-            }
-        }
-
-        return false;
+        return Array.BinarySearch(plan.Columns, key) >= 0;
     }
 }

@@ -25,7 +25,7 @@ public sealed unsafe class DecodeSequence : IDisposable
         _caches = [.. cache.Blocks.Select(b => new LayerCache(b!, ownsPrompt: false))];
         _selector = configuration.Method.CreateStepSelector(
             configuration.Parameters,
-            [.. _caches.Select((c, layer) => IsSelected(layer) ? c : null)],
+            [.. _caches.Select((c, layer) => _configuration.IsGlobal(layer) ? c : null)],
             _kernels);
         int[] globalLayers = [.. Enumerable.Range(0, _configuration.LayerCount).Where(_configuration.IsGlobal)];
         _atStart = new DecodeStatistics
@@ -118,8 +118,7 @@ public sealed unsafe class DecodeSequence : IDisposable
         long indexBytes = _selector?.IndexBytesRead ?? 0;
         bool global = _configuration.IsGlobal(layer);
         DecodeSelection? selection = !global ? WindowSelection(layer, cache)
-            : IsSelected(layer) ? _selector?.Select(layer, cache, queries, _configuration.QueryHeads, _configuration.AttentionScale)
-            : null;
+            : _selector?.Select(layer, cache, queries, _configuration.QueryHeads, _configuration.AttentionScale);
         long selected = Stopwatch.GetTimestamp();
         _kernels.DecodeAttention(queries, _configuration.QueryHeads, cache, selection, _configuration.AttentionScale, output);
         long end = Stopwatch.GetTimestamp();
@@ -131,8 +130,6 @@ public sealed unsafe class DecodeSequence : IDisposable
             Count(layer, cache, selection, (_selector?.ForcedCount ?? 0) - forced, (_selector?.IndexBytesRead ?? 0) - indexBytes);
         }
     }
-
-    private bool IsSelected(int layer) => _configuration.IsGlobal(layer) && !_prompt.DenseLayers.Contains(layer);
 
     private void Count(int layer, LayerCache cache, DecodeSelection? selection, long forced, long indexBytes)
     {

@@ -14,9 +14,6 @@ public sealed record PrefillRequest
     /// <summary>Decode configurations that will continue this prompt: all share this one prefill. Without any, no cache is kept.</summary>
     public IReadOnlyList<DecodeConfiguration> DecodeConfigurations { get; init; } = [];
 
-    /// <summary>Layers that stay dense under every method of the request, prefill and decode.</summary>
-    public IReadOnlyList<int> DenseLayers { get; init; } = [];
-
     /// <summary>Tokens that are to follow the prompt; counted against the context length before any work is done.</summary>
     public int MaximumOutputTokens { get; init; }
 

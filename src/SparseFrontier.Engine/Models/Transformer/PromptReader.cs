@@ -15,6 +15,9 @@ internal sealed unsafe class PromptReader : IDisposable
     private const long ChunkBytes = 96L << 20;
     private const int MaximumChunkRows = 512;
 
+    // The plans of the heads that are selected for together. While they are made, lists twice as long are alive.
+    private const long MaximumPlanBytes = 64L << 20;
+
     private readonly TransformerModel _model;
     private readonly ModelConfiguration _configuration;
     private readonly PrefillRequest _request;
@@ -31,6 +34,7 @@ internal sealed unsafe class PromptReader : IDisposable
     private readonly NativeArray<float> _values;
     private readonly PromptState _state;
     private readonly PrefillCounters _counters = new();
+    private long _planBytes;
 
     /// <summary>Checks the request and allocates memory.</summary>
     public PromptReader(TransformerModel model, ModelWeights weights, ReadOnlySpan<int> tokens, PrefillRequest request, CancellationToken cancellationToken)
@@ -144,23 +148,24 @@ internal sealed unsafe class PromptReader : IDisposable
             CancellationToken = _cancellationToken,
         };
         _request.LayerObserver?.Invoke(seen);
-        bool dense = _state.DenseLayers.Contains(layer);
-        bool kept = KeepBlocks(layer, seen, block, evict: !dense);
-        if (dense || _request.Method is not { } method)
+        bool kept = KeepBlocks(layer, seen, block);
+        if (_request.Method is not { } method)
         {
             AttendHeads(seen, 0, c.QueryHeads, [AttentionPlan.Dense(_length)], null);
             return kept;
         }
 
-        // A few heads at a time, because plans can be large: a head's columns are listed for each of its tiles.
+        // As many heads at a time as their plans find room; one KV head's until the size of a plan is known.
         MethodParameters parameters = _request.Parameters ?? method.CreateParameters();
-        int step = seen.GroupSize * Math.Max(1, 2 * WorkerPool.ThreadCount / seen.GroupSize);
-        for (int head = 0; head < c.QueryHeads; head += step)
+        for (int head = 0; head < c.QueryHeads;)
         {
             int first = head;
-            int count = Math.Min(step, c.QueryHeads - head);
+            long groups = _planBytes == 0 ? 1 : Math.Max(1, MaximumPlanBytes / (_planBytes * seen.GroupSize));
+            int count = (int)Math.Min(groups * seen.GroupSize, c.QueryHeads - head);
             PrefillSelection selection = _counters.TimeIndex(() => method.Select(seen, parameters, first, count));
+            _planBytes = Math.Max(_planBytes, selection.Plans.Max(p => p.SizeInBytes));
             AttendHeads(seen, first, count, selection.Plans, selection);
+            head += count;
         }
 
         return kept;
@@ -179,6 +184,7 @@ internal sealed unsafe class PromptReader : IDisposable
             plans,
             slidingWindow: 0,
             queries,
+            null,
             _cancellationToken));
         _counters.CountGlobal(_model.Kernels, plans, selection, count, _length);
     }
@@ -200,14 +206,14 @@ internal sealed unsafe class PromptReader : IDisposable
         HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, _configuration.QueryHeads, _length, _configuration.HeadDimension);
         IReadOnlyList<AttentionPlan> plans = [WindowPlan(window)];
         _counters.TimeAttention(() =>
-            _model.Kernels.PrefillAttention(queries, block.Keys, block.Values, _configuration.AttentionScale, plans, window, queries, _cancellationToken));
+            _model.Kernels.PrefillAttention(queries, block.Keys, block.Values, _configuration.AttentionScale, plans, window, queries, null, _cancellationToken));
         _counters.CountSliding(plans[0].CountPairs(window) * _configuration.QueryHeads);
         return false;
     }
 
     // Evicts for each decode configuration, copying only what it keeps; those that keep everything share the block, or its copy in the
     // cache's type. Returns whether the block itself is kept.
-    private bool KeepBlocks(int layer, PromptLayer seen, KeyValueBlock block, bool evict)
+    private bool KeepBlocks(int layer, PromptLayer seen, KeyValueBlock block)
     {
         KeyValueBlock? whole = null;
         for (int i = 0; i < _state.Caches.Count; i++)
@@ -215,7 +221,7 @@ internal sealed unsafe class PromptReader : IDisposable
             PromptCache cache = _state.Caches[i];
             DecodeConfiguration configuration = _request.DecodeConfigurations[i];
             long start = Stopwatch.GetTimestamp();
-            KeptTokens? tokens = evict ? configuration.Method.Compress(seen, configuration.Parameters) : null;
+            KeptTokens? tokens = configuration.Method.Compress(seen, configuration.Parameters);
             if (tokens is not null)
             {
                 cache.Blocks[layer] = block.Copy(_model.CacheType, tokens.ByHead);
@@ -240,7 +246,7 @@ internal sealed unsafe class PromptReader : IDisposable
             ranges[tile] = new KeyRange(Math.Max(0, (tile * TileRows) - window + 1), Math.Min(_length, (tile + 1) * TileRows));
         }
 
-        return new AttentionPlan(_length, TileRows, [.. Enumerable.Range(0, tiles + 1)], ranges, new int[tiles + 1], []);
+        return new AttentionPlan(_length, TileRows, [.. Enumerable.Range(0, tiles + 1)], ranges, []);
     }
 
     private void Store(KeyValueBlock block, int first, int rows)

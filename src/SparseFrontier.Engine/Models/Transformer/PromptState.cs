@@ -15,7 +15,6 @@ public sealed class PromptState : IDisposable
         Length = length;
         Rotary = rotary;
         MaximumLength = model.Configuration.MaximumLength(request.YarnFactor);
-        DenseLayers = [.. request.DenseLayers];
         _configurations = request.DecodeConfigurations;
         _caches = [.. _configurations.Select(_ => new PromptCache(model.Configuration.LayerCount))];
     }
@@ -37,8 +36,6 @@ public sealed class PromptState : IDisposable
     internal RotaryEmbedding Rotary { get; }
 
     internal int MaximumLength { get; }
-
-    internal HashSet<int> DenseLayers { get; }
 
     internal IReadOnlyList<PromptCache> Caches => _caches;
 

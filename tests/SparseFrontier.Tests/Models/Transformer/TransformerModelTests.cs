@@ -205,7 +205,7 @@ public sealed class TransformerModelTests
         Assert.Equal(full, dense.CacheBytes);
         using PromptState mixed = model.Prefill(tokens, new PrefillRequest { DecodeConfigurations = [Dense(), SnapKV(48)] }, Cancel);
         Assert.Equal(full + (3 * 2 * 48 * 32 * 8), mixed.CacheBytes);
-        using PromptState evicted = model.Prefill(tokens, new PrefillRequest { DecodeConfigurations = [SnapKV(48)], DenseLayers = [1] }, Cancel);
+        using PromptState evicted = model.Prefill(tokens, new PrefillRequest { DecodeConfigurations = [DenseIn([1], SnapKV(48))] }, Cancel);
         Assert.Equal((full / 3) + (2 * 2 * 48 * 32 * 8), evicted.CacheBytes);
     }
 
@@ -278,8 +278,8 @@ public sealed class TransformerModelTests
             DecodeConfigurations = [SnapKV(48), Quest()],
         };
         using PromptState dense = model.Prefill(tokens, new PrefillRequest { DecodeConfigurations = [Dense()] }, Cancel);
-        using PromptState all = model.Prefill(tokens, request with { DenseLayers = [0, 1, 2] }, Cancel);
-        using PromptState two = model.Prefill(tokens, request with { DenseLayers = [0, 2] }, Cancel);
+        using PromptState all = model.Prefill(tokens, LeaveDense([0, 1, 2]), Cancel);
+        using PromptState two = model.Prefill(tokens, LeaveDense([0, 2]), Cancel);
         using PromptState none = model.Prefill(tokens, request, Cancel);
         Assert.Equal(dense.LastLogits, all.LastLogits);
         Assert.Equal(all.Statistics.CausalPairs, all.Statistics.AttendedPairs);
@@ -293,6 +293,12 @@ public sealed class TransformerModelTests
             Assert.Equal(expected, Run(model, sequence, Tokens(model, 30, 1)));
             Assert.Equal(Untimed(reference.Statistics), Untimed(sequence.Statistics));
         }
+
+        PrefillRequest LeaveDense(int[] layers) => request with
+        {
+            Parameters = request.Parameters.With(BudgetSchedule.DenseLayers(layers)),
+            DecodeConfigurations = [.. request.DecodeConfigurations.Select(c => DenseIn(layers, c))],
+        };
     }
 
     [Fact]
@@ -426,6 +432,9 @@ public sealed class TransformerModelTests
     }
 
     private static DecodeConfiguration Dense() => Configuration("Dense");
+
+    private static DecodeConfiguration DenseIn(int[] layers, DecodeConfiguration configuration) =>
+        configuration with { Parameters = configuration.Parameters.With(BudgetSchedule.DenseLayers(layers)) };
 
     private static DecodeConfiguration SnapKV(int capacity) => Configuration("SnapKV", ("Capacity", capacity), ("Window", 16), ("KernelSize", 5), ("LocalWindow", 8), ("PrefixTokens", 2));
 
