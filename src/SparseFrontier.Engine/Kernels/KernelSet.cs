@@ -21,7 +21,7 @@ public abstract unsafe class KernelSet
     /// <summary>Name of the implementation, as <c>SPARSEFRONTIER_KERNEL</c> takes it.</summary>
     public abstract string Name { get; }
 
-    /// <summary>y = x Wᵀ + bias for many rows (prefill).</summary>
+    /// <summary>y = x Wᵀ + bias, for the many rows of a prompt and for the few of a decoding step; the weights are read once for few.</summary>
     /// <param name="input">[rows, weight.Columns].</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="weight">[outputs, inputs].</param>
@@ -30,8 +30,16 @@ public abstract unsafe class KernelSet
     /// <param name="cancellationToken">Stops between tiles.</param>
     public abstract void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken);
 
-    /// <summary>y = x Wᵀ + bias for few rows (decode); memory-bound, reads the weights once.</summary>
-    public abstract void MatVec(float* input, int rows, WeightMatrix weight, float* bias, float* output);
+    /// <summary>
+    /// y += x Wᵀ. A product over a matrix's first columns (<see cref="WeightMatrix.Slice"/>), followed by one over the rest that adds to it, has the bits of one product
+    /// over all of them.
+    /// </summary>
+    /// <param name="input">[rows, weight.Columns].</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="weight">[outputs, inputs].</param>
+    /// <param name="output">[rows, outputs], added to; must not overlap the input.</param>
+    /// <param name="cancellationToken">Stops between tiles; the output is then useless.</param>
+    public abstract void MatMulAdd(float* input, int rows, WeightMatrix weight, float* output, CancellationToken cancellationToken);
 
     /// <summary>output = input / √(mean(input²) + epsilon) · weight, row by row; in place allowed.</summary>
     /// <param name="input">[rows, width].</param>

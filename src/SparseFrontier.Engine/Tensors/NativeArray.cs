@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace SparseFrontier.Tensors;
 
 /// <summary>
-/// Native memory aligned to 64 bytes, zeroed at first. The owner disposes it; the garbage collector is told of its size, and a finalizer
+/// Native memory aligned to 64 bytes, zeroed at first unless asked otherwise. The owner disposes it; the garbage collector is told of its size, and a finalizer
 /// frees what an exception left behind.
 /// </summary>
 /// <typeparam name="T">Element type.</typeparam>
@@ -18,12 +18,26 @@ public sealed unsafe class NativeArray<T> : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">The length is negative.</exception>
     /// <exception cref="OutOfMemoryException">The system has not that much memory.</exception>
     public NativeArray(long length)
+        : this(length, zeroed: true)
+    {
+    }
+
+    /// <summary>Allocates <paramref name="length"/> elements, for an owner that writes them all, without a first pass over them.</summary>
+    /// <param name="length">Number of elements; 0 is allowed.</param>
+    /// <param name="zeroed">Whether they are zeroed; any content otherwise.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The length is negative.</exception>
+    /// <exception cref="OutOfMemoryException">The system has not that much memory.</exception>
+    public NativeArray(long length, bool zeroed)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
         nuint bytes = checked((nuint)Math.Max(1, length) * (nuint)sizeof(T));
         _pointer = (T*)NativeMemory.AlignedAlloc(bytes, 64);
-        NativeMemory.Clear(_pointer, bytes);
+        if (zeroed)
+        {
+            NativeMemory.Clear(_pointer, bytes);
+        }
+
         if (SizeInBytes > 0)
         {
             GC.AddMemoryPressure(SizeInBytes);

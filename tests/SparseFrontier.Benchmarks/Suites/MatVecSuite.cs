@@ -58,7 +58,7 @@ internal static unsafe class MatVecSuite
                 () =>
                 {
                     turn = (turn + 1) % Matrices;
-                    kernels.MatVec(input.Pointer, rows, weights[turn], null, output.Pointer);
+                    kernels.MatMul(input.Pointer, rows, weights[turn], null, output.Pointer, CancellationToken.None);
                 })
             {
                 Bytes = (double)type.SizeInBytes() * Outputs * Inputs,

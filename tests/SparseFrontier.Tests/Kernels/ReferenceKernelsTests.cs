@@ -21,7 +21,7 @@ public unsafe class ReferenceKernelsTests
         {
             s_kernels.MatMul(x, 2, new WeightMatrix(w, DataType.F32, 3, 2), b, y, CancellationToken.None);
             Assert.Equal([21.5f, 42, 62, 43.5f, 86, 128], output);
-            s_kernels.MatVec(x, 2, new WeightMatrix(w, DataType.F32, 3, 2), null, y);
+            s_kernels.MatMul(x, 2, new WeightMatrix(w, DataType.F32, 3, 2), null, y, CancellationToken.None);
             Assert.Equal([21, 42, 63, 43, 86, 129], output);
         }
     }
@@ -59,7 +59,7 @@ public unsafe class ReferenceKernelsTests
                 fixed (float* x = input, y = output)
                 fixed (ushort* w = weights)
                 {
-                    kernels.MatVec(x, 1, new WeightMatrix(w, type, 1, 16), null, y);
+                    kernels.MatMul(x, 1, new WeightMatrix(w, type, 1, 16), null, y, CancellationToken.None);
                 }
 
                 return output[0];

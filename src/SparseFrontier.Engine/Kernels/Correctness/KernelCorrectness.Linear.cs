@@ -21,18 +21,18 @@ public static unsafe partial class KernelCorrectness
             foreach (DataType type in s_weightTypes)
             {
                 yield return Multiply("MatMul", rows, outputs, inputs, type, outputs % 2 == 0);
-                yield return Multiply("MatVec", Math.Min(rows, 9), outputs, inputs, type, outputs % 2 == 1);
+                yield return Multiply("MatMulAdd", Math.Min(rows, 9), outputs, inputs, type, false);
             }
         }
 
         for (int inputs = 1; inputs <= 70; inputs++)
         {
-            yield return Multiply("MatVec", 1 + (inputs % 7), 1 + (inputs % 11), inputs, s_weightTypes[inputs % 3], inputs % 2 == 0);
+            yield return Multiply("MatMul", 1 + (inputs % 7), 1 + (inputs % 11), inputs, s_weightTypes[inputs % 3], inputs % 2 == 0);
         }
 
-        foreach (DataType type in s_weightTypes)
+        for (int outputs = 1; outputs <= 135; outputs += outputs < 68 ? 1 : 5)
         {
-            yield return Multiply("MatVec", 3, 203, 700, type, true);
+            yield return Multiply("MatMulAdd", 1 + (outputs % 13), outputs, 515, s_weightTypes[outputs % 3], false);
         }
     }
 
@@ -45,9 +45,8 @@ public static unsafe partial class KernelCorrectness
         {
             using var input = GuardedArray.Normal(random, (long)rows * inputs);
             using var bias = GuardedArray.Normal(random, outputs);
-            using var output = GuardedArray.Poisoned((long)rows * outputs);
+            using var output = kernel == "MatMul" ? GuardedArray.Poisoned((long)rows * outputs) : GuardedArray.Normal(random, (long)rows * outputs);
             using var data = new NativeArray<byte>((long)outputs * inputs * type.SizeInBytes());
-            var weight = new WeightMatrix(data.Pointer, type, outputs, inputs);
             for (long i = 0; i < (long)outputs * inputs; i++)
             {
                 float value = (float)(random.NextNormal() / Math.Sqrt(inputs));
@@ -66,6 +65,7 @@ public static unsafe partial class KernelCorrectness
                 }
             }
 
+            using var weight = new WeightMatrix(data.Pointer, type, outputs, inputs);
             float* biases = hasBias ? bias.Pointer : null;
             if (kernel == "MatMul")
             {
@@ -73,7 +73,7 @@ public static unsafe partial class KernelCorrectness
             }
             else
             {
-                kernels.MatVec(input.Pointer, rows, weight, biases, output.Pointer);
+                kernels.MatMulAdd(input.Pointer, rows, weight, output.Pointer, CancellationToken.None);
             }
 
             return output.Read();

@@ -29,38 +29,12 @@ internal sealed unsafe class CpuKernels<TSimd, TVector> : KernelSet
     public override string Name => "Cpu";
 
     /// <inheritdoc/>
-    public override void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken)
-    {
-        switch (weight.DataType)
-        {
-            case DataType.F32:
-                MatMulKernel<TSimd, TVector>.Run<SingleElement>(input, rows, weight, bias, output, cancellationToken);
-                break;
-            case DataType.F16:
-                MatMulKernel<TSimd, TVector>.Run<HalfElement>(input, rows, weight, bias, output, cancellationToken);
-                break;
-            default:
-                MatMulKernel<TSimd, TVector>.Run<BFloat16Element>(input, rows, weight, bias, output, cancellationToken);
-                break;
-        }
-    }
+    public override void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken) =>
+        Multiply(input, rows, weight, bias, add: false, output, cancellationToken);
 
     /// <inheritdoc/>
-    public override void MatVec(float* input, int rows, WeightMatrix weight, float* bias, float* output)
-    {
-        switch (weight.DataType)
-        {
-            case DataType.F32:
-                MatVecKernel<TSimd, TVector>.Run<SingleElement>(input, rows, weight, bias, output);
-                break;
-            case DataType.F16:
-                MatVecKernel<TSimd, TVector>.Run<HalfElement>(input, rows, weight, bias, output);
-                break;
-            default:
-                MatVecKernel<TSimd, TVector>.Run<BFloat16Element>(input, rows, weight, bias, output);
-                break;
-        }
-    }
+    public override void MatMulAdd(float* input, int rows, WeightMatrix weight, float* output, CancellationToken cancellationToken) =>
+        Multiply(input, rows, weight, null, add: true, output, cancellationToken);
 
     /// <inheritdoc/>
     public override void RmsNorm(float* input, int rows, int width, float* weight, float epsilon, float* output) =>
@@ -113,7 +87,7 @@ internal sealed unsafe class CpuKernels<TSimd, TVector> : KernelSet
 
     /// <inheritdoc/>
     public override void MatMulTransposed(float* left, long leftStride, int rows, float* right, long rightStride, int columns, int depth, float* output) =>
-        MatVecKernel<TSimd, TVector>.Multiply<SingleElement>(left, leftStride, rows, right, rightStride, 0, columns, depth, output, columns);
+        MatMulTransposedKernel<TSimd, TVector>.Run(left, leftStride, rows, right, rightStride, columns, depth, output, columns);
 
     /// <inheritdoc/>
     public override void ExtendBounds(byte* keys, DataType type, int rows, int dimension, byte* bounds)
@@ -144,6 +118,22 @@ internal sealed unsafe class CpuKernels<TSimd, TVector> : KernelSet
     /// <inheritdoc/>
     public override long CountExecutedPairs(AttentionPlan plan, int slidingWindow) =>
         PrefillAttentionKernel<TSimd, TVector>.CountPairs(plan, slidingWindow);
+
+    private static void Multiply(float* input, int rows, WeightMatrix weight, float* bias, bool add, float* output, CancellationToken cancellationToken)
+    {
+        switch (weight.DataType)
+        {
+            case DataType.F32:
+                MatMulKernel<TSimd, TVector>.Run<SingleElement>(input, rows, weight, bias, add, output, cancellationToken);
+                break;
+            case DataType.F16:
+                MatMulKernel<TSimd, TVector>.Run<HalfElement>(input, rows, weight, bias, add, output, cancellationToken);
+                break;
+            default:
+                MatMulKernel<TSimd, TVector>.Run<BFloat16Element>(input, rows, weight, bias, add, output, cancellationToken);
+                break;
+        }
+    }
 
     // Calls body with (first row, end row) of blocks of about TaskElements elements.
     private static void ForRows(int rows, int width, Action<int, int> body)

@@ -18,6 +18,9 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Broadcast(float value);
 
+    /// <summary>Broadcasts a number in memory: one instruction where <see cref="Broadcast(float)"/> of a loaded one takes two.</summary>
+    static abstract TVector Broadcast(float* source);
+
     /// <summary>first, first + 1, first + 2 and so on.</summary>
     static abstract TVector Ascending(float first);
 

@@ -8,8 +8,6 @@ internal unsafe interface IWeightElement
     /// <summary>Bytes of an element.</summary>
     static abstract int Size { get; }
 
-    static abstract float LoadScalar(void* data, long index);
-
     static abstract TVector Load<TSimd, TVector>(void* data, long index)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;
@@ -19,9 +17,6 @@ internal unsafe interface IWeightElement
 internal readonly unsafe struct SingleElement : IWeightElement
 {
     public static int Size => 4;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float LoadScalar(void* data, long index) => ((float*)data)[index];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TSimd, TVector>(void* data, long index)
@@ -35,9 +30,6 @@ internal readonly unsafe struct HalfElement : IWeightElement
     public static int Size => 2;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float LoadScalar(void* data, long index) => (float)((Half*)data)[index];
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TSimd, TVector>(void* data, long index)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct => TSimd.LoadHalf((ushort*)data + index);
@@ -47,9 +39,6 @@ internal readonly unsafe struct HalfElement : IWeightElement
 internal readonly unsafe struct BFloat16Element : IWeightElement
 {
     public static int Size => 2;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float LoadScalar(void* data, long index) => BitConverter.UInt32BitsToSingle((uint)((ushort*)data)[index] << 16);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Load<TSimd, TVector>(void* data, long index)

@@ -1,8 +1,6 @@
-using SparseFrontier.Tensors;
-
 namespace SparseFrontier.Kernels.Reference;
 
-// Products: y[r, o] = Σ_i x[r, i] W[o, i] + b[o]. Cost: rows · outputs · inputs multiplications.
+// Products: y[r, o] = b[o] + Σ_i x[r, i] W[o, i]. Cost: rows · outputs · inputs multiplications.
 public sealed unsafe partial class ReferenceKernels
 {
     /// <inheritdoc/>
@@ -11,24 +9,23 @@ public sealed unsafe partial class ReferenceKernels
         for (int r = 0; r < rows; r++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            MatVec(input + ((long)r * weight.Columns), 1, weight, bias, output + ((long)r * weight.Rows));
+            for (int o = 0; o < weight.Rows; o++)
+            {
+                output[((long)r * weight.Rows) + o] = (float)Sum(bias == null ? 0 : bias[o], input + ((long)r * weight.Columns), weight, o);
+            }
         }
     }
 
     /// <inheritdoc/>
-    public override void MatVec(float* input, int rows, WeightMatrix weight, float* bias, float* output)
+    public override void MatMulAdd(float* input, int rows, WeightMatrix weight, float* output, CancellationToken cancellationToken)
     {
         for (int r = 0; r < rows; r++)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             for (int o = 0; o < weight.Rows; o++)
             {
-                double sum = bias == null ? 0 : bias[o];
-                for (int i = 0; i < weight.Columns; i++)
-                {
-                    sum += (double)input[((long)r * weight.Columns) + i] * Element(weight, ((long)o * weight.Columns) + i);
-                }
-
-                output[((long)r * weight.Rows) + o] = (float)sum;
+                float* element = output + ((long)r * weight.Rows) + o;
+                *element = (float)Sum(*element, input + ((long)r * weight.Columns), weight, o);
             }
         }
     }
@@ -56,10 +53,13 @@ public sealed unsafe partial class ReferenceKernels
         return sum;
     }
 
-    private static double Element(WeightMatrix weight, long index) => weight.DataType switch
+    private static double Sum(double start, float* row, WeightMatrix weight, int output)
     {
-        DataType.F32 => ((float*)weight.Data)[index],
-        DataType.F16 => (double)((Half*)weight.Data)[index],
-        _ => BitConverter.UInt32BitsToSingle((uint)((ushort*)weight.Data)[index] << 16),
-    };
+        for (int i = 0; i < weight.Columns; i++)
+        {
+            start += (double)row[i] * weight[output, i];
+        }
+
+        return start;
+    }
 }

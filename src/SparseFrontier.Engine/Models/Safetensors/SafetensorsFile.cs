@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Microsoft.Win32.SafeHandles;
 using SparseFrontier.Tensors;
@@ -10,7 +11,7 @@ namespace SparseFrontier.Models.Safetensors;
 /// A safetensors file, mapped into memory: eight bytes with the header's length, a JSON header, the tensors' bytes. Every header field is
 /// checked before any tensor is touched, as the reference implementation does: the tensors cover the rest of the file without hole or overlap.
 /// </summary>
-public sealed unsafe class SafetensorsFile : IDisposable
+public sealed unsafe partial class SafetensorsFile : IDisposable
 {
     // The reference implementation's own limit.
     private const long MaximumHeaderLength = 100_000_000;
@@ -284,6 +285,27 @@ public sealed unsafe class SafetensorsFile : IDisposable
 
         return values;
     }
+
+    /// <summary>Lets the system take back the memory of whole pages of the data; they are read from the file again when next used.</summary>
+    internal void ReleaseMemory(long offset, long length)
+    {
+        const int MadviseDontNeed = 4;
+        if (!OperatingSystem.IsLinux())
+        {
+            return;
+        }
+
+        // Pages that another tensor shares stay. That the system refuses only costs memory.
+        nint first = ((nint)(Data + offset) + Environment.SystemPageSize - 1) & ~(nint)(Environment.SystemPageSize - 1);
+        nint end = (nint)(Data + offset + length) & ~(nint)(Environment.SystemPageSize - 1);
+        if (end > first)
+        {
+            _ = Advise(first, (nuint)(end - first), MadviseDontNeed);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(nint address, nuint length, int advice);
 
     private void Release()
     {

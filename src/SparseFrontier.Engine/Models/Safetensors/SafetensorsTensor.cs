@@ -114,6 +114,9 @@ public sealed unsafe class SafetensorsTensor
         return values;
     }
 
+    /// <summary>Lets the system take back the memory of the elements' pages; they are read from the file again when next used.</summary>
+    internal void ReleaseMemory() => _file.ReleaseMemory(_offset, SizeInBytes);
+
     private ReadOnlySpan<byte> Bytes()
     {
         ArrayLength();

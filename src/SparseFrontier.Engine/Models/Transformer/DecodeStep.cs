@@ -28,7 +28,7 @@ internal sealed unsafe class DecodeStep : IDisposable
         _configuration = c;
         _slidingEmbedding = model.SlidingRotary;
         _hasSlidingLayers = c.GlobalLayerCount < c.LayerCount;
-        _forward = new Forward(_kernels, _weights, c, maximumRows, fewRows: true);
+        _forward = new Forward(_kernels, _weights, c, maximumRows);
         _residual = new NativeArray<float>((long)maximumRows * c.HiddenSize);
         _queries = new NativeArray<float>((long)maximumRows * c.QueryHeads * c.HeadDimension);
         _keys = new NativeArray<float>((long)maximumRows * c.KvHeads * c.HeadDimension);

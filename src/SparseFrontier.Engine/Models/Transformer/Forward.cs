@@ -12,7 +12,6 @@ internal sealed unsafe class Forward : IDisposable
     private readonly KernelSet _kernels;
     private readonly ModelWeights _weights;
     private readonly ModelConfiguration _configuration;
-    private readonly bool _fewRows;
     private readonly float _embeddingScale;
     private readonly NativeArray<float> _normalized;
     private readonly NativeArray<float> _gate;
@@ -23,13 +22,11 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="weights">Weights.</param>
     /// <param name="configuration">Shape and constants.</param>
     /// <param name="maximumRows">Most rows of a call.</param>
-    /// <param name="fewRows">Whether to multiply row by row (decode).</param>
-    public Forward(KernelSet kernels, ModelWeights weights, ModelConfiguration configuration, int maximumRows, bool fewRows)
+    public Forward(KernelSet kernels, ModelWeights weights, ModelConfiguration configuration, int maximumRows)
     {
         _kernels = kernels;
         _weights = weights;
         _configuration = configuration;
-        _fewRows = fewRows;
         MaximumRows = maximumRows;
 
         // Hugging Face multiplies Gemma's embeddings by a factor rounded to the type of the weights.
@@ -43,35 +40,7 @@ internal sealed unsafe class Forward : IDisposable
     public int MaximumRows { get; }
 
     /// <summary>Writes the embedding of a token, [hidden].</summary>
-    public void Embed(int token, float* residual)
-    {
-        int width = _configuration.HiddenSize;
-        long first = (long)token * width;
-        switch (_weights.Embedding.DataType)
-        {
-            case DataType.BF16:
-                for (int i = 0; i < width; i++)
-                {
-                    residual[i] = BitConverter.Int32BitsToSingle(((ushort*)_weights.Embedding.Data)[first + i] << 16) * _embeddingScale;
-                }
-
-                break;
-            case DataType.F16:
-                for (int i = 0; i < width; i++)
-                {
-                    residual[i] = (float)((Half*)_weights.Embedding.Data)[first + i] * _embeddingScale;
-                }
-
-                break;
-            default:
-                for (int i = 0; i < width; i++)
-                {
-                    residual[i] = ((float*)_weights.Embedding.Data)[first + i] * _embeddingScale;
-                }
-
-                break;
-        }
-    }
+    public void Embed(int token, float* residual) => _weights.Embedding.Read(token, _embeddingScale, residual);
 
     /// <summary>Queries, keys and values of rows: norm, projections, norms by head, rotation.</summary>
     /// <param name="layer">The layer's weights.</param>
@@ -160,16 +129,6 @@ internal sealed unsafe class Forward : IDisposable
         _kernels.Add(residual, block, (long)rows * _configuration.HiddenSize);
     }
 
-    private void Multiply(float* input, int rows, Linear linear, float* output, CancellationToken cancellationToken)
-    {
-        if (_fewRows)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            _kernels.MatVec(input, rows, linear.Weight, linear.BiasPointer, output);
-        }
-        else
-        {
-            _kernels.MatMul(input, rows, linear.Weight, linear.BiasPointer, output, cancellationToken);
-        }
-    }
+    private void Multiply(float* input, int rows, Linear linear, float* output, CancellationToken cancellationToken) =>
+        _kernels.MatMul(input, rows, linear.Weight, linear.BiasPointer, output, cancellationToken);
 }

@@ -3,7 +3,7 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer;
 
-/// <summary>A linear layer: a matrix where the checkpoint has it, and a bias or none.</summary>
+/// <summary>A linear layer: a matrix, and a bias or none.</summary>
 internal sealed record Linear(WeightMatrix Weight, NativeArray<float>? Bias)
 {
     /// <summary>The bias as kernels take it.</summary>

@@ -7,7 +7,10 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer;
 
-/// <summary>The weights of a checkpoint, found by name and checked against its configuration. Matrices stay mapped as stored; norms and biases are copied as float32.</summary>
+/// <summary>
+/// The weights of a checkpoint, found by name and checked against its configuration. Matrices are rearranged for products in the type that
+/// they are stored in, the embedding is read where it is mapped, norms and biases are copied as float32.
+/// </summary>
 internal sealed unsafe class ModelWeights : IDisposable
 {
     // Plain decoders; Gemma 3's text decoder in the older, the newer and the nested conditional-generation layout.
@@ -16,7 +19,7 @@ internal sealed unsafe class ModelWeights : IDisposable
 
     private readonly SafetensorsCheckpoint _checkpoint;
     private readonly ModelConfiguration _configuration;
-    private readonly List<NativeArray<float>> _copies = [];
+    private readonly List<IDisposable> _copies = [];
     private readonly SortedDictionary<string, SafetensorsTensor> _used = new(StringComparer.Ordinal);
     private readonly string _prefix;
 
@@ -30,15 +33,13 @@ internal sealed unsafe class ModelWeights : IDisposable
         {
             _prefix = s_prefixes.FirstOrDefault(p => _checkpoint.Tensors.ContainsKey(p + "embed_tokens.weight"))
                 ?? throw Invalid("embed_tokens.weight", $"is missing (looked for under {string.Join(", ", s_prefixes)})");
-            Embedding = Matrix(_prefix + "embed_tokens.weight", configuration.VocabularySize, configuration.HiddenSize);
+            Embedding = new EmbeddingTable(Find(_prefix + "embed_tokens.weight", configuration.VocabularySize, configuration.HiddenSize));
             Layers = [.. Enumerable.Range(0, configuration.LayerCount).Select(ReadLayer)];
             FinalNorm = Norm(_prefix + "norm.weight", configuration.HiddenSize);
-            Output = configuration.TiedEmbeddings
-                ? Embedding
-                : Matrix(
-                    s_outputNames.FirstOrDefault(_checkpoint.Tensors.ContainsKey) ?? s_outputNames[0],
-                    configuration.VocabularySize,
-                    configuration.HiddenSize);
+            Output = Matrix(
+                configuration.TiedEmbeddings ? _prefix + "embed_tokens.weight" : s_outputNames.FirstOrDefault(_checkpoint.Tensors.ContainsKey) ?? s_outputNames[0],
+                configuration.VocabularySize,
+                configuration.HiddenSize);
             RefuseUnknownTensors();
         }
         catch
@@ -49,7 +50,7 @@ internal sealed unsafe class ModelWeights : IDisposable
     }
 
     /// <summary>[vocabulary, hidden].</summary>
-    public WeightMatrix Embedding { get; }
+    public EmbeddingTable Embedding { get; }
 
     /// <summary>Layer by layer.</summary>
     public IReadOnlyList<LayerWeights> Layers { get; }
@@ -57,7 +58,7 @@ internal sealed unsafe class ModelWeights : IDisposable
     /// <summary>[hidden].</summary>
     public NativeArray<float> FinalNorm { get; }
 
-    /// <summary>[vocabulary, hidden]; the embedding where tied.</summary>
+    /// <summary>[vocabulary, hidden]; the embedding's elements where tied, which then only look-ups read from the file.</summary>
     public WeightMatrix Output { get; }
 
     /// <summary>Elements of all weights that the model uses, the embedding once.</summary>
@@ -85,6 +86,7 @@ internal sealed unsafe class ModelWeights : IDisposable
                 }
 
                 parts[i] = hash.GetHashAndReset();
+                tensor.ReleaseMemory();
             },
             cancellationToken);
         return SHA256.HashData([.. parts.SelectMany(p => p)]);
@@ -127,7 +129,10 @@ internal sealed unsafe class ModelWeights : IDisposable
     private WeightMatrix Matrix(string name, int rows, int columns)
     {
         SafetensorsTensor tensor = Find(name, rows, columns);
-        return new WeightMatrix(tensor.Data, tensor.DataType, rows, columns);
+        var matrix = new WeightMatrix(tensor.Data, tensor.DataType, rows, columns);
+        _copies.Add(matrix);
+        tensor.ReleaseMemory();
+        return matrix;
     }
 
     private NativeArray<float> Norm(string name, int width)

@@ -47,7 +47,7 @@ internal sealed unsafe class PromptReader : IDisposable
         RotaryEmbedding rotary = model.CreateRotary(_configuration.RotaryFor(request.YarnFactor));
         _state = new PromptState(model, _length, request, rotary);
         _chunkRows = Math.Min(_length, request.ChunkRows ?? ChunkRows(_configuration));
-        _forward = new Forward(model.Kernels, weights, _configuration, _chunkRows, fewRows: false);
+        _forward = new Forward(model.Kernels, weights, _configuration, _chunkRows);
         _rotary = rotary.CreateTable(_length);
         _slidingRotary = _configuration.GlobalLayerCount < _configuration.LayerCount ? model.SlidingRotary.CreateTable(_length) : null;
         _residual = new NativeArray<float>((long)_length * _configuration.HiddenSize);
