@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.ExceptionServices;
 
 namespace SparseFrontier.Tensors;
@@ -5,7 +6,7 @@ namespace SparseFrontier.Tensors;
 /// <summary>
 /// Runs the iterations of a loop on all cores. Iterations are handed out one by one in ascending order, so put the longest first. Which
 /// thread runs an iteration must not matter to its result. The threads persist and spin briefly between loops, because decoding runs many
-/// short ones. A loop inside an iteration, or while another thread's loop holds the pool, runs on its own thread alone.
+/// short ones. Loops of several threads share the workers evenly, iteration by iteration; a loop inside an iteration runs on its own thread alone.
 /// </summary>
 public static class WorkerPool
 {
@@ -14,17 +15,22 @@ public static class WorkerPool
 
     private static readonly SemaphoreSlim s_wake = new(0);
     private static readonly Lock s_growing = new();
-    private static int s_threadCount = Environment.ProcessorCount;
+
+    // Loops that are running; a loop that finds no place here runs on its own thread alone.
+    private static readonly Loop?[] s_loops = new Loop?[8];
+    private static int s_threadCount = AllowedCores(Environment.ProcessorCount, Environment.GetEnvironmentVariable("SLURM_CPUS_PER_TASK"));
     private static int s_workers;
     private static int s_parked;
-    private static int s_busy;
+    private static int s_running;
     private static int s_generation;
-    private static Loop? s_loop;
 
     [ThreadStatic]
     private static bool s_insideLoop;
 
-    /// <summary>Number of threads that a loop uses at most, the caller's included.</summary>
+    /// <summary>
+    /// Number of threads that loops use at most, the callers included. At first the cores that the process may use (affinity, container limit),
+    /// or fewer where Slurm gave a task fewer (<c>SLURM_CPUS_PER_TASK</c>).
+    /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">The value is below 1.</exception>
     public static int ThreadCount
     {
@@ -40,42 +46,88 @@ public static class WorkerPool
     /// <exception cref="OperationCanceledException">The token was cancelled; iterations that had begun are finished.</exception>
     public static void For(int count, Action<int> body, CancellationToken cancellationToken = default)
     {
-        int threads = Math.Min(s_threadCount, count);
-        if (threads <= 1 || s_insideLoop || Interlocked.Exchange(ref s_busy, 1) != 0)
+        int helpers = Math.Min(s_threadCount, count) - 1;
+        if (helpers <= 0 || s_insideLoop)
         {
-            for (int i = 0; i < count; i++)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                body(i);
-            }
-
+            RunAlone(count, body, cancellationToken);
             return;
         }
 
-        var loop = new Loop(count, body, threads - 1, cancellationToken);
+        var loop = new Loop(count, body, helpers, cancellationToken);
+        int place = Begin(loop);
+        if (place < 0)
+        {
+            RunAlone(count, body, cancellationToken);
+            return;
+        }
+
         s_insideLoop = true;
         try
         {
-            StartWorkers(threads - 1);
-            Volatile.Write(ref s_loop, loop);
-            Interlocked.Increment(ref s_generation);
-            int parked = Volatile.Read(ref s_parked);
-            if (parked > 0)
-            {
-                s_wake.Release(Math.Min(parked, threads - 1));
-            }
-
-            loop.Run();
+            StartWorkers(s_threadCount - 1);
+            Wake(helpers);
+            loop.Run(helps: false);
             loop.Wait();
         }
         finally
         {
-            Volatile.Write(ref s_loop, null);
             s_insideLoop = false;
-            Volatile.Write(ref s_busy, 0);
+            End(place);
         }
 
         loop.ThrowIfFailed();
+    }
+
+    /// <summary>The cores to use: what Slurm gave the task, if it says so, but not more than the process has.</summary>
+    internal static int AllowedCores(int processors, string? slurm) =>
+        int.TryParse(slurm, NumberStyles.None, CultureInfo.InvariantCulture, out int cores) && cores >= 1 ? Math.Min(cores, processors) : processors;
+
+    private static void RunAlone(int count, Action<int> body, CancellationToken cancellationToken)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            body(i);
+        }
+    }
+
+    // Shows a loop to the workers; -1 if too many are running.
+    private static int Begin(Loop loop)
+    {
+        for (int place = 0; place < s_loops.Length; place++)
+        {
+            if (s_loops[place] is null && Interlocked.CompareExchange(ref s_loops[place], loop, null) is null)
+            {
+                Interlocked.Increment(ref s_running);
+                Interlocked.Increment(ref s_generation);
+                return place;
+            }
+        }
+
+        return -1;
+    }
+
+    private static void End(int place)
+    {
+        Volatile.Write(ref s_loops[place], null);
+
+        // Workers that stood aside for this loop's thread may now help another.
+        if (Interlocked.Decrement(ref s_running) > 0)
+        {
+            Interlocked.Increment(ref s_generation);
+            Wake(s_workers);
+        }
+    }
+
+    private static void Wake(int wanted)
+    {
+        int parked = Volatile.Read(ref s_parked);
+        if (parked > 0)
+        {
+            // Where some workers must stand aside, the semaphore could wake just those.
+            bool someStandAside = s_workers > s_threadCount - Volatile.Read(ref s_running);
+            s_wake.Release(someStandAside ? parked : Math.Min(parked, wanted));
+        }
     }
 
     private static void StartWorkers(int count)
@@ -89,67 +141,104 @@ public static class WorkerPool
         {
             for (; s_workers < count; s_workers++)
             {
-                new Thread(Work) { IsBackground = true, Name = "SparseFrontier worker" }.Start();
+                int worker = s_workers;
+                new Thread(() => Work(worker)) { IsBackground = true, Name = "SparseFrontier worker" }.Start();
             }
         }
     }
 
-    private static void Work()
+    private static void Work(int worker)
     {
         s_insideLoop = true;
-        int seen = 0;
         while (true)
         {
-            seen = WaitForLoop(seen);
-            Loop? loop = Volatile.Read(ref s_loop);
-            if (loop is not null && loop.TryJoin())
+            int generation = Volatile.Read(ref s_generation);
+            Loop? loop = Choose(worker);
+            if (loop is null)
             {
-                loop.Run();
+                WaitForChange(generation);
+            }
+            else if (loop.TryJoin())
+            {
+                loop.Run(helps: true);
+                loop.Leave();
             }
         }
     }
 
-    private static int WaitForLoop(int seen)
+    // The running loop with the fewest helpers that wants one; none if the threads of the running loops leave no core for this worker.
+    private static Loop? Choose(int worker)
     {
-        while (true)
+        if (worker >= s_threadCount - Volatile.Read(ref s_running))
         {
-            for (int i = 0; i < SpinsBeforeParking; i++)
-            {
-                int generation = Volatile.Read(ref s_generation);
-                if (generation != seen)
-                {
-                    return generation;
-                }
-
-                Thread.SpinWait(1);
-            }
-
-            // Counted as parked before the last look, so that a loop started in between either is seen here or releases the semaphore.
-            Interlocked.Increment(ref s_parked);
-            if (Volatile.Read(ref s_generation) == seen)
-            {
-                s_wake.Wait();
-            }
-
-            Interlocked.Decrement(ref s_parked);
+            return null;
         }
+
+        Loop? best = null;
+        for (int place = 0; place < s_loops.Length; place++)
+        {
+            if (Volatile.Read(ref s_loops[place]) is { WantsHelp: true } loop && (best is null || loop.Helpers < best.Helpers))
+            {
+                best = loop;
+            }
+        }
+
+        return best;
     }
 
-    private sealed class Loop(int count, Action<int> body, int helpers, CancellationToken cancellationToken)
+    private static void WaitForChange(int generation)
+    {
+        for (int i = 0; i < SpinsBeforeParking; i++)
+        {
+            if (Volatile.Read(ref s_generation) != generation)
+            {
+                return;
+            }
+
+            Thread.SpinWait(1);
+        }
+
+        // Counted as parked before the last look, so that a loop started in between either is seen here or releases the semaphore.
+        Interlocked.Increment(ref s_parked);
+        if (Volatile.Read(ref s_generation) == generation)
+        {
+            s_wake.Wait();
+        }
+
+        Interlocked.Decrement(ref s_parked);
+    }
+
+    private sealed class Loop(int count, Action<int> body, int maximumHelpers, CancellationToken cancellationToken)
     {
         private int _next;
         private int _finished;
-        private int _seats = helpers;
+        private int _helpers;
         private volatile bool _stopped;
         private ExceptionDispatchInfo? _failure;
 
-        public bool TryJoin() => Interlocked.Decrement(ref _seats) >= 0;
+        public int Helpers => Volatile.Read(ref _helpers);
 
+        public bool WantsHelp => Volatile.Read(ref _next) < count && Helpers < maximumHelpers;
+
+        public bool TryJoin()
+        {
+            if (Interlocked.Increment(ref _helpers) <= maximumHelpers)
+            {
+                return true;
+            }
+
+            Leave();
+            return false;
+        }
+
+        public void Leave() => Interlocked.Decrement(ref _helpers);
+
+        // Until all iterations are handed out; a helper leaves after each one while other loops run too, to choose anew.
         // After a stop the remaining iterations are still handed out, unrun, so that every one of them is accounted for.
-        public void Run()
+        public void Run(bool helps)
         {
             int finished = 0;
-            while (true)
+            do
             {
                 int i = Interlocked.Increment(ref _next) - 1;
                 if (i >= count)
@@ -174,6 +263,7 @@ public static class WorkerPool
                     _stopped = true;
                 }
             }
+            while (!helps || Volatile.Read(ref s_running) == 1);
 
             Interlocked.Add(ref _finished, finished);
         }

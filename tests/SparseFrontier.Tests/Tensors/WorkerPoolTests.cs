@@ -1,4 +1,5 @@
 using SparseFrontier.Tensors;
+using SparseFrontier.Tests.Kernels;
 using Xunit;
 
 namespace SparseFrontier.Tests.Tensors;
@@ -120,6 +121,50 @@ public class WorkerPoolTests
             source.Token));
         Assert.InRange(runs, 101, 999_999);
     }
+
+    [Fact]
+    public void A_second_loop_gets_workers_while_the_first_goes_on()
+    {
+        using var scope = new ThreadCountScope(4);
+        using var running = new ManualResetEventSlim();
+        using var done = new CancellationTokenSource();
+        var first = new Thread(() => Assert.ThrowsAny<OperationCanceledException>(() => WorkerPool.For(
+            1_000_000,
+            _ =>
+            {
+                running.Set();
+                Thread.Sleep(1);
+                done.Token.ThrowIfCancellationRequested();
+            })));
+        first.Start();
+        running.Wait();
+        int own = Environment.CurrentManagedThreadId;
+        bool helped = false;
+        WorkerPool.For(100_000, _ =>
+        {
+            if (Environment.CurrentManagedThreadId != own)
+            {
+                Volatile.Write(ref helped, true);
+            }
+            else if (!Volatile.Read(ref helped))
+            {
+                Thread.Sleep(1);
+            }
+        });
+        done.Cancel();
+        first.Join();
+        Assert.True(helped);
+    }
+
+    [Theory]
+    [InlineData(8, null, 8)]
+    [InlineData(8, "", 8)]
+    [InlineData(8, "2", 2)]
+    [InlineData(2, "16", 2)]
+    [InlineData(8, "0", 8)]
+    [InlineData(8, "two", 8)]
+    public void Slurm_can_only_lower_the_number_of_threads(int processors, string? slurm, int threads) =>
+        Assert.Equal(threads, WorkerPool.AllowedCores(processors, slurm));
 
     [Fact]
     public void At_least_one_thread_is_needed() => Assert.Throws<ArgumentOutOfRangeException>(() => WorkerPool.ThreadCount = 0);
