@@ -6,6 +6,8 @@ using SparseFrontier.Benchmarks.Suites;
 [
     ("roofs", "peak of multiply-adds, bandwidth of reading and copying", RoofSuite.Run),
     ("matmul", "products of many rows with a weight matrix (prefill), against OpenBLAS and ONNX Runtime", MatMulSuite.Run),
+    ("decode", "attention of one step: dense against the read roof, Quest against what its bytes allow", DecodeSuite.Run),
+    ("sweep", "one sample under 30 decode configurations, against a dense prefill and 30 separate decodes", SweepSuite.Run),
     ("matvec", "products of few rows with a weight matrix (decode), against OpenBLAS and the read roof", MatVecSuite.Run),
 ];
 

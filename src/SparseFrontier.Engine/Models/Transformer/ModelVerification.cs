@@ -166,7 +166,8 @@ public static class ModelVerification
                 mismatches++;
             }
 
-            logits = TeacherForcing.Append(model, sequence, [token], cancellationToken);
+            logits = new float[model.Configuration.VocabularySize];
+            model.Step([new StepRow(sequence, token)], logits, cancellationToken);
         }
 
         return (equal, mismatches);

@@ -1,7 +1,6 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Transformer;
-using SparseFrontier.Tensors;
 using Xunit;
 
 namespace SparseFrontier.Tests.Models.Transformer;
@@ -129,55 +128,16 @@ public sealed class GenerationTests : IDisposable
         Assert.Equal(3, tokens);
     }
 
-    [Fact]
-    public void Teacher_forcing_scores_a_target_and_leaves_the_sequence_as_it_was()
-    {
-        // The forward that is compared with reads keys and values as computed, so the cache must not round them.
-        using var model = TransformerModel.Load(Checkpoints.Find("qwen25-hub-bfloat16")!, null, roundFrequencies: false, DataType.F32);
-        int[] tokens = Prompt(80);
-        GenerationInput input = Start(tokens[..40], model: model);
-        float[] after = TeacherForcing.Append(model, input.Sequence, tokens.AsSpan(40, 3), Cancel);
-        DecodeStatistics before = input.Sequence.Statistics;
-        TargetScores scores = TeacherForcing.Score(model, input.Sequence, after, tokens.AsSpan(43), keepRows: true, Cancel);
-        Assert.Equal(before, input.Sequence.Statistics);
-        Assert.Equal(3, input.Sequence.GeneratedLength);
-
-        float[] logits = model.ForwardLogits(tokens, cancellationToken: Cancel);
-        int vocabulary = model.Configuration.VocabularySize;
-        for (int i = 0; i < 37; i++)
-        {
-            double[] row = [.. logits[((42 + i) * vocabulary)..((43 + i) * vocabulary)].Select(l => (double)l)];
-            double normalizer = Math.Log(row.Sum(Math.Exp));
-            Assert.Equal(row[tokens[43 + i]] - normalizer, scores.LogProbabilities[i], 1e-4);
-            Assert.Equal(1, scores.LogSoftmaxRows![i].Sum(l => Math.Exp(l)), 1e-5);
-        }
-
-        Assert.Equal(scores.LogProbabilities.Sum(), scores.LogLikelihood);
-        Assert.Empty(TeacherForcing.Score(model, input.Sequence, after, [], false, Cancel).LogProbabilities);
-        Assert.Single(TeacherForcing.Score(model, input.Sequence, after, [5], false, Cancel).LogProbabilities);
-    }
-
-    [Fact]
-    public void Divergence_is_the_mean_Kullback_Leibler_divergence()
-    {
-        float[] half = [MathF.Log(0.5f), MathF.Log(0.5f), float.NegativeInfinity];
-        float[] quarter = [MathF.Log(0.25f), MathF.Log(0.5f), MathF.Log(0.25f)];
-        Assert.Equal(0, TeacherForcing.Divergence([half, quarter], [half, quarter]));
-        Assert.Equal(0.5 * Math.Log(2) / 2, TeacherForcing.Divergence([half, quarter], [quarter, quarter]), 1e-6);
-        Assert.Throws<ArgumentException>(() => TeacherForcing.Divergence([], []));
-        Assert.Throws<ArgumentException>(() => TeacherForcing.Divergence([half], [half, half]));
-    }
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     private static GenerationOptions Options(int tokens) => new() { MaximumTokens = tokens };
 
     private static int[] Prompt(int length) => [.. Enumerable.Range(0, length).Select(i => (((i * 37) + length) * 11) % 512)];
 
-    private GenerationInput Start(int[] tokens, long seed = 0, TransformerModel? model = null)
+    private GenerationInput Start(int[] tokens, long seed = 0)
     {
         var dense = new DenseDecode();
-        PromptState prompt = (model ?? _model).Prefill(tokens, new PrefillRequest { DecodeConfigurations = [new DecodeConfiguration(dense, dense.CreateParameters())] }, Cancel);
+        PromptState prompt = _model.Prefill(tokens, new PrefillRequest { DecodeConfigurations = [new DecodeConfiguration(dense, dense.CreateParameters())] }, Cancel);
         DecodeSequence sequence = prompt.StartSequence(0);
         _open.Add(prompt);
         _open.Add(sequence);
