@@ -15,7 +15,7 @@ namespace SparseFrontier.Benchmarks.Suites;
 /// </summary>
 internal static class SweepSuite
 {
-    private const int OutputTokens = 48;
+    private const int OutputTokens = 24;
 
     public static void Run(BenchmarkReport report)
     {
@@ -24,7 +24,7 @@ internal static class SweepSuite
         try
         {
             WriteModel(folder);
-            Measure(report, "random model", folder, 2048, 2);
+            Measure(report, "random model", folder, 1024, 2);
         }
         finally
         {
@@ -77,13 +77,13 @@ internal static class SweepSuite
         }
     }
 
-    // Ten budgets from 1/16 to 10/16 of the prompt.
+    // Ten budgets from 2/16 to 11/16 of the prompt.
     private static IEnumerable<DecodeConfiguration> Configurations(int length)
     {
         foreach (string name in (string[])["SnapKV", "AdaSnapKV", "Quest"])
         {
             DecodeMethod method = MethodRegistry.FindDecode(name);
-            for (int i = 1; i <= 10; i++)
+            for (int i = 2; i <= 11; i++)
             {
                 string parameters = name == "Quest" ? $"TokenBudget={length * i / 16}" : $"Capacity={length * i / 16};LocalWindow=64";
                 yield return new DecodeConfiguration(method, method.CreateParameters(parameters));
