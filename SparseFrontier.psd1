@@ -12,6 +12,7 @@
     TypesToProcess       = @('bin/SparseFrontier.Types.ps1xml')
     NestedModules        = @()
     CmdletsToExport      = @(
+        'Get-SparseAttentionCost'
         'Get-SparseAttentionDevice'
         'Get-SparseAttentionMethod'
         'Get-SparseAttentionModel'

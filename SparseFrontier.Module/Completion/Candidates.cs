@@ -1,4 +1,5 @@
 using System.Reflection;
+using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 
@@ -31,6 +32,11 @@ internal static class Candidates
     public static IEnumerable<Candidate> Models() =>
         from model in Collect<SparseAttentionModel>(new GetModelOperation().Execute)
         select new Candidate(model.Name, $"{model.Architecture}, {model.LayerCount} layers, {model.ContextLength} tokens: {model.Path}");
+
+    /// <summary>Published models, whose sizes are known without a checkpoint.</summary>
+    public static IEnumerable<Candidate> Shapes() =>
+        from model in PublishedModels.All
+        select new Candidate(model.Name, $"{model.LayerCount} layers, {model.QueryHeads} query heads, {model.KvHeads} KV heads");
 
     /// <summary>Devices.</summary>
     public static IEnumerable<Candidate> Devices() =>

@@ -19,7 +19,7 @@ public class CmdletContractTests
 
     private static readonly string[] s_expected =
     [
-        "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionResult", "Get-SparseAttentionTask",
+        "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionResult", "Get-SparseAttentionTask",
         "Get-SparsityPareto", "Invoke-SparseAttentionRun", "New-SparseAttentionSweep", "Test-KernelCorrectness",
     ];
 
@@ -80,7 +80,7 @@ public class CmdletContractTests
     public void Parameters_are_singular_pascal_case_and_not_reserved(string name)
     {
         string[] reserved = ["Confirm", "Debug", "ErrorAction", "ErrorVariable", "OutBuffer", "OutVariable", "PipelineVariable", "ProgressAction", "Verbose", "WarningAction", "WhatIf"];
-        string[] singular = ["CompressBefore", "DenseLayer", "Status", "MaximumOutputTokens", "ShortInstructions"];
+        string[] singular = ["CompressBefore", "DenseLayer", "Status", "MaximumOutputTokens", "ShortInstructions", "WeightBytes", "CacheBytes"];
         Assert.All(Find(name).Parameters, p =>
         {
             Assert.Matches("^[A-Z][A-Za-z]*$", p.Name);

@@ -16,7 +16,7 @@ public class CommandLineTests
     [Fact]
     public void The_stable_surface_is_there() => Assert.Equal(
         [
-            "attend", "devices", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
+            "attend", "cost", "devices", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
             "tokenize",
         ],
         AllVerbs.Order(StringComparer.Ordinal));
@@ -51,6 +51,8 @@ public class CommandLineTests
     [InlineData("run --method Quest --sparsity 1.5", "SparsityOutOfRange")]
     [InlineData("run --method Quest --parameter PageSize=-3", "MethodParameterInvalid")]
     [InlineData("run --model ./no/such/model", "ModelNotFound")]
+    [InlineData("cost --formula Guess", "ParameterInvalid")]
+    [InlineData("cost NoSuchModel", "ModelNotFound")]
     [InlineData("methods NoSuchMethod", "MethodNotFound")]
     [InlineData("tasks NoSuchTask", "TaskNotFound")]
     [InlineData("results ./no/such/folder", "FileNotFound")]

@@ -62,6 +62,29 @@ internal static class Tables
         }
     }
 
+    /// <summary>Costs, a table for each model, formula, phase, length and batch.</summary>
+    public static void Costs(TextWriter writer, IReadOnlyList<SparseAttentionCost> costs)
+    {
+        foreach (var group in costs.GroupBy(c => (c.Model, c.Formula, c.Phase, c.SequenceLength, c.BatchSize)))
+        {
+            SparseAttentionCost[] rows = [.. group];
+            writer.WriteLine();
+            writer.WriteLine(CellText.CostHeading(rows[0]));
+            TextTable.Write(
+                writer,
+                rows,
+                new("Method", c => c.Method),
+                new("Sparsity", c => CellText.Fraction(c.Sparsity), Right: true),
+                new(rows[0].Unit, c => CellText.Amount(c.Total), Right: true),
+                new("Index", c => CellText.Amount(c.Index), Right: true),
+                new("Index %", c => CellText.Percent(c.IndexShare), Right: true),
+                new("Attention %", c => CellText.Percent(c.AttentionShare), Right: true),
+                new("Speedup", c => CellText.Fraction(c.Speedup), Right: true),
+                new("Free index", c => CellText.Fraction(c.SpeedupWithoutIndex), Right: true),
+                new("Index by", c => c.IndexSource));
+        }
+    }
+
     /// <summary>Samples.</summary>
     public static void Samples(TextWriter writer, IReadOnlyList<SampleResult> samples) => TextTable.Write(
         writer,

@@ -6,6 +6,7 @@ namespace SparseFrontier.Reporting;
 public static class CellText
 {
     private static readonly string[] s_units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    private static readonly string[] s_prefixes = ["", "K", "M", "G", "T", "P", "E"];
 
     /// <summary>The methods of a run: "Dense", "VerticalSlash", "Quest" or "VerticalSlash + Quest".</summary>
     public static string Methods(string method, string decodeMethod)
@@ -65,6 +66,38 @@ public static class CellText
 
     /// <summary>A cost: fractions with four decimals, larger numbers with four figures.</summary>
     public static string Cost(double value) => value.ToString(Math.Abs(value) <= 1 ? "F4" : "G4", CultureInfo.CurrentCulture);
+
+    /// <summary>A large amount with three figures and a decimal prefix: "1.23 T", "456 G".</summary>
+    public static string Amount(double value)
+    {
+        int unit = 0;
+        while (Math.Abs(value) >= 999.5 && unit < s_prefixes.Length - 1)
+        {
+            value /= 1000;
+            unit++;
+        }
+
+        string format = (unit == 0 && value == Math.Floor(value)) || Math.Abs(value) >= 99.95 ? "F0" : Math.Abs(value) >= 9.995 ? "F1" : "F2";
+        return $"{value.ToString(format, CultureInfo.CurrentCulture)} {s_prefixes[unit]}".TrimEnd();
+    }
+
+    /// <summary>A share as a percentage with one decimal, without its sign.</summary>
+    public static string Percent(double value) => (100 * value).ToString("F1", CultureInfo.CurrentCulture);
+
+    /// <summary>What a table of costs is of: "Decode of Qwen2.5-7B at 32768 tokens, batch 8: byte a step (exact)".</summary>
+    public static string CostHeading(SparseAttentionCost cost)
+    {
+        ArgumentNullException.ThrowIfNull(cost);
+        string per = cost.Phase == "Decode" ? " a step" : "";
+        string formula = cost.Formula switch
+        {
+            CostFormula.Printed => "the paper's equations",
+            CostFormula.Figure => "as the paper's figures",
+            _ => "exact",
+        };
+        return FormattableString.Invariant(
+            $"{cost.Phase} of {cost.Model} at {cost.SequenceLength} tokens, batch {cost.BatchSize}: {cost.Unit}s{per}, {formula}");
+    }
 
     private static bool IsDense(string method) => method.Length == 0 || method.Equals("Dense", StringComparison.OrdinalIgnoreCase);
 }
