@@ -20,6 +20,7 @@
         'Get-SparseAttentionTask'
         'Get-SparsityPareto'
         'Invoke-SparseAttentionRun'
+        'Measure-SparsityTolerance'
         'New-SparseAttentionSweep'
         'Test-KernelCorrectness'
     )

@@ -51,6 +51,13 @@ internal static class Options
         },
     };
 
+    /// <summary>The value of an enumeration that a text names, in any case.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
+    public static T Enumeration<T>(string text, string option)
+        where T : struct, Enum => Enum.GetNames<T>().FirstOrDefault(n => n.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } name
+            ? Enum.Parse<T>(name)
+            : throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"'{text}' of {option} is none of its values. {NameMatcher.Suggestion(text, Enum.GetNames<T>())}", text);
+
     /// <summary>A text with a default.</summary>
     public static Option<string> Text(string name, string description, string valueName, string value = "") => new(name)
     {

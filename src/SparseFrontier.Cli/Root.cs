@@ -14,6 +14,7 @@ internal static class Root
             CommonOptions.Verbose,
             RunVerb.Create(),
             ParetoVerb.Create(),
+            ToleranceVerb.Create(),
             CostVerb.Create(),
             ResultsVerb.Create(),
             MethodsVerb.Create(),

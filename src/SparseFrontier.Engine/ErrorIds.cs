@@ -34,6 +34,7 @@ public static class ErrorIds
     public const string ResultRowInvalid = "ResultRowInvalid";
     public const string ResultWriteFailed = "ResultWriteFailed";
     public const string OutputFileExists = "OutputFileExists";
+    public const string DataInsufficient = "DataInsufficient";
     public const string PathNotFileSystem = "PathNotFileSystem";
 #pragma warning restore CS1591
 }

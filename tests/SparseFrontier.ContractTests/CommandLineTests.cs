@@ -17,7 +17,7 @@ public class CommandLineTests
     public void The_stable_surface_is_there() => Assert.Equal(
         [
             "attend", "cost", "devices", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
-            "tokenize",
+            "tokenize", "tolerance",
         ],
         AllVerbs.Order(StringComparer.Ordinal));
 
@@ -51,6 +51,7 @@ public class CommandLineTests
     [InlineData("run --method Quest --sparsity 1.5", "SparsityOutOfRange")]
     [InlineData("run --method Quest --parameter PageSize=-3", "MethodParameterInvalid")]
     [InlineData("run --model ./no/such/model", "ModelNotFound")]
+    [InlineData("tolerance ./no/such/folder", "FileNotFound")]
     [InlineData("cost --formula Guess", "ParameterInvalid")]
     [InlineData("cost NoSuchModel", "ModelNotFound")]
     [InlineData("methods NoSuchMethod", "MethodNotFound")]

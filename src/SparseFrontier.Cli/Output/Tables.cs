@@ -62,6 +62,27 @@ internal static class Tables
         }
     }
 
+    /// <summary>Tolerances, a table for each model, criterion and margin.</summary>
+    public static void Tolerances(TextWriter writer, IReadOnlyList<SparsityTolerance> tolerances)
+    {
+        foreach (var group in tolerances.GroupBy(CellText.ToleranceHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Task", t => CellText.Tasks(t)),
+                new("Length", t => t.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Method", t => CellText.Methods(t.Method, t.DecodeMethod)),
+                new("Tolerated", t => CellText.Fraction(t.ToleratedSparsity), Right: true),
+                new("Loss", t => CellText.Score(t.Loss), Right: true),
+                new("At most", t => CellText.Score(t.LossHigh), Right: true),
+                new("n", t => t.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Beyond", t => t.Message));
+        }
+    }
+
     /// <summary>Costs, a table for each model, formula, phase, length and batch.</summary>
     public static void Costs(TextWriter writer, IReadOnlyList<SparseAttentionCost> costs)
     {

@@ -34,7 +34,7 @@ internal static class CostVerb
                 SequenceLength = Or(parsed.GetValue(length)!, 32768),
                 Sparsity = parsed.GetValue(sparsity)!,
                 BatchSize = Or(parsed.GetValue(batch)!, 1),
-                Formula = Or([.. parsed.GetValue(formula)!.Select(Formula)], CostFormula.Exact),
+                Formula = Or([.. parsed.GetValue(formula)!.Select(f => Options.Enumeration<CostFormula>(f, "--formula"))], CostFormula.Exact),
                 WeightBytes = parsed.GetValue(weightBytes),
                 CacheBytes = parsed.GetValue(cacheBytes),
             }.Execute(sink, token);
@@ -43,8 +43,4 @@ internal static class CostVerb
     }
 
     private static T[] Or<T>(T[] values, T otherwise) => values.Length > 0 ? values : [otherwise];
-
-    private static CostFormula Formula(string name) => Enum.GetNames<CostFormula>().Contains(name, StringComparer.OrdinalIgnoreCase)
-        ? Enum.Parse<CostFormula>(name, ignoreCase: true)
-        : throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"There is no formula '{name}'. {NameMatcher.Suggestion(name, Enum.GetNames<CostFormula>())}", name);
 }

@@ -17,16 +17,6 @@ public static class Pareto
         ["DecodeDensity"] = row => 1 - row.DecodeSparsity,
     };
 
-    // Rows that differ here were asked other questions, or were asked differently: their scores do not compare.
-    private static readonly PropertyInfo[] s_protocol =
-    [
-        .. new[]
-        {
-            nameof(SparseAttentionResult.TaskParameters), nameof(SparseAttentionResult.QuestionPosition), nameof(SparseAttentionResult.CompressBefore),
-            nameof(SparseAttentionResult.ShortInstructions), nameof(SparseAttentionResult.ReferenceScoring), nameof(SparseAttentionResult.MaximumOutputTokens),
-        }.Select(Property),
-    ];
-
     /// <summary>Names of columns that can be a cost or a value.</summary>
     public static IReadOnlyList<string> Columns { get; } =
     [
@@ -50,12 +40,12 @@ public static class Pareto
     {
         Func<SparseAttentionResult, double?> costOf = Column(cost);
         Func<SparseAttentionResult, double?> valueOf = Column(value);
-        PropertyInfo[] keys = [.. groupBy.Select(Property), .. s_protocol];
+        PropertyInfo[] keys = [.. groupBy.Select(Property)];
         var points = new List<SparsityPoint>();
         foreach (var group in rows.Where(Includes)
             .Select(row => (Row: row, Cost: costOf(row), Value: valueOf(row)))
             .Where(p => p.Cost is not null && p.Value is not null)
-            .GroupBy(p => string.Join('\u001f', keys.Select(k => Text(k, p.Row)))))
+            .GroupBy(p => string.Join('\u001f', keys.Select(k => Protocol.Text(k, p.Row)).Append(Protocol.Key(p.Row)))))
         {
             if (s_densities.ContainsKey(cost) && group.DistinctBy(p => p.Row.Model).Count() > 1)
             {
@@ -124,7 +114,7 @@ public static class Pareto
         DecodeMethod = point.Row.DecodeMethod,
         PrefillSparsity = point.Row.PrefillSparsity,
         DecodeSparsity = point.Row.DecodeSparsity,
-        Protocol = Protocol(point.Row),
+        Protocol = Protocol.Describe(point.Row),
         CostName = Columns.First(c => c.Equals(cost, StringComparison.OrdinalIgnoreCase)),
         Cost = point.Cost,
         ValueName = Columns.First(c => c.Equals(value, StringComparison.OrdinalIgnoreCase)),
@@ -139,12 +129,6 @@ public static class Pareto
     private static string Name(SparseAttentionResult row) => string.Create(
         CultureInfo.InvariantCulture,
         $"{row.Method}+{row.DecodeMethod} {row.PrefillSparsity:F2}/{row.DecodeSparsity:F2}{(row.RunId.Length > 0 ? $" [{row.RunId}]" : "")}");
-
-    // What is as usual goes without saying.
-    private static string Protocol(SparseAttentionResult row) => string.Join(
-        "; ", s_protocol.Select(c => (c.Name, Value: Text(c, row))).Where(c => c.Value is not ("" or "Both" or "None" or "False")).Select(c => $"{c.Name}={c.Value}"));
-
-    private static string Text(PropertyInfo column, SparseAttentionResult row) => Convert.ToString(column.GetValue(row), CultureInfo.InvariantCulture) ?? "";
 
     private static Func<SparseAttentionResult, double?> Column(string name)
     {

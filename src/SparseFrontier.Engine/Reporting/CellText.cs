@@ -99,5 +99,22 @@ public static class CellText
             $"{cost.Phase} of {cost.Model} at {cost.SequenceLength} tokens, batch {cost.BatchSize}: {cost.Unit}s{per}, {formula}");
     }
 
+    /// <summary>What a table of tolerances is of.</summary>
+    public static string ToleranceHeading(SparsityTolerance tolerance)
+    {
+        ArgumentNullException.ThrowIfNull(tolerance);
+        string rule = tolerance.Criterion == ToleranceCriterion.Paper
+            ? FormattableString.Invariant($"not significantly below dense at {1 - tolerance.ConfidenceLevel:G3} (the paper's rule)")
+            : FormattableString.Invariant($"loss below {tolerance.MaximumDrop:G3}{(tolerance.IsRelative ? " of dense" : "")} with confidence {tolerance.ConfidenceLevel:G3}");
+        return $"{tolerance.Model}: largest sparsity, {rule}";
+    }
+
+    /// <summary>The task of a tolerance, "Niah", or in the worst-task view "Niah (of 9)".</summary>
+    public static string Tasks(SparsityTolerance tolerance)
+    {
+        ArgumentNullException.ThrowIfNull(tolerance);
+        return tolerance.TaskCount > 1 ? FormattableString.Invariant($"{tolerance.Task} (of {tolerance.TaskCount})") : tolerance.Task;
+    }
+
     private static bool IsDense(string method) => method.Length == 0 || method.Equals("Dense", StringComparison.OrdinalIgnoreCase);
 }

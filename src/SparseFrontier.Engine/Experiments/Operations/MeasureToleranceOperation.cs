@@ -1,0 +1,76 @@
+using System.Globalization;
+using SparseFrontier.Analysis;
+
+namespace SparseFrontier.Experiments.Operations;
+
+/// <summary>Emits the largest tolerated sparsity of each method as <see cref="SparsityTolerance"/>.</summary>
+public sealed class MeasureToleranceOperation
+{
+    /// <summary>The rows, dense ones among them; their samples are read from their folders unless the criterion is the paper's.</summary>
+    public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
+
+    /// <summary>The mean loss of score that is accepted, above 0 and below 1.</summary>
+    public double MaximumDrop { get; init; } = 0.05;
+
+    /// <summary>Whether the loss is a share of the dense score.</summary>
+    public bool Relative { get; init; }
+
+    /// <summary>Confidence of a claim, one-sided, from 0.5 to below 1.</summary>
+    public double ConfidenceLevel { get; init; } = 0.95;
+
+    /// <summary>What counts as tolerated.</summary>
+    public ToleranceCriterion Criterion { get; init; }
+
+    /// <summary>Over what the chance of any false claim is controlled.</summary>
+    public ToleranceCorrection Correction { get; init; }
+
+    /// <summary>Whether to emit only the worst task of each method, model and length.</summary>
+    public bool WorstTask { get; init; }
+
+    /// <summary>Emits the tolerances; what cannot be tested is an error on the sink.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        Require();
+        int left = Results.Count(r => !Pareto.Includes(r));
+        if (left > 0)
+        {
+            sink.Warning(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{left} of {Results.Count} rows are left out: not completed, infeasible, or with samples that fell back to dense."));
+        }
+
+        bool paper = Criterion == ToleranceCriterion.Paper;
+        IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(Results.Where(Pareto.Includes), !paper, sink.Error);
+        cancellationToken.ThrowIfCancellationRequested();
+        IReadOnlyList<SparsityTolerance> rows = paper
+            ? Tolerance.NotSignificant(series, ConfidenceLevel)
+            : Tolerance.NonInferiority(series, MaximumDrop, Relative, ConfidenceLevel, Correction);
+        foreach (SparsityTolerance row in WorstTask ? Worst(rows) : rows)
+        {
+            sink.Object(row);
+        }
+    }
+
+    // A claim for all tasks holds where each holds at its own level, so the worst needs no further correction.
+    private static IEnumerable<SparsityTolerance> Worst(IReadOnlyList<SparsityTolerance> rows) => rows
+        .GroupBy(r => (r.Model, r.SequenceLength, r.Method, r.DecodeMethod, r.Parameters, r.DecodeSparsity))
+        .Select(g => g.MinBy(r => r.ToleratedSparsity ?? double.NegativeInfinity)! with { TaskCount = g.Select(r => r.Task).Distinct().Count() });
+
+    private void Require()
+    {
+        if (MaximumDrop is not (> 0 and < 1))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid,
+                FormattableString.Invariant($"A loss of {MaximumDrop} is not above 0 and below 1: it is a part of the score, 0.05 for five points of a hundred. No sample shows that nothing at all is lost."),
+                MaximumDrop);
+        }
+
+        if (ConfidenceLevel is not (>= 0.5 and < 1))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid, FormattableString.Invariant($"A confidence of {ConfidenceLevel} is not from 0.5 to below 1, such as 0.95."), ConfidenceLevel);
+        }
+    }
+}

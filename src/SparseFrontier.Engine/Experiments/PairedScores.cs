@@ -1,0 +1,55 @@
+namespace SparseFrontier.Experiments;
+
+/// <summary>Reads the samples behind rows, once each, and pairs those of two runs.</summary>
+internal sealed class PairedScores
+{
+    private readonly Dictionary<(string Path, string RunId), IReadOnlyList<SampleResult>> _samples = [];
+
+    /// <summary>The samples of a row, by index.</summary>
+    /// <exception cref="SparseFrontierException">DataInsufficient: they are not on this disk. ResultUnreadable, ResultRowInvalid.</exception>
+    public IReadOnlyList<SampleResult> Of(SparseAttentionResult row)
+    {
+        if (row.Path is not { Length: > 0 } path || !Directory.Exists(path))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DataInsufficient,
+                $"The samples of '{row}' are not here, and what was asked compares runs sample by sample. "
+                + (row.Path is { Length: > 0 } ? $"There is no folder '{row.Path}'." : "Its row names no folder: read rows with Get-SparseAttentionResult or `sparsefrontier results` from the folder of the runs."),
+                row.RunId);
+        }
+
+        if (!_samples.TryGetValue((path, row.RunId), out IReadOnlyList<SampleResult>? samples))
+        {
+            samples = [.. new RunDirectory(path).ReadSamples(row.RunId, _ => { }).Values];
+            _samples.Add((path, row.RunId), samples);
+        }
+
+        return samples.Count > row.SampleCount && row.SampleCount > 0 ? [.. samples.Take(row.SampleCount)] : samples;
+    }
+
+    /// <summary>The scores of the samples that all rows have, in order of index: [rows][samples].</summary>
+    /// <exception cref="SparseFrontierException">DataInsufficient: fewer than two shared samples, or samples of one index that ask different questions.</exception>
+    public double[][] Shared(IReadOnlyList<SparseAttentionResult> rows)
+    {
+        Dictionary<int, SampleResult>[] scored = [.. rows.Select(r => Of(r).Where(s => s.Score is not null).ToDictionary(s => s.Index))];
+        int[] indices = [.. scored[0].Keys.Where(i => scored.All(s => s.ContainsKey(i))).Order()];
+        foreach (int index in indices)
+        {
+            for (int row = 1; row < scored.Length; row++)
+            {
+                if (scored[row][index].GoldJson != scored[0][index].GoldJson)
+                {
+                    throw new SparseFrontierException(
+                        ErrorIds.DataInsufficient, $"Sample {index} of '{rows[row]}' and of '{rows[0]}' ask different questions: they cannot be paired.", rows[row].RunId);
+                }
+            }
+        }
+
+        return indices.Length >= 2
+            ? [.. scored.Select(s => indices.Select(i => s[i].Score!.Value).ToArray())]
+            : throw new SparseFrontierException(
+                ErrorIds.DataInsufficient,
+                $"'{rows[0]}' and the {rows.Count - 1} runs to compare with it share {indices.Length} scored samples; at least 2 are needed. Run them with the same seed and more samples.",
+                rows[0].RunId);
+    }
+}
