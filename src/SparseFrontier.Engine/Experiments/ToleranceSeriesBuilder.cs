@@ -41,6 +41,12 @@ internal static class ToleranceSeriesBuilder
                 {
                     try
                     {
+                        if (!paired)
+                        {
+                            // Refuses rows without what the test needs.
+                            Tolerance.WelchPValue(dense, row);
+                        }
+
                         double[][] pair = paired ? scores.Shared([dense, row]) : [[], []];
                         levels.Add(new ToleranceLevel(row, SparsityOf(row), pair[0], pair[1]));
                     }

@@ -27,7 +27,7 @@ public sealed class MeasureToleranceOperation
     /// <summary>Whether to emit only the worst task of each method, model and length.</summary>
     public bool WorstTask { get; init; }
 
-    /// <summary>Emits the tolerances; what cannot be tested is an error on the sink.</summary>
+    /// <summary>Emits the tolerances; what cannot be tested is warned of, and an error on the sink where nothing can.</summary>
     /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
@@ -40,8 +40,21 @@ public sealed class MeasureToleranceOperation
                 $"{left} of {Results.Count} rows are left out: not completed, infeasible, or with samples that fell back to dense."));
         }
 
+        var failures = new List<SparseFrontierException>();
         bool paper = Criterion == ToleranceCriterion.Paper;
-        IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(Results.Where(Pareto.Includes), !paper, sink.Error);
+        IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(Results.Where(Pareto.Includes), !paper, failures.Add);
+        foreach (SparseFrontierException failure in failures)
+        {
+            if (series.Count == 0)
+            {
+                sink.Error(failure);
+            }
+            else
+            {
+                sink.Warning($"{failure.Message} It is left out.");
+            }
+        }
+
         cancellationToken.ThrowIfCancellationRequested();
         IReadOnlyList<SparsityTolerance> rows = paper
             ? Tolerance.NotSignificant(series, ConfidenceLevel)
