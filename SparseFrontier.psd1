@@ -16,6 +16,7 @@
         'Get-SparseAttentionDevice'
         'Get-SparseAttentionMethod'
         'Get-SparseAttentionModel'
+        'Get-SparseAttentionPlan'
         'Get-SparseAttentionResult'
         'Get-SparseAttentionTask'
         'Get-SparsityPareto'

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using SparseFrontier.Binding;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Shell;
 
@@ -16,7 +15,7 @@ namespace SparseFrontier.Commands;
 /// A run that is on disk already is returned, not repeated. An interrupted one goes on where it stopped, and a larger -SampleCount computes
 /// only the samples that are missing. Ctrl-C stops at once and loses at most the samples in flight.
 /// </para>
-/// <para>-WhatIf says what would run without loading a model.</para>
+/// <para>-WhatIf says what would run and what that would cost, without loading a model; Get-SparseAttentionPlan says the same as objects.</para>
 /// </remarks>
 /// <example>
 /// Runs Quest on the needle task at one sparsity.
@@ -39,29 +38,8 @@ namespace SparseFrontier.Commands;
 /// </example>
 [Cmdlet(VerbsLifecycle.Invoke, "SparseAttentionRun", DefaultParameterSetName = ParameterSets.Parameters, SupportsShouldProcess = true)]
 [OutputType(typeof(SparseAttentionResult))]
-public sealed class InvokeSparseAttentionRunCommand : SweepCmdlet
+public sealed class InvokeSparseAttentionRunCommand : RunCmdlet
 {
-    private readonly List<RunSpecification> _specifications = [];
-
-    /// <summary>
-    /// Specifications of runs, as New-SparseAttentionSweep emits them, as spec.json holds them, or as rows of a table with such columns.
-    /// </summary>
-    [Parameter(
-        Mandatory = true,
-        ParameterSetName = ParameterSets.Specification,
-        ValueFromPipeline = true,
-        HelpMessage = "Specifications, as New-SparseAttentionSweep emits them or as spec.json holds them.")]
-    [RowTransformation(
-        typeof(RunSpecification),
-        nameof(RunSpecification.Model),
-        nameof(RunSpecification.Method),
-        nameof(RunSpecification.DecodeMethod),
-        nameof(RunSpecification.Task),
-        nameof(RunSpecification.SequenceLength),
-        nameof(RunSpecification.MaximumOutputTokens))]
-    [ValidateNotNull]
-    public RunSpecification[] InputObject { get; set; } = [];
-
     /// <summary>Folder of results. It is made where it is missing; what it holds already is returned or continued, not repeated.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.")]
@@ -77,26 +55,13 @@ public sealed class InvokeSparseAttentionRunCommand : SweepCmdlet
     public SwitchParameter Force { get; set; }
 
     /// <inheritdoc/>
-    protected override void ProcessRecord()
-    {
-        if (ParameterSetName == ParameterSets.Specification)
-        {
-            _specifications.AddRange(InputObject);
-        }
-        else
-        {
-            Run(() => new NewSweepOperation { Sweep = Sweep() }.Execute, item => _specifications.Add((RunSpecification)item));
-        }
-    }
-
-    /// <inheritdoc/>
     protected override void EndProcessing()
     {
-        if (_specifications.Count > 0)
+        if (Specifications.Count > 0)
         {
             Run(() => new InvokeRunOperation
             {
-                Specifications = _specifications,
+                Specifications = Specifications,
                 ResultPath = ResultPath.Length > 0 ? ResolveOutput(ResultPath) : DefaultResultPath(),
                 Force = Force,
                 BatchSize = BatchSize,

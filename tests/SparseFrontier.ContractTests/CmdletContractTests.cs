@@ -19,8 +19,9 @@ public class CmdletContractTests
 
     private static readonly string[] s_expected =
     [
-        "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionResult", "Get-SparseAttentionTask",
-        "Get-SparsityPareto", "Invoke-SparseAttentionRun", "Measure-SparsityTolerance", "New-SparseAttentionSweep", "Test-KernelCorrectness",
+        "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
+        "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Invoke-SparseAttentionRun", "Measure-SparsityTolerance",
+        "New-SparseAttentionSweep", "Test-KernelCorrectness",
     ];
 
     public static TheoryData<string> Names => [.. ModuleAssembly.Cmdlets.Select(c => c.Name)];

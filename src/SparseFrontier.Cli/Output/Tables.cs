@@ -118,17 +118,20 @@ internal static class Tables
         new("Failure", s => s.FormatFailure ?? ""),
         new("Output", s => s.Output.ReplaceLineEndings(" ")));
 
-    /// <summary>Specifications.</summary>
-    public static void Specifications(TextWriter writer, IReadOnlyList<RunSpecification> specifications) => TextTable.Write(
+    /// <summary>What runs would cost.</summary>
+    public static void Plans(TextWriter writer, IReadOnlyList<SparseAttentionPlan> plans) => TextTable.Write(
         writer,
-        specifications,
-        new("Method", s => CellText.Methods(s.Method, s.DecodeMethod)),
-        new("Asked", s => CellText.Requested(s.Sparsity, s.DecodeSparsity), Right: true),
-        new("Task", s => s.Task),
-        new("Length", s => s.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
-        new("Samples", s => s.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
-        new("Seed", s => s.Seed.ToString(CultureInfo.InvariantCulture), Right: true),
-        new("Model", s => s.Model));
+        plans,
+        new("Method", p => CellText.Methods(p.Method, p.DecodeMethod)),
+        new("Asked", p => CellText.Requested(p.Sparsity, p.DecodeSparsity), Right: true),
+        new("Task", p => p.Task),
+        new("Length", p => p.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Samples", p => p.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Prefill", p => CellText.SharedPrefill(p), Right: true),
+        new("FLOP", p => CellText.Operations(p.SharedPrefillOperations), Right: true),
+        new("Read", p => CellText.Bytes(p.BytesRead), Right: true),
+        new("Detects", p => CellText.Score(p.DetectableDifference), Right: true),
+        new("Note", p => p.Message));
 
     /// <summary>Methods.</summary>
     public static void Methods(TextWriter writer, IReadOnlyList<SparseAttentionMethod> methods) => TextTable.Write(

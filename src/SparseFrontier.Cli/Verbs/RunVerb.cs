@@ -13,7 +13,7 @@ internal static class RunVerb
         var batch = new Option<int>("--batch") { Description = "Sequences generated side by side at most; changes speed and memory, never results.", HelpName = "n", DefaultValueFactory = _ => 8 };
         Option<string> results = Options.Text("--results", "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.", "DIR");
         var force = new Option<bool>("--force") { Description = "Repeat runs that are finished." };
-        var whatIf = new Option<bool>("--what-if") { Description = "Only list the runs." };
+        var whatIf = new Option<bool>("--what-if") { Description = "Only say what would run and what that would cost; no model is loaded." };
         var command = new Command("run", "Runs methods on tasks; without options the default comparison on the embedded model. Finished runs are returned, interrupted ones go on.");
         sweep.AddTo(command);
         command.Options.Add(batch);
@@ -28,7 +28,8 @@ internal static class RunVerb
             sink.Receiver = null;
             if (parsed.GetValue(whatIf))
             {
-                List(sink, specifications);
+                new GetPlanOperation { Specifications = specifications }.Execute(sink, token);
+                Tables.Plans(sink.Output, [.. sink.Objects.OfType<SparseAttentionPlan>()]);
                 return;
             }
 
@@ -52,18 +53,6 @@ internal static class RunVerb
     private static int Position(List<RunSpecification> specifications, SparseAttentionResult row) => specifications.FindIndex(s =>
         s.Method == row.Method && s.DecodeMethod == row.DecodeMethod && s.Sparsity == row.RequestedSparsity && s.DecodeSparsity == row.RequestedDecodeSparsity
         && s.SequenceLength == row.SequenceLength && s.Task == row.Task);
-
-    private static void List(ConsoleSink sink, List<RunSpecification> specifications)
-    {
-        if (sink.IsJson)
-        {
-            specifications.ForEach(sink.Object);
-        }
-        else
-        {
-            Tables.Specifications(sink.Output, specifications);
-        }
-    }
 
     private static void Show(ConsoleSink sink, SparseAttentionResult[] rows, CancellationToken token)
     {

@@ -4,7 +4,7 @@ namespace SparseFrontier;
 /// One cell of an experiment. A flat class, so that rows from JSON, CSV and hashtables bind to it. The run id is computed from
 /// everything that affects an answer and nothing else.
 /// </summary>
-public sealed class RunSpecification
+public class RunSpecification
 {
     /// <summary>Checkpoint directory or the name of an embedded model; empty: the default one.</summary>
     public string Model { get; init; } = "";

@@ -22,6 +22,10 @@ internal abstract class EngineFactory
     /// <exception cref="SparseFrontierException">CheckpointUnreadable, CheckpointInvalid, ArchitectureUnsupported.</exception>
     public abstract ModelConfiguration ReadConfiguration(string directory);
 
+    /// <summary>How a model's KV cache is stored, read from the headers of its weights.</summary>
+    /// <exception cref="SparseFrontierException">CheckpointUnreadable, CheckpointInvalid.</exception>
+    public abstract DataType ReadCacheType(string directory);
+
     /// <summary>Loads a model.</summary>
     /// <param name="directory">Checkpoint directory.</param>
     /// <param name="device">Device.</param>

@@ -1,6 +1,7 @@
 using SparseFrontier.Models.Tokenizers;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
 
@@ -12,6 +13,14 @@ internal sealed class TransformerEngineFactory : EngineFactory
 
     /// <inheritdoc/>
     public override ModelConfiguration ReadConfiguration(string directory) => ModelConfiguration.Load(directory);
+
+    /// <inheritdoc/>
+    public override DataType ReadCacheType(string directory)
+    {
+        // Weights are mapped, not read.
+        using var model = TransformerModel.Load(directory);
+        return model.CacheType;
+    }
 
     /// <inheritdoc/>
     public override SampleEngine Open(string directory, string device)

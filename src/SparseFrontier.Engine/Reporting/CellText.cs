@@ -116,5 +116,15 @@ public static class CellText
         return tolerance.TaskCount > 1 ? FormattableString.Invariant($"{tolerance.Task} (of {tolerance.TaskCount})") : tolerance.Task;
     }
 
+    /// <summary>The prefill that a planned run uses, "2 of 3 runs" where runs share it.</summary>
+    public static string SharedPrefill(SparseAttentionPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return plan.PrefillGroup is null ? "-" : plan.PrefillRunCount > 1 ? FormattableString.Invariant($"{plan.PrefillGroup} of {plan.PrefillRunCount} runs") : FormattableString.Invariant($"{plan.PrefillGroup}");
+    }
+
+    /// <summary>A large amount, "-" where it is unknown.</summary>
+    public static string Operations(double? value) => value is double known ? Amount(known) : "-";
+
     private static bool IsDense(string method) => method.Length == 0 || method.Equals("Dense", StringComparison.OrdinalIgnoreCase);
 }

@@ -40,6 +40,8 @@ internal sealed class HashEngineFactory : EngineFactory
         ? $"/models/{(model.Length == 0 ? "hash" : model)}"
         : throw new SparseFrontierException(ErrorIds.ModelNotFound, $"There is no model '{model}'.", model);
 
+    public override DataType ReadCacheType(string directory) => DataType.F32;
+
     public override ModelConfiguration ReadConfiguration(string directory) => new()
     {
         Family = "qwen2",

@@ -35,7 +35,8 @@ public sealed class InvokeRunOperation
 
         var store = new ResultStore(ResultPath);
         List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, Engines))];
-        plans = [.. plans.Where(p => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}'"))];
+        IReadOnlyList<SparseAttentionPlan> costs = RunPlanner.Plan(Specifications, plans, Engines);
+        plans = [.. plans.Where((p, i) => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}': {RunPlanner.Describe(costs[i])}"))];
         if (plans.Count == 0)
         {
             return;

@@ -1,0 +1,44 @@
+using System.Management.Automation;
+using SparseFrontier.Binding;
+using SparseFrontier.Experiments.Operations;
+
+namespace SparseFrontier.Shell;
+
+/// <summary>What takes runs, as a grid or as ready-made specifications: they are collected, because those that share work are treated together.</summary>
+public abstract class RunCmdlet : SweepCmdlet
+{
+    /// <summary>
+    /// Specifications of runs, as New-SparseAttentionSweep emits them, as spec.json holds them, or as rows of a table with such columns.
+    /// </summary>
+    [Parameter(
+        Mandatory = true,
+        ParameterSetName = ParameterSets.Specification,
+        ValueFromPipeline = true,
+        HelpMessage = "Specifications, as New-SparseAttentionSweep emits them or as spec.json holds them.")]
+    [RowTransformation(
+        typeof(RunSpecification),
+        nameof(RunSpecification.Model),
+        nameof(RunSpecification.Method),
+        nameof(RunSpecification.DecodeMethod),
+        nameof(RunSpecification.Task),
+        nameof(RunSpecification.SequenceLength),
+        nameof(RunSpecification.MaximumOutputTokens))]
+    [ValidateNotNull]
+    public RunSpecification[] InputObject { get; set; } = [];
+
+    /// <summary>The runs, collected from all records.</summary>
+    private protected List<RunSpecification> Specifications { get; } = [];
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord()
+    {
+        if (ParameterSetName == ParameterSets.Specification)
+        {
+            Specifications.AddRange(InputObject);
+        }
+        else
+        {
+            Run(() => new NewSweepOperation { Sweep = Sweep() }.Execute, item => Specifications.Add((RunSpecification)item));
+        }
+    }
+}

@@ -1,0 +1,36 @@
+namespace SparseFrontier.Experiments.Operations;
+
+/// <summary>Emits a <see cref="SparseAttentionPlan"/> for each specification. No model is loaded, and what the store holds already is not looked up.</summary>
+public sealed class GetPlanOperation
+{
+    /// <summary>The runs.</summary>
+    public required IReadOnlyList<RunSpecification> Specifications { get; init; }
+
+    /// <summary>How models are found.</summary>
+    internal EngineFactory Engines { get; init; } = new TransformerEngineFactory();
+
+    /// <summary>Plans the runs; a specification that is wrong is an error on the sink and not in the plan.</summary>
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        var specifications = new List<RunSpecification>();
+        var runs = new List<PlannedRun>();
+        foreach (RunSpecification specification in Specifications)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            try
+            {
+                runs.Add(PlannedRun.Create(specification, Engines));
+                specifications.Add(specification);
+            }
+            catch (SparseFrontierException e)
+            {
+                sink.Error(e);
+            }
+        }
+
+        foreach (SparseAttentionPlan plan in RunPlanner.Plan(specifications, runs, Engines))
+        {
+            sink.Object(plan);
+        }
+    }
+}
