@@ -23,6 +23,8 @@
         'Invoke-SparseAttentionRun'
         'Measure-SparsityTolerance'
         'New-SparseAttentionSweep'
+        'Register-SparseAttentionMethod'
+        'Register-SparseAttentionTask'
         'Test-KernelCorrectness'
     )
     FunctionsToExport    = @()

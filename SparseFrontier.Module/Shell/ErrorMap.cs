@@ -33,11 +33,13 @@ internal static class ErrorMap
             or ErrorIds.ResultRowInvalid or ErrorIds.DataInsufficient => ErrorCategory.InvalidData,
         ErrorIds.ArchitectureUnsupported or ErrorIds.TokenizerUnsupported or ErrorIds.ChatTemplateUnsupported => ErrorCategory.NotImplemented,
         ErrorIds.CudaNotInstalled => ErrorCategory.NotInstalled,
+        ErrorIds.PowerShellRequired => ErrorCategory.NotInstalled,
+        ErrorIds.ScoresInvalid => ErrorCategory.InvalidResult,
         ErrorIds.DeviceOutOfMemory => ErrorCategory.ResourceUnavailable,
         ErrorIds.RunBusy => ErrorCategory.ResourceBusy,
         ErrorIds.ResultUnreadable => ErrorCategory.ReadError,
         ErrorIds.ResultWriteFailed => ErrorCategory.WriteError,
-        ErrorIds.OutputFileExists => ErrorCategory.ResourceExists,
+        ErrorIds.OutputFileExists or ErrorIds.NameTaken => ErrorCategory.ResourceExists,
         _ => ErrorCategory.NotSpecified,
     };
 

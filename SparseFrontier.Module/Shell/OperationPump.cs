@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Management.Automation;
 using System.Runtime.ExceptionServices;
 using SparseFrontier.Experiments;
 
@@ -26,7 +27,9 @@ internal static class OperationPump
             {
                 try
                 {
-                    operation(new QueueSink(queue, token), token);
+                    var sink = new QueueSink(queue, token);
+                    PipelineThread.Enter(sink.Send);
+                    operation(sink, token);
                 }
                 finally
                 {
@@ -87,21 +90,42 @@ internal static class OperationPump
 
         public bool ShouldProcess(string target, string action)
         {
-            var answer = new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously);
+            bool answer = false;
+            Deliver(sink => answer = sink.ShouldProcess(target, action), null);
+            return answer;
+        }
+
+        /// <summary>Runs something on the pipeline thread and waits for it; what it throws is thrown here, and only here.</summary>
+        public void Send(Action call)
+        {
+            ExceptionDispatchInfo? failure = null;
+            Deliver(_ => call(), e => failure = ExceptionDispatchInfo.Capture(e));
+            failure?.Throw();
+        }
+
+        // Waits until the other side has done it. An exception that nobody here takes ends the delivery, and with it the operation.
+        private void Deliver(Action<IPipelineSink> delivery, Action<Exception>? takeException)
+        {
+            var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             Add(sink =>
             {
                 try
                 {
-                    answer.SetResult(sink.ShouldProcess(target, action));
+                    delivery(sink);
+                }
+                catch (Exception e) when (takeException is not null && e is not PipelineStoppedException)
+                {
+                    takeException(e);
                 }
                 catch (Exception)
                 {
-                    answer.SetCanceled(CancellationToken.None);
+                    done.SetCanceled(CancellationToken.None);
                     throw;
                 }
+
+                done.SetResult();
             });
-            answer.Task.Wait(token);
-            return answer.Task.Result;
+            done.Task.Wait(token);
         }
 
         // A consumer that is gone no longer empties the queue; cancellation is what frees a producer waiting on it.

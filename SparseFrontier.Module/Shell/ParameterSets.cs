@@ -14,4 +14,10 @@ internal static class ParameterSets
 
     /// <summary>Paths taken as they are.</summary>
     public const string LiteralPath = "LiteralPath";
+
+    /// <summary>A user's code as a script block.</summary>
+    public const string Script = "Script";
+
+    /// <summary>A user's code as a class.</summary>
+    public const string Type = "Type";
 }

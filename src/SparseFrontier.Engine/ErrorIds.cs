@@ -35,6 +35,9 @@ public static class ErrorIds
     public const string ResultWriteFailed = "ResultWriteFailed";
     public const string OutputFileExists = "OutputFileExists";
     public const string DataInsufficient = "DataInsufficient";
+    public const string NameTaken = "NameTaken";
+    public const string ScoresInvalid = "ScoresInvalid";
+    public const string PowerShellRequired = "PowerShellRequired";
     public const string PathNotFileSystem = "PathNotFileSystem";
 #pragma warning restore CS1591
 }

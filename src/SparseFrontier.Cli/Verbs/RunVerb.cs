@@ -29,7 +29,11 @@ internal static class RunVerb
             if (parsed.GetValue(whatIf))
             {
                 new GetPlanOperation { Specifications = specifications }.Execute(sink, token);
-                Tables.Plans(sink.Output, [.. sink.Objects.OfType<SparseAttentionPlan>()]);
+                if (!sink.IsJson)
+                {
+                    Tables.Plans(sink.Output, [.. sink.Objects.OfType<SparseAttentionPlan>()]);
+                }
+
                 return;
             }
 

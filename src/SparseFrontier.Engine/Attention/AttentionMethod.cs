@@ -48,6 +48,9 @@ public abstract class AttentionMethod
     /// <summary>Changes whenever the method's answers may change; part of a run's identity.</summary>
     public virtual int Version => 1;
 
+    /// <summary>Names the code of a user's own method by its content; part of a run's identity. Null for the methods of this project.</summary>
+    public virtual string? CodeHash => null;
+
     /// <summary>Whether it is a control (WindowSink, Random, OracleTopK), left out of tables unless asked for.</summary>
     public virtual bool IsControl => false;
 

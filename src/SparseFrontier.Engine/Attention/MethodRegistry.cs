@@ -1,10 +1,15 @@
 namespace SparseFrontier.Attention;
 
-/// <summary>All methods by name. A new method is one file and one line here. Names are unique within a phase.</summary>
+/// <summary>
+/// All methods by name. A new method is one file and one line here. Names are unique within a phase. Users' own methods are registered at run
+/// time, for the process.
+/// </summary>
 public static class MethodRegistry
 {
-    /// <summary>Prefill methods, controls last.</summary>
-    public static IReadOnlyList<PrefillMethod> PrefillMethods { get; } =
+    private static readonly Lock s_registering = new();
+    private static AttentionMethod[] s_user = [];
+
+    private static readonly PrefillMethod[] s_prefillMethods =
     [
         new DensePrefill(),
         new VerticalSlash(),
@@ -15,8 +20,7 @@ public static class MethodRegistry
         new OracleTopKPrefill(),
     ];
 
-    /// <summary>Decode methods, controls last.</summary>
-    public static IReadOnlyList<DecodeMethod> DecodeMethods { get; } =
+    private static readonly DecodeMethod[] s_decodeMethods =
     [
         new DenseDecode(),
         new SnapKV(),
@@ -26,6 +30,12 @@ public static class MethodRegistry
         new RandomDecode(),
         new OracleTopKDecode(),
     ];
+
+    /// <summary>Prefill methods: this project's, controls last, then users' own.</summary>
+    public static IReadOnlyList<PrefillMethod> PrefillMethods => [.. s_prefillMethods, .. s_user.OfType<PrefillMethod>()];
+
+    /// <summary>Decode methods: this project's, controls last, then users' own.</summary>
+    public static IReadOnlyList<DecodeMethod> DecodeMethods => [.. s_decodeMethods, .. s_user.OfType<DecodeMethod>()];
 
     /// <summary>The methods of both phases.</summary>
     public static IEnumerable<AttentionMethod> All => [.. PrefillMethods, .. DecodeMethods];
@@ -52,6 +62,31 @@ public static class MethodRegistry
     /// <param name="includeControls">Whether a pattern also matches controls; a name without wildcards always does.</param>
     public static IReadOnlyList<AttentionMethod> Match(string pattern, bool includeControls = false) =>
         [.. All.Where(m => NameMatcher.Matches(m.Name, pattern) && (!m.IsControl || includeControls || !NameMatcher.IsPattern(pattern)))];
+
+    /// <summary>Adds a user's own method; one of the same name that a user registered before is replaced.</summary>
+    /// <exception cref="SparseFrontierException">NameTaken: a method of this project has the name.</exception>
+    internal static void Register(AttentionMethod method)
+    {
+        if (s_prefillMethods.Concat<AttentionMethod>(s_decodeMethods).Any(m => m.Name.Equals(method.Name, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new SparseFrontierException(ErrorIds.NameTaken, $"'{method.Name}' is a method of this project. Give yours another name.", method.Name);
+        }
+
+        Remove(method.Name);
+        lock (s_registering)
+        {
+            s_user = [.. s_user, method];
+        }
+    }
+
+    /// <summary>Takes a user's own method away.</summary>
+    internal static void Remove(string name)
+    {
+        lock (s_registering)
+        {
+            s_user = [.. s_user.Where(m => !m.Name.Equals(name, StringComparison.OrdinalIgnoreCase))];
+        }
+    }
 
     private static SparseFrontierException NotFound(string name, AttentionPhase phase)
     {

@@ -50,7 +50,8 @@ public abstract class PrefillMethod : AttentionMethod
     /// <summary>Chooses for one query head with the parameters that hold there.</summary>
     private protected abstract HeadSelection ChooseHead(PromptLayer layer, int queryHead, MethodParameters parameters);
 
-    private HeadSelection SelectHead(PromptLayer layer, int queryHead, MethodParameters parameters)
+    /// <summary>Chooses for one query head, dense where the schedule says so.</summary>
+    private protected HeadSelection SelectHead(PromptLayer layer, int queryHead, MethodParameters parameters)
     {
         var place = new BudgetPlace(layer.Layer, queryHead / layer.GroupSize, layer.Length, BudgetPlace.Prompt);
         return At(parameters, place) is { } local ? ChooseHead(layer, queryHead, local) : HeadSelection.Dense(layer.Length);

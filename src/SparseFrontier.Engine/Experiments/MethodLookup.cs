@@ -14,6 +14,6 @@ internal static class MethodLookup
     /// <summary>The error for a name that no method has.</summary>
     public static SparseFrontierException NotFound(string name, IEnumerable<AttentionMethod> methods) => new(
         ErrorIds.MethodNotFound,
-        $"There is no method '{name}'. {NameMatcher.Suggestion(name, [.. methods.Select(m => m.Name).Distinct()])}",
+        $"There is no method '{name}'. {NameMatcher.Suggestion(name, [.. methods.Select(m => m.Name).Distinct()])} A method of your own must be registered first, in the same PowerShell: Register-SparseAttentionMethod.",
         name);
 }

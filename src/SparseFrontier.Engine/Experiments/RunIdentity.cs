@@ -44,7 +44,7 @@ internal static class RunIdentity
     public static JsonObject Cell(PlannedRun run, ModelIdentity model, string? dataHash)
     {
         RunSpecification specification = run.Specification;
-        return new JsonObject
+        var identity = new JsonObject
         {
             ["IdentityVersion"] = Version,
             ["Checkpoint"] = model.Checkpoint,
@@ -65,6 +65,12 @@ internal static class RunIdentity
             ["Generation"] = "Greedy",
             ["ReferenceScoring"] = specification.ReferenceScoring,
         };
+        if (run.Task.CodeHash is string hash)
+        {
+            identity["TaskCode"] = hash;
+        }
+
+        return identity;
     }
 
     /// <summary>First 16 hexadecimal digits of the SHA-256 of a JSON text without white space.</summary>
@@ -107,12 +113,21 @@ internal static class RunIdentity
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 
-    private static JsonObject Method(AttentionMethod method, MethodParameters parameters, double? sparsity) => new()
+    private static JsonObject Method(AttentionMethod method, MethodParameters parameters, double? sparsity)
     {
-        ["Name"] = method.Name,
-        ["Version"] = method.Version,
-        ["Parameters"] = parameters.ToString(),
-        ["Sparsity"] = sparsity,
-        ["Calibration"] = sparsity is not null && method.NeedsCalibration ? Calibration.Version : null,
-    };
+        var identity = new JsonObject
+        {
+            ["Name"] = method.Name,
+            ["Version"] = method.Version,
+            ["Parameters"] = parameters.ToString(),
+            ["Sparsity"] = sparsity,
+            ["Calibration"] = sparsity is not null && method.NeedsCalibration ? Calibration.Version : null,
+        };
+        if (method.CodeHash is string hash)
+        {
+            identity["Code"] = hash;
+        }
+
+        return identity;
+    }
 }

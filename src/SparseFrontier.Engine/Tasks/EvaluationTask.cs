@@ -91,6 +91,9 @@ public abstract class EvaluationTask
     /// <summary>Changes whenever a sample's bytes or a score may change; part of a run's identity.</summary>
     public abstract int Version { get; }
 
+    /// <summary>Names the code of a user's own task by its content; part of a run's identity. Null for the tasks of this project.</summary>
+    public virtual string? CodeHash => null;
+
     /// <summary>What it asks of a model, in one sentence.</summary>
     public abstract string Description { get; }
 
@@ -212,11 +215,13 @@ public abstract class TaskSource
     public virtual int? Count => null;
 }
 
-/// <summary>All tasks by name. A new task is one file and one line here.</summary>
+/// <summary>All tasks by name. A new task is one file and one line here. Users' own tasks are registered at run time, for the process.</summary>
 public static class TaskRegistry
 {
-    /// <summary>The tasks in the paper's order.</summary>
-    public static IReadOnlyList<EvaluationTask> Tasks { get; } =
+    private static readonly Lock s_registering = new();
+    private static EvaluationTask[] s_user = [];
+
+    private static readonly EvaluationTask[] s_tasks =
     [
         new Niah(),
         new VariableTracking(),
@@ -229,10 +234,38 @@ public static class TaskRegistry
         new Toefl(),
     ];
 
+    /// <summary>The tasks in the paper's order, then users' own.</summary>
+    public static IReadOnlyList<EvaluationTask> Tasks => [.. s_tasks, .. s_user];
+
     /// <summary>Finds a task.</summary>
     /// <exception cref="SparseFrontierException">TaskNotFound; the message lists the nearest names.</exception>
     public static EvaluationTask Find(string name) =>
         Tasks.FirstOrDefault(t => t.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
         ?? throw new SparseFrontierException(
             ErrorIds.TaskNotFound, $"There is no task '{name}'. {NameMatcher.Suggestion(name, [.. Tasks.Select(t => t.Name)])}", name);
+
+    /// <summary>Adds a user's own task; one of the same name that a user registered before is replaced.</summary>
+    /// <exception cref="SparseFrontierException">NameTaken: a task of this project has the name.</exception>
+    internal static void Register(EvaluationTask task)
+    {
+        if (s_tasks.Any(t => t.Name.Equals(task.Name, StringComparison.OrdinalIgnoreCase)))
+        {
+            throw new SparseFrontierException(ErrorIds.NameTaken, $"'{task.Name}' is a task of this project. Give yours another name.", task.Name);
+        }
+
+        Remove(task.Name);
+        lock (s_registering)
+        {
+            s_user = [.. s_user, task];
+        }
+    }
+
+    /// <summary>Takes a user's own task away.</summary>
+    internal static void Remove(string name)
+    {
+        lock (s_registering)
+        {
+            s_user = [.. s_user.Where(t => !t.Name.Equals(name, StringComparison.OrdinalIgnoreCase))];
+        }
+    }
 }
