@@ -5,6 +5,10 @@ using SparseFrontier.Benchmarks.Suites;
 (string Name, string Description, Action<BenchmarkReport> Run)[] suites =
 [
     ("roofs", "peak of multiply-adds, bandwidth of reading and copying", RoofSuite.Run),
+    ("attention", "dense causal attention of a prompt, against ONNX Runtime", AttentionSuite.Run),
+    ("block-sparse", "attention over key blocks, against dense attention", BlockSparseSuite.Run),
+    ("vertical-slash", "attention over columns and scattered diagonals, against dense attention", VerticalSlashSuite.Run),
+    ("index", "each method's choice, against dense attention", IndexSuite.Run),
     ("matmul", "products of many rows with a weight matrix (prefill), against OpenBLAS and ONNX Runtime", MatMulSuite.Run),
     ("decode", "attention of one step: dense against the read roof, Quest against what its bytes allow", DecodeSuite.Run),
     ("sweep", "one sample under 30 decode configurations, against a dense prefill and 30 separate decodes", SweepSuite.Run),
@@ -19,7 +23,7 @@ if (suite.Run is null || (args.Length > 1 && output is null))
     Console.Error.WriteLine("FILE gets the figures as JSON, and the tables as text beside it (.txt). Suites:");
     foreach ((string name, string description, _) in suites)
     {
-        Console.Error.WriteLine($"  {name,-12}{description}");
+        Console.Error.WriteLine($"  {name,-16}{description}");
     }
 
     return 2;

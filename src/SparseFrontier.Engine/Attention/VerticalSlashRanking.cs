@@ -1,3 +1,5 @@
+using SparseFrontier.Kernels;
+
 namespace SparseFrontier.Attention;
 
 /// <summary>
@@ -17,8 +19,8 @@ internal sealed class VerticalSlashRanking
         _window = window;
         _columnSums = columnSums;
         _diagonalSums = diagonalSums;
-        _columns = Descending(columnSums);
-        _diagonals = Descending(diagonalSums);
+        _columns = TopK.Order(columnSums);
+        _diagonals = TopK.Order(diagonalSums);
     }
 
     /// <summary>Prompt tokens.</summary>
@@ -89,18 +91,5 @@ internal sealed class VerticalSlashRanking
         }
 
         return order.Length;
-    }
-
-    // By value from the largest, then by index: keys whose upper half falls as the (non-negative) value grows.
-    private static int[] Descending(float[] values)
-    {
-        ulong[] keys = new ulong[values.Length];
-        for (int i = 0; i < keys.Length; i++)
-        {
-            keys[i] = ((ulong)~BitConverter.SingleToUInt32Bits(values[i]) << 32) | (uint)i;
-        }
-
-        Array.Sort(keys);
-        return Array.ConvertAll(keys, key => (int)(key & 0xFFFF_FFFF));
     }
 }

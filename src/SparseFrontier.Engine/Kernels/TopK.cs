@@ -5,7 +5,8 @@ namespace SparseFrontier.Kernels;
 
 /// <summary>
 /// Selection of the largest scores, shared by all back ends so that the same scores give the same choice everywhere. Ties go to the lower
-/// index; +∞ is above and NaN below everything else; -0 equals 0. Cost O(n): up to four passes, one by byte, find the bits of the k-th largest score.
+/// index; +∞ is above and NaN below everything else; -0 equals 0. Cost of a selection O(n): up to four passes, one by byte, find the bits of
+/// the k-th largest score.
 /// </summary>
 public static class TopK
 {
@@ -55,6 +56,55 @@ public static class TopK
         {
             ArrayPool<uint>.Shared.Return(rented);
         }
+    }
+
+    /// <summary>All indices from the largest score to the smallest. Cost O(n): three passes that sort by eleven bits of the score each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static int[] Order(ReadOnlySpan<float> scores)
+    {
+        const int Bits = 11;
+        const int Buckets = 1 << Bits;
+        int n = scores.Length;
+        int[] order = new int[n];
+        int[] other = ArrayPool<int>.Shared.Rent(n);
+        uint[] keys = ArrayPool<uint>.Shared.Rent(n);
+        int[] counts = new int[3 * Buckets];
+        for (int i = 0; i < n; i++)
+        {
+            // Ascending keys are descending scores; each pass keeps the order of equal digits, so that the lower index comes first.
+            uint key = ~SortKey(scores[i]);
+            keys[i] = key;
+            counts[key & (Buckets - 1)]++;
+            counts[Buckets + ((key >> Bits) & (Buckets - 1))]++;
+            counts[(2 * Buckets) + (key >> (2 * Bits))]++;
+            order[i] = i;
+        }
+
+        Span<int> source = order;
+        Span<int> target = other.AsSpan(0, n);
+        for (int pass = 0; pass < 3; pass++)
+        {
+            Span<int> next = counts.AsSpan(pass * Buckets, Buckets);
+            int first = 0;
+            for (int digit = 0; digit < Buckets; digit++)
+            {
+                (next[digit], first) = (first, first + next[digit]);
+            }
+
+            foreach (int index in source)
+            {
+                target[next[(int)((keys[index] >> (pass * Bits)) & (Buckets - 1))]++] = index;
+            }
+
+            Span<int> swap = source;
+            source = target;
+            target = swap;
+        }
+
+        source.CopyTo(order);
+        ArrayPool<int>.Shared.Return(other);
+        ArrayPool<uint>.Shared.Return(keys);
+        return order;
     }
 
     // The count-th largest key, and how many keys equal to it belong to the count largest. Reorders the keys.

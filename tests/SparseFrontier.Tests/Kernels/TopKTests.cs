@@ -29,7 +29,8 @@ public class TopKTests
             }
 
             int count = random.Next(0, length + 3);
-            Assert.Equal(Sorted(scores, count), TopK.Select(scores, count));
+            Assert.Equal(Ordered(scores).Take(count).Order(), TopK.Select(scores, count));
+            Assert.Equal(Ordered(scores), TopK.Order(scores));
         }
     }
 
@@ -49,15 +50,14 @@ public class TopKTests
         Assert.Empty(TopK.Select([1f, 2f], 0));
         Assert.Empty(TopK.Select([1f, 2f], -1));
         Assert.Empty(TopK.Select([], 4));
+        Assert.Empty(TopK.Order([]));
         Assert.Equal([0, 1], TopK.Select([1f, 2f], 5));
         Assert.Throws<ArgumentException>(() => TopK.Select([1f], new int[2]));
     }
 
-    private static int[] Sorted(float[] scores, int count) =>
-        [.. Enumerable.Range(0, scores.Length)
+    private static IEnumerable<int> Ordered(float[] scores) =>
+        Enumerable.Range(0, scores.Length)
             .OrderByDescending(i => float.IsNaN(scores[i]) ? 0 : 1)
             .ThenByDescending(i => float.IsNaN(scores[i]) ? 0 : scores[i])
-            .ThenBy(i => i)
-            .Take(count)
-            .Order()];
+            .ThenBy(i => i);
 }

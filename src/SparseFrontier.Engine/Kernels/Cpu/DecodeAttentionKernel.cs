@@ -155,7 +155,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         for (int h = 0; h < heads; h++)
         {
             new Span<float>(partial + ((long)h * partialSize), partialSize).Clear();
-            partial[((long)h * partialSize) + padded] = AttentionTiles<TSimd, TVector>.Masked;
+            partial[((long)h * partialSize) + padded] = PrefillTiles<TSimd, TVector>.Masked;
         }
 
         for (int i = 0; i < Ahead - 1; i++)
@@ -407,7 +407,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             float* state = partial + padded;
             for (int t = count; t < BlockTokens; t++)
             {
-                scores[t] = AttentionTiles<TSimd, TVector>.Masked;
+                scores[t] = PrefillTiles<TSimd, TVector>.Masked;
             }
 
             TVector maxima = TSimd.Load(scores);
@@ -633,7 +633,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     {
         float* combined = ThreadScratch.Rent(splits + padded + TSimd.Width);
         float* factors = combined + padded + TSimd.Width;
-        float maximum = AttentionTiles<TSimd, TVector>.Masked;
+        float maximum = PrefillTiles<TSimd, TVector>.Masked;
         for (int s = 0; s < splits; s++)
         {
             maximum = MathF.Max(maximum, partials[(s * splitStride) + padded]);

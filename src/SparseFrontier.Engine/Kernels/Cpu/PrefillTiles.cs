@@ -1,0 +1,734 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Kernels.Cpu;
+
+/// <summary>
+/// The two products of prompt attention on tiles in cache. Keys and values are addressed row by row through lists of addresses, so that one
+/// kernel serves consecutive and gathered tokens.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Scores: lanes are queries, S[key][query] = Σ_d K[key][d] Qᵀ[d][query], keys broadcast; no sums across lanes. Values: lanes are elements,
+/// O[query][d] = α O[query][d] + Σ_key P[key][query] V[key][d], weights broadcast. Every sum runs in ascending order of its index.
+/// </para>
+/// <para>
+/// Qᵀ and S are stored in blocks of <see cref="LaneBlock"/> queries, and packed values in blocks of as many elements: what an inner loop reads
+/// again and again then lies dense in a few kilobytes of the first-level cache, which holds neither Qᵀ nor the values of 128 keys as a whole.
+/// </para>
+/// </remarks>
+internal static unsafe class PrefillTiles<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+{
+    /// <summary>Keys are scored in groups of this many; lists are filled up to a multiple.</summary>
+    public const int KeyGroup = 8;
+
+    /// <summary>Queries of a task at most.</summary>
+    public const int TaskRows = 64;
+
+    /// <summary>The score of a pair that must not be attended to: finite, because differences of scores are taken.</summary>
+    public const float Masked = -1e30f;
+
+    /// <summary>Queries (or elements) of a block: two vectors.</summary>
+    public static int LaneBlock
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => 2 * TSimd.Width;
+    }
+
+    /// <summary>Queries whose outputs are accumulated together.</summary>
+    public static int QueryTile
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TSimd.HasManyRegisters ? 8 : 4;
+    }
+
+    /// <summary>
+    /// Qᵀ in blocks, multiplied with the scale and log2 e, so that softmax weights are powers of two; lanes of the last vector beyond the last
+    /// row repeat it.
+    /// </summary>
+    /// <param name="queries">[heads, rows, dimension].</param>
+    /// <param name="head">Query head.</param>
+    /// <param name="firstRow">Row of the first lane.</param>
+    /// <param name="rows">Number of rows, at most <see cref="TaskRows"/>.</param>
+    /// <param name="scale">Factor on query · key.</param>
+    /// <param name="transposed">[TaskRows / LaneBlock][dimension][LaneBlock], written.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void TransposeQueries(HeadTensor queries, int head, int firstRow, int rows, float scale, float* transposed)
+    {
+        scale *= 1.44269504f;
+        int dimension = queries.Dimension;
+        int lanes = (rows + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
+        int blockDimension = SimdTranspose.IsSupported ? dimension / 8 * 8 : 0;
+        for (int r = 0; r < lanes; r++)
+        {
+            float* target = transposed + ((long)(r / LaneBlock) * dimension * LaneBlock) + (r % LaneBlock);
+            int d = 0;
+            if (r % 8 == 0 && r + 8 <= rows)
+            {
+                for (; d < blockDimension; d += 8)
+                {
+                    SimdTranspose.Transpose8x8(queries.Row(head, firstRow + r) + d, queries.RowStride, scale, target + ((long)d * LaneBlock), LaneBlock);
+                }
+            }
+            else if (r / 8 * 8 + 8 <= rows)
+            {
+                d = blockDimension;
+            }
+
+            float* query = queries.Row(head, firstRow + Math.Min(r, rows - 1));
+            for (; d < dimension; d++)
+            {
+                target[(long)d * LaneBlock] = query[d] * scale;
+            }
+        }
+    }
+
+    /// <summary>Scores keys for the first lanes of a block.</summary>
+    /// <param name="transposed">Qᵀ [dimension][LaneBlock].</param>
+    /// <param name="lanes">Two vectors, or one.</param>
+    /// <param name="keys">Addresses of the keys.</param>
+    /// <param name="count">A multiple of <see cref="KeyGroup"/>.</param>
+    /// <param name="dimension">Elements of a key.</param>
+    /// <param name="scores">S [count][LaneBlock], written.</param>
+    /// <param name="next">Addresses of vectors that are soon needed, fetched into the second-level cache meanwhile.</param>
+    /// <param name="nextCount">Number of these; as many as there are keys are fetched.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Score(float* transposed, int lanes, float** keys, int count, int dimension, float* scores, float** next, int nextCount)
+    {
+        for (int k = 0; k < count; k += KeyGroup)
+        {
+            Fetch(next + k, Math.Min(nextCount - k, KeyGroup), dimension);
+            float* target = scores + ((long)k * LaneBlock);
+            if (lanes <= TSimd.Width)
+            {
+                Score8x1(transposed, keys + k, dimension, target);
+            }
+            else if (TSimd.HasManyRegisters)
+            {
+                Score8x2(transposed, keys + k, dimension, target);
+            }
+            else
+            {
+                Score4x2(transposed, keys + k, dimension, target);
+                Score4x2(transposed, keys + k + 4, dimension, target + (4 * LaneBlock));
+            }
+        }
+    }
+
+    /// <summary>Fetches vectors into the second-level cache.</summary>
+    /// <param name="vectors">Their addresses.</param>
+    /// <param name="count">Number of vectors.</param>
+    /// <param name="dimension">Elements of a vector.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Fetch(float** vectors, int count, int dimension)
+    {
+        const int Line = 64 / sizeof(float);
+        for (int i = 0; Sse.IsSupported && i < count; i++)
+        {
+            for (int d = 0; d < dimension; d += Line)
+            {
+                Sse.Prefetch1(vectors[i] + d);
+            }
+        }
+    }
+
+    /// <summary>Masks the scores of keys that come after a row or have left its sliding window.</summary>
+    /// <param name="scores">S [count][LaneBlock].</param>
+    /// <param name="lanes">Lanes in use, a multiple of the vector width.</param>
+    /// <param name="indices">[count] keys.</param>
+    /// <param name="count">Number of keys.</param>
+    /// <param name="first">Position of the first lane's row.</param>
+    /// <param name="window">Number of latest keys that a row may see.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Mask(float* scores, int lanes, int* indices, int count, int first, int window)
+    {
+        TVector masked = TSimd.Broadcast(Masked);
+        int last = first + lanes - 1;
+        for (int k = 0; k < count; k++)
+        {
+            int key = indices[k];
+            if (key <= first && key > last - window)
+            {
+                continue;
+            }
+
+            // The row at position first + lane sees the key when key <= first + lane <= key + window - 1.
+            TVector low = TSimd.Broadcast((long)key - first);
+            TVector high = TSimd.Broadcast((long)key - first + window - 1);
+            float* row = scores + ((long)k * LaneBlock);
+            for (int q = 0; q < lanes; q += TSimd.Width)
+            {
+                TVector lane = TSimd.Ascending(q);
+                TVector score = TSimd.SelectLessOrEqual(low, lane, TSimd.Load(row + q), masked);
+                TSimd.Store(TSimd.SelectLessOrEqual(lane, high, score, masked), row + q);
+            }
+        }
+    }
+
+    /// <summary>
+    /// One step of the running softmax: scores become weights 2^(score - maximum); maxima and sums are brought up to date, and factors are what
+    /// earlier sums and outputs must be multiplied with.
+    /// </summary>
+    /// <param name="scores">S [count][LaneBlock], replaced by the weights.</param>
+    /// <param name="lanes">Lanes in use, a multiple of the vector width.</param>
+    /// <param name="count">Number of keys, even.</param>
+    /// <param name="maxima">[lanes].</param>
+    /// <param name="sums">[lanes].</param>
+    /// <param name="factors">[lanes], written.</param>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void Weigh(float* scores, int lanes, int count, float* maxima, float* sums, float* factors)
+    {
+        for (int q = 0; q < lanes; q += TSimd.Width)
+        {
+            TVector before = TSimd.Load(maxima + q);
+            TVector maximum = before;
+            TVector other = before;
+            float* score = scores + q;
+            for (int k = 0; k < count; k += 2)
+            {
+                maximum = TSimd.Max(maximum, TSimd.Load(score));
+                other = TSimd.Max(other, TSimd.Load(score + LaneBlock));
+                score += 2 * LaneBlock;
+            }
+
+            maximum = TSimd.Max(maximum, other);
+            TVector factor = SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(before, maximum));
+            TVector sum = TSimd.Multiply(TSimd.Load(sums + q), factor);
+            score = scores + q;
+            for (int k = 0; k < count; k++)
+            {
+                TVector weight = SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(TSimd.Load(score), maximum));
+                TSimd.Store(weight, score);
+                sum = TSimd.Add(sum, weight);
+                score += LaneBlock;
+            }
+
+            TSimd.Store(maximum, maxima + q);
+            TSimd.Store(sum, sums + q);
+            TSimd.Store(factor, factors + q);
+        }
+    }
+
+    /// <summary>Copies values into blocks of elements, zeros beyond the dimension.</summary>
+    /// <param name="values">Addresses of the values; replaced by those of the copies' first block.</param>
+    /// <param name="count">Number of values.</param>
+    /// <param name="dimension">Elements of a value.</param>
+    /// <param name="packed">[blocks][blockStride / LaneBlock][LaneBlock], written.</param>
+    /// <param name="blockStride">Elements from one block to the next.</param>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void PackValues(float** values, int count, int dimension, float* packed, long blockStride)
+    {
+        for (int k = 0; k < count; k++)
+        {
+            float* value = values[k];
+            float* target = packed + ((long)k * LaneBlock);
+            values[k] = target;
+            int d = 0;
+            for (; d + LaneBlock <= dimension; d += LaneBlock)
+            {
+                TSimd.Store(TSimd.Load(value + d), target);
+                TSimd.Store(TSimd.Load(value + d + TSimd.Width), target + TSimd.Width);
+                target += blockStride;
+            }
+
+            for (int i = 0; d < dimension; i++, d++)
+            {
+                target[i] = value[d];
+            }
+
+            for (int i = d % LaneBlock; i > 0 && i < LaneBlock; i++)
+            {
+                target[i] = 0;
+            }
+        }
+    }
+
+    /// <summary>Adds weighted values to the outputs of the queries of a block, <see cref="QueryTile"/> at a time.</summary>
+    /// <param name="weights">P [keys][LaneBlock].</param>
+    /// <param name="tiles">Number of tiles of queries.</param>
+    /// <param name="counts">[tiles], how many of the keys a tile takes.</param>
+    /// <param name="factors">[queries]: what the outputs are multiplied with first.</param>
+    /// <param name="values">Addresses of the values' first block.</param>
+    /// <param name="blockStride">Elements from one block of a value to the next.</param>
+    /// <param name="dimension">Elements of a value; a multiple of the vector width.</param>
+    /// <param name="output">[queries][dimension].</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Accumulate(
+        float* weights, int tiles, int* counts, float* factors, float** values, long blockStride, int dimension, float* output)
+    {
+        long offset = 0;
+        for (int d = 0; d < dimension; d += LaneBlock)
+        {
+            for (int tile = 0; tile < tiles; tile++)
+            {
+                int query = tile * QueryTile;
+                float* p = weights + query;
+                float* o = output + ((long)query * dimension) + d;
+                int count = counts[tile];
+                if (count == 0)
+                {
+                    continue;
+                }
+
+                if (!TSimd.HasManyRegisters)
+                {
+                    if (d + LaneBlock <= dimension)
+                    {
+                        Accumulate4x2(p, factors + query, values, offset, count, o, dimension);
+                    }
+                    else
+                    {
+                        Accumulate4x1(p, factors + query, values, offset, count, o, dimension);
+                    }
+                }
+                else if (d + LaneBlock <= dimension)
+                {
+                    Accumulate8x2(p, factors + query, values, offset, count, o, dimension);
+                }
+                else
+                {
+                    Accumulate8x1(p, factors + query, values, offset, count, o, dimension);
+                }
+            }
+
+            offset += blockStride;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score8x2(float* transposed, float** keys, int dimension, float* scores)
+    {
+        int width = TSimd.Width;
+        float* k0 = keys[0];
+        float* k1 = keys[1];
+        float* k2 = keys[2];
+        float* k3 = keys[3];
+        float* k4 = keys[4];
+        float* k5 = keys[5];
+        float* k6 = keys[6];
+        float* k7 = keys[7];
+        TVector s00 = TSimd.Broadcast(0);
+        TVector s01 = s00;
+        TVector s10 = s00;
+        TVector s11 = s00;
+        TVector s20 = s00;
+        TVector s21 = s00;
+        TVector s30 = s00;
+        TVector s31 = s00;
+        TVector s40 = s00;
+        TVector s41 = s00;
+        TVector s50 = s00;
+        TVector s51 = s00;
+        TVector s60 = s00;
+        TVector s61 = s00;
+        TVector s70 = s00;
+        TVector s71 = s00;
+        for (int d = 0; d < dimension; d++)
+        {
+            TVector q0 = TSimd.Load(transposed);
+            TVector q1 = TSimd.Load(transposed + width);
+            transposed += LaneBlock;
+            TVector x = TSimd.Broadcast(k0[d]);
+            s00 = TSimd.MultiplyAdd(x, q0, s00);
+            s01 = TSimd.MultiplyAdd(x, q1, s01);
+            x = TSimd.Broadcast(k1[d]);
+            s10 = TSimd.MultiplyAdd(x, q0, s10);
+            s11 = TSimd.MultiplyAdd(x, q1, s11);
+            x = TSimd.Broadcast(k2[d]);
+            s20 = TSimd.MultiplyAdd(x, q0, s20);
+            s21 = TSimd.MultiplyAdd(x, q1, s21);
+            x = TSimd.Broadcast(k3[d]);
+            s30 = TSimd.MultiplyAdd(x, q0, s30);
+            s31 = TSimd.MultiplyAdd(x, q1, s31);
+            x = TSimd.Broadcast(k4[d]);
+            s40 = TSimd.MultiplyAdd(x, q0, s40);
+            s41 = TSimd.MultiplyAdd(x, q1, s41);
+            x = TSimd.Broadcast(k5[d]);
+            s50 = TSimd.MultiplyAdd(x, q0, s50);
+            s51 = TSimd.MultiplyAdd(x, q1, s51);
+            x = TSimd.Broadcast(k6[d]);
+            s60 = TSimd.MultiplyAdd(x, q0, s60);
+            s61 = TSimd.MultiplyAdd(x, q1, s61);
+            x = TSimd.Broadcast(k7[d]);
+            s70 = TSimd.MultiplyAdd(x, q0, s70);
+            s71 = TSimd.MultiplyAdd(x, q1, s71);
+        }
+
+        TSimd.Store(s00, scores);
+        TSimd.Store(s01, scores + width);
+        TSimd.Store(s10, scores + LaneBlock);
+        TSimd.Store(s11, scores + LaneBlock + width);
+        TSimd.Store(s20, scores + (2 * LaneBlock));
+        TSimd.Store(s21, scores + (2 * LaneBlock) + width);
+        TSimd.Store(s30, scores + (3 * LaneBlock));
+        TSimd.Store(s31, scores + (3 * LaneBlock) + width);
+        TSimd.Store(s40, scores + (4 * LaneBlock));
+        TSimd.Store(s41, scores + (4 * LaneBlock) + width);
+        TSimd.Store(s50, scores + (5 * LaneBlock));
+        TSimd.Store(s51, scores + (5 * LaneBlock) + width);
+        TSimd.Store(s60, scores + (6 * LaneBlock));
+        TSimd.Store(s61, scores + (6 * LaneBlock) + width);
+        TSimd.Store(s70, scores + (7 * LaneBlock));
+        TSimd.Store(s71, scores + (7 * LaneBlock) + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score4x2(float* transposed, float** keys, int dimension, float* scores)
+    {
+        int width = TSimd.Width;
+        float* k0 = keys[0];
+        float* k1 = keys[1];
+        float* k2 = keys[2];
+        float* k3 = keys[3];
+        TVector s00 = TSimd.Broadcast(0);
+        TVector s01 = s00;
+        TVector s10 = s00;
+        TVector s11 = s00;
+        TVector s20 = s00;
+        TVector s21 = s00;
+        TVector s30 = s00;
+        TVector s31 = s00;
+        for (int d = 0; d < dimension; d++)
+        {
+            TVector q0 = TSimd.Load(transposed);
+            TVector q1 = TSimd.Load(transposed + width);
+            transposed += LaneBlock;
+            TVector x = TSimd.Broadcast(k0[d]);
+            s00 = TSimd.MultiplyAdd(x, q0, s00);
+            s01 = TSimd.MultiplyAdd(x, q1, s01);
+            x = TSimd.Broadcast(k1[d]);
+            s10 = TSimd.MultiplyAdd(x, q0, s10);
+            s11 = TSimd.MultiplyAdd(x, q1, s11);
+            x = TSimd.Broadcast(k2[d]);
+            s20 = TSimd.MultiplyAdd(x, q0, s20);
+            s21 = TSimd.MultiplyAdd(x, q1, s21);
+            x = TSimd.Broadcast(k3[d]);
+            s30 = TSimd.MultiplyAdd(x, q0, s30);
+            s31 = TSimd.MultiplyAdd(x, q1, s31);
+        }
+
+        TSimd.Store(s00, scores);
+        TSimd.Store(s01, scores + width);
+        TSimd.Store(s10, scores + LaneBlock);
+        TSimd.Store(s11, scores + LaneBlock + width);
+        TSimd.Store(s20, scores + (2 * LaneBlock));
+        TSimd.Store(s21, scores + (2 * LaneBlock) + width);
+        TSimd.Store(s30, scores + (3 * LaneBlock));
+        TSimd.Store(s31, scores + (3 * LaneBlock) + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score8x1(float* transposed, float** keys, int dimension, float* scores)
+    {
+        int width = TSimd.Width;
+        float* k0 = keys[0];
+        float* k1 = keys[1];
+        float* k2 = keys[2];
+        float* k3 = keys[3];
+        float* k4 = keys[4];
+        float* k5 = keys[5];
+        float* k6 = keys[6];
+        float* k7 = keys[7];
+        TVector s00 = TSimd.Broadcast(0);
+        TVector s10 = s00;
+        TVector s20 = s00;
+        TVector s30 = s00;
+        TVector s40 = s00;
+        TVector s50 = s00;
+        TVector s60 = s00;
+        TVector s70 = s00;
+        for (int d = 0; d < dimension; d++)
+        {
+            TVector q0 = TSimd.Load(transposed);
+            transposed += LaneBlock;
+            TVector x = TSimd.Broadcast(k0[d]);
+            s00 = TSimd.MultiplyAdd(x, q0, s00);
+            x = TSimd.Broadcast(k1[d]);
+            s10 = TSimd.MultiplyAdd(x, q0, s10);
+            x = TSimd.Broadcast(k2[d]);
+            s20 = TSimd.MultiplyAdd(x, q0, s20);
+            x = TSimd.Broadcast(k3[d]);
+            s30 = TSimd.MultiplyAdd(x, q0, s30);
+            x = TSimd.Broadcast(k4[d]);
+            s40 = TSimd.MultiplyAdd(x, q0, s40);
+            x = TSimd.Broadcast(k5[d]);
+            s50 = TSimd.MultiplyAdd(x, q0, s50);
+            x = TSimd.Broadcast(k6[d]);
+            s60 = TSimd.MultiplyAdd(x, q0, s60);
+            x = TSimd.Broadcast(k7[d]);
+            s70 = TSimd.MultiplyAdd(x, q0, s70);
+        }
+
+        TSimd.Store(s00, scores);
+        TSimd.Store(s10, scores + LaneBlock);
+        TSimd.Store(s20, scores + (2 * LaneBlock));
+        TSimd.Store(s30, scores + (3 * LaneBlock));
+        TSimd.Store(s40, scores + (4 * LaneBlock));
+        TSimd.Store(s50, scores + (5 * LaneBlock));
+        TSimd.Store(s60, scores + (6 * LaneBlock));
+        TSimd.Store(s70, scores + (7 * LaneBlock));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate8x2(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    {
+        int width = TSimd.Width;
+        float* o = output;
+        TVector x;
+        x = TSimd.Broadcast(factors[0]);
+        TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s01 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[1]);
+        TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s11 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[2]);
+        TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s21 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[3]);
+        TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s31 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[4]);
+        TVector s40 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s41 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[5]);
+        TVector s50 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s51 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[6]);
+        TVector s60 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s61 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[7]);
+        TVector s70 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s71 = TSimd.Multiply(x, TSimd.Load(o + width));
+        for (int k = 0; k < count; k++)
+        {
+            float* value = values[k] + offset;
+            TVector v0 = TSimd.Load(value);
+            TVector v1 = TSimd.Load(value + width);
+            x = TSimd.Broadcast(weights[0]);
+            s00 = TSimd.MultiplyAdd(x, v0, s00);
+            s01 = TSimd.MultiplyAdd(x, v1, s01);
+            x = TSimd.Broadcast(weights[1]);
+            s10 = TSimd.MultiplyAdd(x, v0, s10);
+            s11 = TSimd.MultiplyAdd(x, v1, s11);
+            x = TSimd.Broadcast(weights[2]);
+            s20 = TSimd.MultiplyAdd(x, v0, s20);
+            s21 = TSimd.MultiplyAdd(x, v1, s21);
+            x = TSimd.Broadcast(weights[3]);
+            s30 = TSimd.MultiplyAdd(x, v0, s30);
+            s31 = TSimd.MultiplyAdd(x, v1, s31);
+            x = TSimd.Broadcast(weights[4]);
+            s40 = TSimd.MultiplyAdd(x, v0, s40);
+            s41 = TSimd.MultiplyAdd(x, v1, s41);
+            x = TSimd.Broadcast(weights[5]);
+            s50 = TSimd.MultiplyAdd(x, v0, s50);
+            s51 = TSimd.MultiplyAdd(x, v1, s51);
+            x = TSimd.Broadcast(weights[6]);
+            s60 = TSimd.MultiplyAdd(x, v0, s60);
+            s61 = TSimd.MultiplyAdd(x, v1, s61);
+            x = TSimd.Broadcast(weights[7]);
+            s70 = TSimd.MultiplyAdd(x, v0, s70);
+            s71 = TSimd.MultiplyAdd(x, v1, s71);
+            weights += LaneBlock;
+        }
+
+        o = output;
+        TSimd.Store(s00, o);
+        TSimd.Store(s01, o + width);
+        o += outputStride;
+        TSimd.Store(s10, o);
+        TSimd.Store(s11, o + width);
+        o += outputStride;
+        TSimd.Store(s20, o);
+        TSimd.Store(s21, o + width);
+        o += outputStride;
+        TSimd.Store(s30, o);
+        TSimd.Store(s31, o + width);
+        o += outputStride;
+        TSimd.Store(s40, o);
+        TSimd.Store(s41, o + width);
+        o += outputStride;
+        TSimd.Store(s50, o);
+        TSimd.Store(s51, o + width);
+        o += outputStride;
+        TSimd.Store(s60, o);
+        TSimd.Store(s61, o + width);
+        o += outputStride;
+        TSimd.Store(s70, o);
+        TSimd.Store(s71, o + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate4x2(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    {
+        int width = TSimd.Width;
+        float* o = output;
+        TVector x;
+        x = TSimd.Broadcast(factors[0]);
+        TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s01 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[1]);
+        TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s11 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[2]);
+        TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s21 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[3]);
+        TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s31 = TSimd.Multiply(x, TSimd.Load(o + width));
+        for (int k = 0; k < count; k++)
+        {
+            float* value = values[k] + offset;
+            TVector v0 = TSimd.Load(value);
+            TVector v1 = TSimd.Load(value + width);
+            x = TSimd.Broadcast(weights[0]);
+            s00 = TSimd.MultiplyAdd(x, v0, s00);
+            s01 = TSimd.MultiplyAdd(x, v1, s01);
+            x = TSimd.Broadcast(weights[1]);
+            s10 = TSimd.MultiplyAdd(x, v0, s10);
+            s11 = TSimd.MultiplyAdd(x, v1, s11);
+            x = TSimd.Broadcast(weights[2]);
+            s20 = TSimd.MultiplyAdd(x, v0, s20);
+            s21 = TSimd.MultiplyAdd(x, v1, s21);
+            x = TSimd.Broadcast(weights[3]);
+            s30 = TSimd.MultiplyAdd(x, v0, s30);
+            s31 = TSimd.MultiplyAdd(x, v1, s31);
+            weights += LaneBlock;
+        }
+
+        o = output;
+        TSimd.Store(s00, o);
+        TSimd.Store(s01, o + width);
+        o += outputStride;
+        TSimd.Store(s10, o);
+        TSimd.Store(s11, o + width);
+        o += outputStride;
+        TSimd.Store(s20, o);
+        TSimd.Store(s21, o + width);
+        o += outputStride;
+        TSimd.Store(s30, o);
+        TSimd.Store(s31, o + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate8x1(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    {
+        float* o = output;
+        TVector x;
+        x = TSimd.Broadcast(factors[0]);
+        TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[1]);
+        TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[2]);
+        TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[3]);
+        TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[4]);
+        TVector s40 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[5]);
+        TVector s50 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[6]);
+        TVector s60 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[7]);
+        TVector s70 = TSimd.Multiply(x, TSimd.Load(o));
+        for (int k = 0; k < count; k++)
+        {
+            float* value = values[k] + offset;
+            TVector v0 = TSimd.Load(value);
+            x = TSimd.Broadcast(weights[0]);
+            s00 = TSimd.MultiplyAdd(x, v0, s00);
+            x = TSimd.Broadcast(weights[1]);
+            s10 = TSimd.MultiplyAdd(x, v0, s10);
+            x = TSimd.Broadcast(weights[2]);
+            s20 = TSimd.MultiplyAdd(x, v0, s20);
+            x = TSimd.Broadcast(weights[3]);
+            s30 = TSimd.MultiplyAdd(x, v0, s30);
+            x = TSimd.Broadcast(weights[4]);
+            s40 = TSimd.MultiplyAdd(x, v0, s40);
+            x = TSimd.Broadcast(weights[5]);
+            s50 = TSimd.MultiplyAdd(x, v0, s50);
+            x = TSimd.Broadcast(weights[6]);
+            s60 = TSimd.MultiplyAdd(x, v0, s60);
+            x = TSimd.Broadcast(weights[7]);
+            s70 = TSimd.MultiplyAdd(x, v0, s70);
+            weights += LaneBlock;
+        }
+
+        o = output;
+        TSimd.Store(s00, o);
+        o += outputStride;
+        TSimd.Store(s10, o);
+        o += outputStride;
+        TSimd.Store(s20, o);
+        o += outputStride;
+        TSimd.Store(s30, o);
+        o += outputStride;
+        TSimd.Store(s40, o);
+        o += outputStride;
+        TSimd.Store(s50, o);
+        o += outputStride;
+        TSimd.Store(s60, o);
+        o += outputStride;
+        TSimd.Store(s70, o);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate4x1(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    {
+        float* o = output;
+        TVector x;
+        x = TSimd.Broadcast(factors[0]);
+        TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[1]);
+        TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[2]);
+        TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
+        o += outputStride;
+        x = TSimd.Broadcast(factors[3]);
+        TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
+        for (int k = 0; k < count; k++)
+        {
+            float* value = values[k] + offset;
+            TVector v0 = TSimd.Load(value);
+            x = TSimd.Broadcast(weights[0]);
+            s00 = TSimd.MultiplyAdd(x, v0, s00);
+            x = TSimd.Broadcast(weights[1]);
+            s10 = TSimd.MultiplyAdd(x, v0, s10);
+            x = TSimd.Broadcast(weights[2]);
+            s20 = TSimd.MultiplyAdd(x, v0, s20);
+            x = TSimd.Broadcast(weights[3]);
+            s30 = TSimd.MultiplyAdd(x, v0, s30);
+            weights += LaneBlock;
+        }
+
+        o = output;
+        TSimd.Store(s00, o);
+        o += outputStride;
+        TSimd.Store(s10, o);
+        o += outputStride;
+        TSimd.Store(s20, o);
+        o += outputStride;
+        TSimd.Store(s30, o);
+    }
+}

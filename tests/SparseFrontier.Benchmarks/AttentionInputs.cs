@@ -1,0 +1,61 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Measurement;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Benchmarks;
+
+/// <summary>Queries, keys and values of one layer, stored as a model stores them: 8 query heads that share 2 KV heads.</summary>
+internal sealed unsafe class AttentionInputs(int length, int dimension) : IDisposable
+{
+    public const int QueryHeads = 8;
+    public const int KvHeads = 2;
+
+    private readonly NativeArray<float> _queries = RandomMatrix.Singles((long)QueryHeads * length * dimension);
+    private readonly NativeArray<float> _keys = RandomMatrix.Singles((long)KvHeads * length * dimension);
+    private readonly NativeArray<float> _values = RandomMatrix.Singles((long)KvHeads * length * dimension);
+    private readonly NativeArray<float> _output = new((long)QueryHeads * length * dimension);
+
+    /// <summary>The layer as a method sees it.</summary>
+    public PromptLayer Layer => new()
+    {
+        Layer = 0,
+        Queries = HeadTensor.RowMajor(_queries.Pointer, QueryHeads, length, dimension),
+        Keys = HeadTensor.HeadMajor(_keys.Pointer, KvHeads, length, dimension),
+        Values = HeadTensor.HeadMajor(_values.Pointer, KvHeads, length, dimension),
+        Scale = 1 / MathF.Sqrt(dimension),
+        Kernels = KernelSets.Default,
+    };
+
+    /// <summary>Attention under plans, one a head or one for all; the operations are those of the given number of pairs, summed over heads.</summary>
+    public Contender Attend(string name, IReadOnlyList<AttentionPlan> plans, long pairs)
+    {
+        PromptLayer layer = Layer;
+        return new Contender(
+            name,
+            () => layer.Kernels.PrefillAttention(
+                layer.Queries,
+                layer.Keys,
+                layer.Values,
+                layer.Scale,
+                plans,
+                0,
+                HeadTensor.RowMajor(_output.Pointer, QueryHeads, length, dimension),
+                null,
+                CancellationToken.None))
+        {
+            Operations = 4.0 * dimension * pairs,
+        };
+    }
+
+    /// <summary>Dense causal attention.</summary>
+    public Contender Dense(string name) => Attend(name, [AttentionPlan.Dense(length)], QueryHeads * Layer.Shape.CausalPairs);
+
+    public void Dispose()
+    {
+        _queries.Dispose();
+        _keys.Dispose();
+        _values.Dispose();
+        _output.Dispose();
+    }
+}

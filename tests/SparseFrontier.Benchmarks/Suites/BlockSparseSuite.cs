@@ -1,0 +1,60 @@
+using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Measurement;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Benchmarks.Suites;
+
+/// <summary>
+/// Attention over random key blocks, the own block among them. Operations are those of the attended pairs, element by element: the share of
+/// the dense kernel's rate is the share of the speed-up 1/(1 - sparsity) that is reached.
+/// </summary>
+internal static class BlockSparseSuite
+{
+    public static void Run(BenchmarkReport report)
+    {
+        foreach ((int length, int dimension, int rounds) in new[] { (8192, 64, 7), (16384, 128, 3) })
+        {
+            using var inputs = new AttentionInputs(length, dimension);
+            foreach (int blockSize in new[] { 64, 128 })
+            {
+                var contenders = new List<Contender> { inputs.Dense("dense") };
+                foreach (double sparsity in new[] { 0.5, 0.8, 0.9, 0.95 })
+                {
+                    var random = new RandomSource("benchmark/blocks");
+                    AttentionPlan[] plans = [.. Enumerable.Range(0, AttentionInputs.QueryHeads).Select(_ => RandomBlocks(random, length, blockSize, sparsity))];
+                    long pairs = plans.Sum(p => p.CountPairs());
+                    double measured = 1 - ((double)pairs / (AttentionInputs.QueryHeads * inputs.Layer.Shape.CausalPairs));
+                    contenders.Add(inputs.Attend(FormattableString.Invariant($"sparsity {measured:0.000}"), plans, pairs));
+                }
+
+                report.Measure($"{length} tokens, dimension {dimension}, blocks of {blockSize}", new InterleavedTimer { Rounds = rounds }, contenders, "dense", "dense");
+            }
+        }
+    }
+
+    private static AttentionPlan RandomBlocks(RandomSource random, int length, int blockSize, double sparsity)
+    {
+        int blocks = length / blockSize;
+        int[] offsets = new int[blocks + 1];
+        var ranges = new List<KeyRange>();
+
+        // Half the own block counts, so that a row of blocks keeps what remains of its share among the earlier ones; fractions carry over.
+        double owed = 0;
+        for (int row = 0; row < blocks; row++)
+        {
+            owed += ((1 - sparsity) * (row + 0.5)) - 0.5;
+            int count = Math.Clamp((int)Math.Round(owed), 0, row);
+            owed -= count;
+            int[] others = [.. Enumerable.Range(0, row)];
+            random.Shuffle(others.AsSpan());
+            foreach (int block in others.Take(count).Append(row).Order())
+            {
+                ranges.Add(new KeyRange(block * blockSize, (block + 1) * blockSize));
+            }
+
+            offsets[row + 1] = ranges.Count;
+        }
+
+        return new AttentionPlan(length, blockSize, offsets, [.. ranges], []);
+    }
+}
