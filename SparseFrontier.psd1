@@ -21,6 +21,7 @@
         'Get-SparseAttentionTask'
         'Get-SparsityPareto'
         'Invoke-SparseAttentionRun'
+        'Measure-SparseKernel'
         'Measure-SparsityTolerance'
         'New-SparseAttentionSweep'
         'Register-SparseAttentionMethod'

@@ -66,6 +66,7 @@ Describe 'Examples' {
             $global:PSDefaultParameterValues["New-SparseAttentionSweep:$parameter"] = $small[$parameter]
             $global:PSDefaultParameterValues["Invoke-SparseAttentionRun:$parameter"] = $small[$parameter]
         }
+        $global:PSDefaultParameterValues['Measure-SparseKernel:IterationCount'] = 1
         Push-Location TestDrive:/
         'Method,Task,SequenceLength,Sparsity', 'Quest,Niah,2048,0.5', 'BlockSparse,Niah,2048,' | Set-Content grid.csv
         New-ResultRow | Select-Object *, @{ Name = 'PrefillSeconds'; Expression = { 2 } } -ExcludeProperty PrefillSeconds | ConvertTo-Json -Compress | Set-Content other.jsonl

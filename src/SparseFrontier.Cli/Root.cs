@@ -25,6 +25,6 @@ internal static class Root
             TokenizeVerb.Create(),
             AttendVerb.Create(),
             new Command("task", "Generates and scores samples of a task.") { TaskGenerateVerb.Create(), TaskScoreVerb.Create() },
-            new Command("kernels", "Checks the kernels.") { KernelsTestVerb.Create() },
+            new Command("kernels", "Checks and times the kernels.") { KernelsTestVerb.Create(), KernelsMeasureVerb.Create() },
         };
 }

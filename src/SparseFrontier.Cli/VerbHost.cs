@@ -16,11 +16,12 @@ internal static class VerbHost
     private static int Execute(ParseResult parsed, Action<ParseResult, ConsoleSink, CancellationToken> body)
     {
         using var interrupt = new Interrupt();
-        using TextWriter output = StandardStreams.OpenOutput();
+        TextWriter output = StandardStreams.OpenOutput();
         var sink = new ConsoleSink(output, Console.Error, parsed.GetValue(CommonOptions.Json)) { ShowVerbose = parsed.GetValue(CommonOptions.Verbose) };
         try
         {
             body(parsed, sink, interrupt.Token);
+            output.Flush();
         }
         catch (OperationCanceledException) when (interrupt.Token.IsCancellationRequested)
         {
@@ -31,6 +32,12 @@ internal static class VerbHost
         catch (SparseFrontierException e)
         {
             sink.Error(e);
+        }
+        catch (IOException e)
+        {
+            // Every other file access names its path.
+            sink.Error(new SparseFrontierException(
+                ErrorIds.ResultWriteFailed, $"Standard output cannot be written: {e.Message} Runs that had finished are kept in the results folder.", "standard output", e));
         }
         finally
         {

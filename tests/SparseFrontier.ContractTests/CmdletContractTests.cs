@@ -20,7 +20,7 @@ public class CmdletContractTests
     private static readonly string[] s_expected =
     [
         "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
-        "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Invoke-SparseAttentionRun", "Measure-SparsityTolerance",
+        "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Invoke-SparseAttentionRun", "Measure-SparseKernel", "Measure-SparsityTolerance",
         "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask", "Test-KernelCorrectness",
     ];
 

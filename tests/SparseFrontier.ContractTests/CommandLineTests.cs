@@ -16,7 +16,7 @@ public class CommandLineTests
     [Fact]
     public void The_stable_surface_is_there() => Assert.Equal(
         [
-            "attend", "cost", "devices", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
+            "attend", "cost", "devices", "kernels measure", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
             "tokenize", "tolerance",
         ],
         AllVerbs.Order(StringComparer.Ordinal));
@@ -128,6 +128,25 @@ public class CommandLineTests
         Assert.Equal((0, ""), (code, error));
         Assert.Equal(4, output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         Assert.False(Directory.Exists(folder));
+    }
+
+    [Theory]
+    [InlineData("methods")]
+    [InlineData("methods --json")]
+    [InlineData("task generate --task Niah --length 1200 --samples 3 --short-instructions --tokenizer TOKENIZER")]
+    [InlineData("task generate --task Niah --length 1200 --samples 3 --short-instructions --tokenizer TOKENIZER --output /dev/full --force")]
+    public void A_full_disk_is_an_error_with_an_id(string arguments)
+    {
+        Assert.SkipUnless(File.Exists("/dev/full"), "/dev/full stands for a full disk; it is not here");
+        string tokenizer = Path.Combine(LayerTests.Root(), "models", "frontier-5m");
+        string executable = Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll");
+        string command = $"dotnet '{executable}' {arguments.Replace("TOKENIZER", $"'{tokenizer}'", StringComparison.Ordinal)} > /dev/full";
+        using Process process = Process.Start(new ProcessStartInfo("sh", ["-c", command]) { RedirectStandardError = true })!;
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.Equal(1, process.ExitCode);
+        Assert.Contains("ResultWriteFailed", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
     }
 
     private static (int Code, string Output, string Error) Run(string arguments, string input = "")

@@ -185,4 +185,27 @@ internal static class Tables
         new("Error", r => r.MaximumRelativeError.ToString("E1", CultureInfo.InvariantCulture), Right: true),
         new("Allowed", r => r.Tolerance.ToString("E1", CultureInfo.InvariantCulture), Right: true),
         new("Shape", r => r.Shape));
+
+    /// <summary>Times of methods, a table for each phase and shape.</summary>
+    public static void KernelMeasurements(TextWriter writer, IReadOnlyList<KernelMeasurement> rows)
+    {
+        foreach (var group in rows.GroupBy(r => (r.Phase, r.Device, r.QueryHeads, r.KvHeads, r.HeadDimension)))
+        {
+            writer.WriteLine();
+            writer.WriteLine(CellText.KernelShape(group.First()));
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Method", r => r.Method),
+                new("Tokens", r => r.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Asked", r => CellText.Fraction(r.RequestedSparsity), Right: true),
+                new("Sparsity", r => CellText.Fraction(r.Sparsity), Right: true),
+                new("Index ms", r => CellText.Milliseconds(r.IndexMilliseconds), Right: true),
+                new("Attention ms", r => CellText.Milliseconds(r.AttentionMilliseconds), Right: true),
+                new("Speed-up", r => CellText.Factor(r.SpeedUp), Right: true),
+                new("Ideal", r => CellText.Factor(r.IdealSpeedUp), Right: true),
+                new("Roof", r => CellText.Fraction(r.RoofShare), Right: true),
+                new("Pays from", r => r.CrossoverLength?.ToString(CultureInfo.InvariantCulture) ?? "-", Right: true));
+        }
+    }
 }

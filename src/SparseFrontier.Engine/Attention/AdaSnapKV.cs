@@ -37,7 +37,10 @@ public sealed class AdaSnapKV : EvictionMethod
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
         SnapKVScores.Create(layer, parameters, observed => observed.Maxima);
 
-    /// <summary>Each head's best up to its floor; what is left of the layer's budget goes to the best of all heads.</summary>
+    /// <summary>
+    /// Each head's best up to its floor; what is left of the layer's budget goes to the best of all heads. A budget schedule that makes a head
+    /// dense takes it out of the competition; a factor on a head scales its floor and what it adds to the shared budget.
+    /// </summary>
     private protected override int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters)
     {
         int length = scores[0].Length;
@@ -46,6 +49,14 @@ public sealed class AdaSnapKV : EvictionMethod
         int left = capacities.Sum();
         for (int head = 0; head < scores.Length; head++)
         {
+            if (capacities[head] == length)
+            {
+                kept.AsSpan(head * length, length).Fill(true);
+                rest.AsSpan(head * length, length).Fill(float.NegativeInfinity);
+                left -= length;
+                continue;
+            }
+
             int floor = Math.Max((int)Math.Floor(parameters[MinimumHeadRatio] * capacities[head]), Forced(length, parameters));
             scores[head].CopyTo(rest, head * length);
             foreach (int token in TopK.Select(scores[head], floor))

@@ -20,7 +20,9 @@ public static unsafe class Attend
             DecodeMethod decode => RunDecode(decode, layer, parameters),
             _ => throw new ArgumentException("It is neither a prefill nor a decode method.", nameof(method)),
         };
-        return method.NominalSparsity(layer.Shape, parameters) is double nominal ? result with { NominalSparsity = [nominal] } : result;
+        return !parameters.Schedule.IsUniform ? result with { NominalSparsity = [] }
+            : method.NominalSparsity(layer.Shape, parameters) is double nominal ? result with { NominalSparsity = [nominal] }
+            : result;
     }
 
     private static AttendResult RunPrefill(PromptLayer layer, PrefillSelection selection)

@@ -60,6 +60,9 @@ public abstract class AttentionMethod
     /// <summary>Name of the parameter that sets the budget; null for dense attention.</summary>
     public abstract string? BudgetParameter { get; }
 
+    /// <summary>Every parameter that <see cref="WithBudget"/> sets: what must not be given together with a sparsity.</summary>
+    public virtual IReadOnlyList<string> BudgetParameters => BudgetParameter is { } name ? [name] : [];
+
     /// <summary>Whether a budget's sparsity depends on the model and the data, so that it must be measured on calibration samples.</summary>
     public virtual bool NeedsCalibration => false;
 
@@ -282,7 +285,9 @@ public abstract class AttentionMethod
     private protected static double Scaled(double budget, double factor, int unit, double minimum) =>
         Math.Max(Math.Ceiling(minimum / unit), Math.Round(budget * factor / unit)) * unit;
 
-    private static void RequireSparsity(double sparsity)
+    /// <summary>Refuses what is not from 0 to 1.</summary>
+    /// <exception cref="SparseFrontierException">SparsityOutOfRange.</exception>
+    internal static void RequireSparsity(double sparsity)
     {
         if (sparsity is not (>= 0 and <= 1))
         {

@@ -37,6 +37,9 @@ public sealed class FlexPrefill : VerticalSlashMethod
     public override string? BudgetParameter => Alpha;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<string> BudgetParameters => [Alpha, MinimumBudget];
+
+    /// <inheritdoc/>
     public override MethodParameters WithBudget(MethodParameters parameters, double budget)
     {
         ArgumentNullException.ThrowIfNull(parameters);

@@ -17,6 +17,7 @@ public static class MethodRegistry
         new FlexPrefill(),
         new WindowSinkPrefill(),
         new RandomPrefill(),
+        new RandomVerticalSlash(),
         new OracleTopKPrefill(),
     ];
 

@@ -1,7 +1,7 @@
 namespace SparseFrontier.Attention;
 
 /// <summary>The same number of key columns and of diagonals in every head, chosen by the last queries' attention.</summary>
-public sealed class VerticalSlash : VerticalSlashMethod
+public class VerticalSlash : VerticalSlashMethod
 {
     private const string VerticalSize = "VerticalSize";
     private const string SlashSize = "SlashSize";
@@ -28,6 +28,9 @@ public sealed class VerticalSlash : VerticalSlashMethod
 
     /// <summary>VerticalSize; the budget sets SlashSize to the same value, as the paper does.</summary>
     public override string? BudgetParameter => VerticalSize;
+
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> BudgetParameters => [VerticalSize, SlashSize];
 
     /// <inheritdoc/>
     public override MethodParameters WithBudget(MethodParameters parameters, double budget)

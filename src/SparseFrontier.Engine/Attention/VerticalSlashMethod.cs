@@ -31,7 +31,7 @@ public abstract class VerticalSlashMethod : PrefillMethod
             heads,
             head =>
             {
-                var ranking = VerticalSlashRanking.Create(layer, head, parameters.Integer(Window));
+                VerticalSlashRanking ranking = Rank(layer, head, parameters);
                 var place = new BudgetPlace(layer.Layer, head / layer.GroupSize, layer.Length, BudgetPlace.Prompt);
                 pairs[head] = new long[budgets.Count];
                 for (int i = 0; i < budgets.Count; i++)
@@ -47,6 +47,10 @@ public abstract class VerticalSlashMethod : PrefillMethod
         return [.. Enumerable.Range(0, budgets.Count).Select(i => 1 - (pairs.Sum(p => p[i]) / causal))];
     }
 
+    /// <summary>Key columns and offsets of a head in order of importance.</summary>
+    private protected virtual VerticalSlashRanking Rank(PromptLayer layer, int queryHead, MethodParameters parameters) =>
+        VerticalSlashRanking.Create(layer, queryHead, parameters.Integer(Window));
+
     /// <summary>How many verticals and slashes a head gets, before clamping to the length and the forced sets.</summary>
     private protected abstract (int Verticals, int Slashes) Counts(VerticalSlashRanking ranking, MethodParameters parameters);
 
@@ -54,7 +58,7 @@ public abstract class VerticalSlashMethod : PrefillMethod
     private protected override HeadSelection ChooseHead(PromptLayer layer, int queryHead, MethodParameters parameters)
     {
         (VerticalSlashPlan plan, int[] verticals, int[] slashes) =
-            Lower(VerticalSlashRanking.Create(layer, queryHead, parameters.Integer(Window)), parameters);
+            Lower(Rank(layer, queryHead, parameters), parameters);
         return new HeadSelection(
             plan.Plan,
             ForcedPlan(layer.Length, parameters).Plan.CountPairs(),

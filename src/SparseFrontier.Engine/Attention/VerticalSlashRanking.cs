@@ -1,4 +1,5 @@
 using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Attention;
 
@@ -34,6 +35,23 @@ internal sealed class VerticalSlashRanking
         float[] diagonalSums = new float[layer.Length];
         layer.Kernels.LastWindowAttention(layer.Queries, layer.Keys, queryHead, queries, layer.Scale, columnSums, diagonalSums, default);
         return new VerticalSlashRanking(queries, columnSums, diagonalSums);
+    }
+
+    /// <summary>A ranking by random numbers.</summary>
+    public static VerticalSlashRanking Random(int length, RandomSource random)
+    {
+        return new VerticalSlashRanking(1, Draw(), Draw());
+
+        float[] Draw()
+        {
+            float[] values = new float[length];
+            foreach (ref float value in values.AsSpan())
+            {
+                value = (float)random.NextDouble();
+            }
+
+            return values;
+        }
     }
 
     /// <summary>The first <paramref name="forced"/> columns and the best of the others, <paramref name="count"/> in all, ascending.</summary>

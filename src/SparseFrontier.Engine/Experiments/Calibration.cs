@@ -20,7 +20,6 @@ internal sealed class Calibration
     public const int SampleCount = 8;
 
     private const double Accuracy = 0.005;
-    private const int GridPoints = 13;
     private const int MaximumRefinements = 6;
     private const long Seed = 0;
 
@@ -28,7 +27,7 @@ internal sealed class Calibration
     private readonly PromptShape _shape;
     private readonly List<int[]> _prompts = [];
     private readonly double? _yarnFactor;
-    private readonly Dictionary<string, Curve> _curves = [];
+    private readonly Dictionary<string, BudgetCurve> _curves = [];
 
     /// <summary>Opens the calibration samples of a cell.</summary>
     /// <param name="engine">The model.</param>
@@ -46,6 +45,9 @@ internal sealed class Calibration
 
         _shape = SamplePrompt.Shape(engine.Configuration, (int)Math.Round(_prompts.Average(p => p.Length)));
     }
+
+    /// <summary>Samples that there are to calibrate on: fewer than <see cref="SampleCount"/> where a task's data hold fewer.</summary>
+    public int PromptCount => _prompts.Count;
 
     /// <summary>What a calibration's value depends on.</summary>
     public static JsonObject Key(PlannedRun run, ModelIdentity model, string? dataHash)
@@ -73,7 +75,7 @@ internal sealed class Calibration
     /// <exception cref="BudgetInfeasibleException">Even the smallest budget keeps more.</exception>
     public StoredCalibration Solve(PrefillMethod method, MethodParameters parameters, double sparsity, string key, CancellationToken cancellationToken)
     {
-        Curve curve = Measure(method, parameters, cancellationToken);
+        BudgetCurve curve = Measure(method, parameters, cancellationToken);
         if (sparsity > curve.Sparsities[0] + AttentionMethod.SparsityTolerance)
         {
             double most = Try(method, method.WithBudget(parameters, curve.Budgets[0]), cancellationToken);
@@ -154,16 +156,16 @@ internal sealed class Calibration
     }
 
     /// <summary>Sparsity as a function of the budget, from one dense prefill of each sample.</summary>
-    private Curve Measure(PrefillMethod method, MethodParameters parameters, CancellationToken cancellationToken)
+    private BudgetCurve Measure(PrefillMethod method, MethodParameters parameters, CancellationToken cancellationToken)
     {
         string key = $"{method.Name};{parameters}";
-        if (_curves.TryGetValue(key, out Curve? known))
+        if (_curves.TryGetValue(key, out BudgetCurve? known))
         {
             return known;
         }
 
         (double minimum, double maximum) = method.BudgetRange(_shape, parameters);
-        double[] budgets = Grid(minimum, Math.Max(minimum, maximum));
+        double[] budgets = BudgetCurve.Grid(minimum, maximum);
         double[] sums = new double[budgets.Length];
         int layers = 0;
         foreach (int[] prompt in _prompts)
@@ -185,34 +187,8 @@ internal sealed class Calibration
             _engine.Prefill(prompt, request, cancellationToken).Dispose();
         }
 
-        var curve = new Curve(budgets, [.. sums.Select(s => s / Math.Max(1, layers))]);
+        var curve = new BudgetCurve(budgets, [.. sums.Select(s => s / Math.Max(1, layers))]);
         _curves[key] = curve;
         return curve;
-    }
-
-    private static double[] Grid(double minimum, double maximum)
-    {
-        double low = Math.Max(1, minimum);
-        return [.. Enumerable.Range(0, GridPoints).Select(i => low * Math.Pow(Math.Max(maximum, low) / low, i / (GridPoints - 1.0)))];
-    }
-
-    /// <summary>Sparsities at ascending budgets.</summary>
-    private sealed record Curve(double[] Budgets, double[] Sparsities)
-    {
-        /// <summary>The budget at which linear interpolation gives a sparsity, within the grid.</summary>
-        public double Invert(double sparsity)
-        {
-            for (int i = 1; i < Budgets.Length; i++)
-            {
-                if (Sparsities[i] <= sparsity)
-                {
-                    double drop = Sparsities[i - 1] - Sparsities[i];
-                    double share = drop > 0 ? Math.Clamp((Sparsities[i - 1] - sparsity) / drop, 0, 1) : 1;
-                    return Budgets[i - 1] + (share * (Budgets[i] - Budgets[i - 1]));
-                }
-            }
-
-            return Budgets[^1];
-        }
     }
 }

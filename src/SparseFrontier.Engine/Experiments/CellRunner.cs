@@ -18,6 +18,8 @@ internal sealed class CellRunner(
     int batchSize,
     CancellationToken cancellationToken)
 {
+    private readonly List<SparseAttentionResult> _completed = [];
+
     /// <summary>Runs a cell.</summary>
     /// <param name="runs">Its runs, no two with the same id.</param>
     /// <param name="force">Whether to start finished runs over.</param>
@@ -174,6 +176,10 @@ internal sealed class CellRunner(
         }
 
         CompleteFinished(open);
+        if (PrefillAdvice.Create(_completed) is { } advice)
+        {
+            sink.Warning(advice);
+        }
     }
 
     private static SampleJob CreateJob(ActiveRun run, PromptShape shape)
@@ -245,6 +251,13 @@ internal sealed class CellRunner(
                 calibration ??= new Calibration(engine, run.Plan);
                 try
                 {
+                    if (calibration.PromptCount < Calibration.SampleCount)
+                    {
+                        sink.Warning(string.Create(
+                            CultureInfo.InvariantCulture,
+                            $"{cell}: the data hold {calibration.PromptCount} samples to calibrate on, {Calibration.SampleCount} are wanted. The sparsity of {run.Plan.Prefill.Name} may miss what was asked for; its row tells."));
+                    }
+
                     known = calibration.Solve(run.Plan.Prefill, run.Plan.PrefillParameters, run.Plan.Specification.Sparsity!.Value, hash, cancellationToken);
                 }
                 catch (BudgetInfeasibleException e)
@@ -283,7 +296,9 @@ internal sealed class CellRunner(
     {
         foreach (ActiveRun run in open.Where(r => r.IsComplete).ToList())
         {
-            Finish(run, run.Row(RunStatus.Completed), open);
+            SparseAttentionResult row = run.Row(RunStatus.Completed);
+            _completed.Add(row);
+            Finish(run, row, open);
         }
     }
 

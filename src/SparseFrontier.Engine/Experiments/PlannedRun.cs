@@ -111,6 +111,8 @@ internal sealed class PlannedRun
                 given.SequenceLength);
         }
 
+        // What a task does not read must not become part of its runs' identity.
+        string? dataPath = task.ReadsData ? given.TaskDataPath : null;
         var specification = new RunSpecification
         {
             Model = given.Model.Length == 0 ? ModelCatalog.NameOf(directory) : given.Model,
@@ -133,7 +135,7 @@ internal sealed class PlannedRun
             ReferenceScoring = given.ReferenceScoring,
             ShortInstructions = given.ShortInstructions,
             Device = given.Device,
-            TaskDataPath = given.TaskDataPath,
+            TaskDataPath = dataPath,
         };
         return new PlannedRun(specification, directory)
         {
@@ -148,7 +150,7 @@ internal sealed class PlannedRun
                 Seed = given.Seed,
                 QuestionPosition = position,
                 Parameters = taskParameters.ToDictionary(p => p.Key, p => (double)p.Value),
-                DataPath = given.TaskDataPath,
+                DataPath = dataPath,
                 ShortInstructions = given.ShortInstructions,
             },
             YarnFactor = yarn,
@@ -195,13 +197,14 @@ internal sealed class PlannedRun
     private static MethodParameters CreateParameters(AttentionMethod method, string text, double? sparsity, EvaluationTask task)
     {
         IReadOnlyList<KeyValuePair<string, double>> given = ParameterText.Parse(text);
-        if (sparsity is not null && given.Any(p => p.Key.Equals(method.BudgetParameter, StringComparison.OrdinalIgnoreCase)
-            && p.Value != method.Parameters.First(d => d.Name == method.BudgetParameter).Default))
+        string? twice = sparsity is null ? null : method.BudgetParameters.FirstOrDefault(name => given.Any(p =>
+            p.Key.Equals(name, StringComparison.OrdinalIgnoreCase) && p.Value != method.Parameters.First(d => d.Name == name).Default));
+        if (twice is not null)
         {
             throw new SparseFrontierException(
                 ErrorIds.MethodParameterInvalid,
-                $"{method.Name}: {method.BudgetParameter} and a sparsity of {Text(sparsity.Value)} both set the budget. Give one of them.",
-                method.BudgetParameter);
+                $"{method.Name}: {twice} and a sparsity of {Text(sparsity!.Value)} both set the budget. Give one of them.",
+                twice);
         }
 
         bool windowByTask = s_taskWindowMethods.Contains(method.Name) && !given.Any(p => p.Key.Equals("Window", StringComparison.OrdinalIgnoreCase));

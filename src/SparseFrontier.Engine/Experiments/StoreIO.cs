@@ -21,11 +21,20 @@ internal static class StoreIO
     }
 
     /// <summary>The error of a path that cannot be written.</summary>
-    public static SparseFrontierException WriteFailed(string path, Exception cause) => new(
-        ErrorIds.ResultWriteFailed,
-        $"Results cannot be written to '{path}': {cause.Message} What was written before is kept; free space or choose another folder, and run the same again to go on.",
-        path,
-        cause);
+    public static SparseFrontierException WriteFailed(string path, Exception cause)
+    {
+        string? file = path;
+        while (!string.IsNullOrEmpty(file = Path.GetDirectoryName(file)) && !File.Exists(file))
+        {
+        }
+
+        string why = string.IsNullOrEmpty(file) ? cause.Message : $"'{file}' is a file, not a folder.";
+        return new SparseFrontierException(
+            ErrorIds.ResultWriteFailed,
+            $"Results cannot be written to '{path}': {why} What was written before is kept; free space or choose another folder, and run the same again to go on.",
+            path,
+            cause);
+    }
 
     /// <inheritdoc cref="Write{T}(string, Func{T})"/>
     public static void Write(string path, Action action) => Write(path, () =>

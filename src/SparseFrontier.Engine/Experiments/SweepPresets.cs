@@ -78,6 +78,11 @@ internal static class SweepPresets
             throw Invalid($"The preset {sweep.Preset} sets the methods' parameters itself. Leave Parameter, DecodeMethod and sparsities out.", sweep.Preset);
         }
 
+        if (sweep.Sparsity.Count == 0 && sweep.DecodeSparsity.Count > 0)
+        {
+            throw Invalid("The ablations take Sparsity for the methods of both phases. Give Sparsity instead of DecodeSparsity.", sweep.DecodeSparsity);
+        }
+
         HashSet<string> methods = [.. SweepBuilder.FindMethods(sweep.Method.Count > 0 ? sweep.Method : ["*"], decodeOnly: false).Select(m => m.Method.Name)];
         SweepDefinition complete = sweep with
         {
@@ -96,7 +101,9 @@ internal static class SweepPresets
                 .Select(counted.Specify));
         }
 
-        return specifications;
+        return specifications.Count > 0
+            ? specifications
+            : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", methods)}.", sweep.Method);
     }
 
     private static IEnumerable<Combination> Paper(CellDefinition cell)

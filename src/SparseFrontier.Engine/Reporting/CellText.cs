@@ -35,6 +35,20 @@ public static class CellText
     /// <summary>Seconds with two decimals, "-" where there are none.</summary>
     public static string Seconds(double? value) => value?.ToString("F2", CultureInfo.CurrentCulture) ?? "-";
 
+    /// <summary>Milliseconds with three figures or two decimals, "-" where there are none.</summary>
+    public static string Milliseconds(double? value) =>
+        value?.ToString(value >= 100 ? "F0" : value >= 10 ? "F1" : "F2", CultureInfo.CurrentCulture) ?? "-";
+
+    /// <summary>A factor, "9.5x", "-" where there is none.</summary>
+    public static string Factor(double? value) => value is null ? "-" : $"{value.Value.ToString(value >= 10 ? "F1" : "F2", CultureInfo.CurrentCulture)}x";
+
+    /// <summary>The layer that a measurement was made on.</summary>
+    public static string KernelShape(KernelMeasurement row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        return FormattableString.Invariant($"{row.Phase} on {row.Device}: {row.QueryHeads} query and {row.KvHeads} KV heads of {row.HeadDimension}, {row.DataType}");
+    }
+
     /// <summary>Bytes in binary units with three figures: "512 B", "1.46 GiB".</summary>
     public static string Bytes(double? bytes)
     {

@@ -178,6 +178,9 @@ public abstract class EvaluationTask
     /// <param name="encoder">Template and tokenizer.</param>
     protected abstract TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder);
 
+    /// <summary>Whether samples come from a data file (<see cref="TaskOptions.DataPath"/>) rather than from a generator.</summary>
+    public virtual bool ReadsData => false;
+
     /// <summary>The data file that the options name, whose content is part of a run's identity; null where the task reads none.</summary>
     /// <exception cref="SparseFrontierException">TaskDataMissing; the message says where to get it.</exception>
     public virtual string? DataFile(TaskOptions options) => null;

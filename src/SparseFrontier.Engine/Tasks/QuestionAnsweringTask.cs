@@ -18,6 +18,9 @@ public abstract class QuestionAnsweringTask : EvaluationTask
     /// <inheritdoc/>
     public override IReadOnlyList<TaskParameter> Parameters => [];
 
+    /// <inheritdoc/>
+    public override bool ReadsData => true;
+
     /// <summary>Names under which a directory may hold the file.</summary>
     private protected abstract string[] FileNames { get; }
 

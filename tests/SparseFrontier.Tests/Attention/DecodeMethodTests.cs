@@ -154,6 +154,18 @@ public class DecodeMethodTests
         Assert.Equal([40, 14], method.Compress(data.Layer, parameters.With(BudgetSchedule.Parse("head:1 x0.1")))!.ByHead.Select(k => k.Length));
     }
 
+    [Fact]
+    public void A_dense_head_leaves_the_shared_budget_to_the_others()
+    {
+        using var data = LayerData.Random(6, 3, 200, 8);
+        DecodeMethod method = MethodRegistry.FindDecode("AdaSnapKV");
+        MethodParameters parameters = method.CreateParameters("Capacity=60;LocalWindow=10;Window=32;Schedule=head:1 dense");
+        int[] kept = [.. method.Compress(data.Layer, parameters)!.ByHead.Select(k => k.Length)];
+        Assert.Equal(200, kept[1]);
+        Assert.Equal(120, kept[0] + kept[2]);
+        Assert.Equal(1 - (320.0 / 600), method.ExpectedSparsity(data.Layer.Shape, parameters)!.Value, 1e-12);
+    }
+
     [Theory]
     [InlineData("SnapKV", 0.5, 200, 1 - (132.0 / 200))]
     [InlineData("AdaSnapKV", 0.9, 1000, 1 - (132.0 / 1000))]

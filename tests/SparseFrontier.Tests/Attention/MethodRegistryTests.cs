@@ -12,8 +12,10 @@ public class MethodRegistryTests
         {
             Assert.Equal(methods.Count(), methods.Select(m => m.Name.ToUpperInvariant()).Distinct().Count());
             Assert.Equal(methods.OrderBy(m => m.IsControl), methods);
-            Assert.Equal(["WindowSink", "Random", "OracleTopK"], methods.Where(m => m.IsControl).Select(m => m.Name));
         }
+
+        Assert.Equal(["WindowSink", "Random", "RandomVerticalSlash", "OracleTopK"], MethodRegistry.PrefillMethods.Where(m => m.IsControl).Select(m => m.Name));
+        Assert.Equal(["WindowSink", "Random", "OracleTopK"], MethodRegistry.DecodeMethods.Where(m => m.IsControl).Select(m => m.Name));
     }
 
     [Fact]

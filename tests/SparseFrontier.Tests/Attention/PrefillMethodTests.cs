@@ -19,7 +19,7 @@ public unsafe class PrefillMethodTests
         [.. MethodRegistry.PrefillMethods.Where(m => m.BudgetParameter is not null && !m.NeedsCalibration).Select(m => m.Name)];
 
     // Random draws by the head's index.
-    public static TheoryData<string> HeadSymmetricMethods => [.. MethodRegistry.PrefillMethods.Select(m => m.Name).Where(n => n != "Random")];
+    public static TheoryData<string> HeadSymmetricMethods => [.. MethodRegistry.PrefillMethods.Select(m => m.Name).Where(n => !n.StartsWith("Random", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Methods))]
@@ -102,7 +102,7 @@ public unsafe class PrefillMethodTests
     {
         PrefillMethod method = MethodRegistry.FindPrefill(name);
         using var data = LayerData.Random(2, 1, 400, 16);
-        MethodParameters parameters = method.CreateParameters(method is BlockMethod ? "BlockSize=16" : "ForcedVerticals=2;ForcedSlashes=16;Window=32");
+        MethodParameters parameters = method.CreateParameters(method is BlockMethod ? "BlockSize=16" : "ForcedVerticals=2;ForcedSlashes=16");
         PrefillSelection smallest = method.Select(data.Layer, method.WithBudget(parameters, method.BudgetRange(data.Layer.Shape, parameters).Minimum));
         Assert.InRange(smallest.ForcedPairs, 1, smallest.CountPairs(2));
         if (method is BlockMethod)
@@ -214,6 +214,23 @@ public unsafe class PrefillMethodTests
     }
 
     [Fact]
+    public void Random_columns_and_diagonals_are_drawn_by_the_seed_around_the_forced_ones()
+    {
+        PrefillMethod method = MethodRegistry.FindPrefill("RandomVerticalSlash");
+        using var data = LayerData.Random(2, 1, 400, 8);
+        MethodParameters parameters = method.CreateParameters("VerticalSize=20;SlashSize=30;ForcedVerticals=4;ForcedSlashes=8");
+        Assert.DoesNotContain(method.Parameters, p => p.Name == "Window");
+        IReadOnlyDictionary<string, int[][]> first = method.Select(data.Layer, parameters).CreateLists();
+        Assert.Equal(first["verticals"], method.Select(data.Layer, parameters).CreateLists()["verticals"]);
+        Assert.NotEqual(first["verticals"], method.Select(data.Layer with { Seed = data.Layer.Seed + 1 }, parameters).CreateLists()["verticals"]);
+        Assert.All(first["verticals"], v => Assert.Equal([0, 1, 2, 3], v[..4]));
+        Assert.All(first["slashes"], s => Assert.Equal(Enumerable.Range(0, 8), s[..8]));
+        Assert.All(first["verticals"], v => Assert.Equal(20, v.Distinct().Count()));
+        Assert.All(first["slashes"], s => Assert.Equal(30, s.Distinct().Count()));
+        Assert.NotEqual(first["verticals"][0], first["verticals"][1]);
+    }
+
+    [Fact]
     public void Random_is_drawn_by_the_seed_around_the_forced_blocks()
     {
         PrefillMethod method = MethodRegistry.FindPrefill("Random");
@@ -259,6 +276,7 @@ public unsafe class PrefillMethodTests
     {
         "Dense" => method.CreateParameters(),
         "VerticalSlash" => method.CreateParameters("VerticalSize=8;SlashSize=12;Window=32;ForcedVerticals=2;ForcedSlashes=8"),
+        "RandomVerticalSlash" => method.CreateParameters("VerticalSize=8;SlashSize=12;ForcedVerticals=2;ForcedSlashes=8"),
         "FlexPrefill" => method.CreateParameters("Alpha=0.3;MinimumBudget=8;Window=32;ForcedVerticals=2;ForcedSlashes=8"),
         _ => method.CreateParameters(length % 2 == 0 ? "BlockSize=16;TopBlocks=4" : "BlockSize=7;TopBlocks=3"),
     };

@@ -58,10 +58,14 @@ public class RunIdentityTests
             File.WriteAllText(folder.File("a.json"), "data");
             File.WriteAllText(folder.File("b.json"), "data");
             File.WriteAllText(folder.File("c.json"), "other data");
-            string first = Id(With(property, folder.File("a.json")));
-            Assert.NotEqual(Id(s_base), first);
-            Assert.Equal(first, Id(With(property, folder.File("b.json"))));
-            Assert.NotEqual(first, Id(With(property, folder.File("c.json"))));
+            RunSpecification reading = With(nameof(RunSpecification.Task), "Squad");
+            string first = Id(With(property, folder.File("a.json"), reading));
+            Assert.NotEqual(Id(reading), first);
+            Assert.Equal(first, Id(With(property, folder.File("b.json"), reading)));
+            Assert.NotEqual(first, Id(With(property, folder.File("c.json"), reading)));
+
+            // A task that reads no data does not change with the data of the others.
+            Assert.Equal(Id(s_base), Id(With(property, folder.File("a.json"))));
             return;
         }
 
@@ -80,6 +84,20 @@ public class RunIdentityTests
         Assert.Equal(id, Id(With(nameof(RunSpecification.TaskParameters), "Queries=4")));
         Assert.Equal(id, Id(With(nameof(RunSpecification.QuestionPosition), "both")));
         Assert.Equal(id, Id(PlannedRun.Create(s_base, new HashEngineFactory()).Specification));
+    }
+
+    [Theory]
+    [InlineData("VerticalSlash", "SlashSize=100")]
+    [InlineData("VerticalSlash", "VerticalSize=100")]
+    [InlineData("FlexPrefill", "MinimumBudget=64")]
+    [InlineData("FlexPrefill", "Alpha=0.3")]
+    [InlineData("BlockSparse", "TopBlocks=9")]
+    public void A_budget_is_not_given_twice(string method, string parameter)
+    {
+        RunSpecification run = new() { Model = "hash", Method = method, Sparsity = 0.5, Parameters = parameter, Task = "Niah", SequenceLength = 1000 };
+        var error = Assert.Throws<SparseFrontierException>(() => PlannedRun.Create(run, new HashEngineFactory()));
+        Assert.Equal(ErrorIds.MethodParameterInvalid, error.ErrorId);
+        Assert.Contains(parameter.Split('=')[0], error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -158,12 +176,12 @@ public class RunIdentityTests
         var factory = new HashEngineFactory();
         PlannedRun run = PlannedRun.Create(specification, factory);
         using SampleEngine engine = factory.Open(run.ModelDirectory, "cpu");
-        return RunIdentity.Hash(RunIdentity.Create(run, engine.Identity, RunIdentity.HashData(specification.TaskDataPath)));
+        return RunIdentity.Hash(RunIdentity.Create(run, engine.Identity, RunIdentity.HashData(run.TaskOptions.DataPath)));
     }
 
-    private static RunSpecification With(string property, JsonNode? value)
+    private static RunSpecification With(string property, JsonNode? value, RunSpecification? specification = null)
     {
-        JsonObject node = JsonSerializer.SerializeToNode(s_base)!.AsObject();
+        JsonObject node = JsonSerializer.SerializeToNode(specification ?? s_base)!.AsObject();
         node[property] = value?.DeepClone();
         return node.Deserialize<RunSpecification>()!;
     }

@@ -143,6 +143,8 @@ public class SweepBuilderTests
             [
                 new() { Preset = "Papers" },
                 new() { Preset = "Paper", SequenceLength = [2048] },
+                new() { Preset = "Paper", SequenceLength = [16384], Method = ["Random"] },
+                new() { Preset = "Ablation", DecodeSparsity = [0.3] },
                 new() { Preset = "Paper", SequenceLength = [16384], Sparsity = [0.5] },
                 new() { Preset = "Paper", SequenceLength = [16384], Parameter = "PageSize=32" },
             ])

@@ -100,8 +100,7 @@ public sealed class GenerateTaskOperation
         }
         else if (sink.ShouldProcess(Output, $"Write {count} samples of {task.Name}"))
         {
-            using TextWriter writer = OpenOutput(Output);
-            TaskStream.WriteSamples(writer, source, encoder, count, Start, cancellationToken);
+            WriteFile(Output, writer => TaskStream.WriteSamples(writer, source, encoder, count, Start, cancellationToken));
         }
     }
 
@@ -122,20 +121,39 @@ public sealed class GenerateTaskOperation
         return values;
     }
 
-    private StreamWriter OpenOutput(string path)
+    // A new file appears when it is whole; what exists (a device too) is written in place.
+    private void WriteFile(string path, Action<TextWriter> write)
     {
+        bool exists = File.Exists(path);
+        if (exists && !Force)
+        {
+            throw new SparseFrontierException(ErrorIds.OutputFileExists, $"'{path}' exists already. Overwrite it with --force.", path);
+        }
+
+        string target = exists ? path : path + ".tmp";
         try
         {
-            var stream = new FileStream(path, Force ? FileMode.Create : FileMode.CreateNew, FileAccess.Write, FileShare.Read);
-            return new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
-        }
-        catch (IOException e) when (File.Exists(path) && !Force)
-        {
-            throw new SparseFrontierException(ErrorIds.OutputFileExists, $"'{path}' exists already. Overwrite it with --force.", path, e);
+            using (var writer = new StreamWriter(target, append: false, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false)))
+            {
+                write(writer);
+            }
+
+            if (!exists)
+            {
+                File.Move(target, path);
+            }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SparseFrontierException(ErrorIds.ResultWriteFailed, $"'{path}' cannot be written: {e.Message}", path, e);
+            throw new SparseFrontierException(ErrorIds.ResultWriteFailed, $"'{path}' cannot be written: {e.Message} Free space or name another file.", path, e);
+        }
+        finally
+        {
+            // Nothing is left after a move; after a failure or a stop half a file is.
+            if (!exists && File.Exists(target))
+            {
+                File.Delete(target);
+            }
         }
     }
 }

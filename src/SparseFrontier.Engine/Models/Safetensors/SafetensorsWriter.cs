@@ -88,6 +88,11 @@ public sealed class SafetensorsWriter
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException)
         {
+            if (File.Exists(temporary))
+            {
+                File.Delete(temporary);
+            }
+
             throw new SparseFrontierException(ErrorIds.ResultWriteFailed, $"'{path}' cannot be written: {e.Message}", path, e);
         }
     }

@@ -86,7 +86,9 @@ public static class ModelVerification
 
         using var rounded = TransformerModel.Load(directory, null, roundFrequencies: true, DataType.F32);
         ModelVerificationResult second = Compare(rounded, goldenPath, tolerance, stored, cancellationToken);
-        return second.Passed ? second : result;
+
+        // What rounding explains is told with it; wrong weights it does not explain.
+        return second.Passed || second.MaximumLogitDifference < 0.1 * result.MaximumLogitDifference ? second : result;
     }
 
     private static ModelVerificationResult Compare(
