@@ -33,6 +33,13 @@ public sealed class AdaSnapKV : EvictionMethod
     /// <inheritdoc/>
     protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
 
+    /// <summary>The observation window.</summary>
+    public override int QueriesNeeded(MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        return parameters.Integer(SnapKVScores.Window);
+    }
+
     /// <summary>Maximum over the group's query heads and over the window, pooled.</summary>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
         SnapKVScores.Create(layer, parameters, observed => observed.Maxima);

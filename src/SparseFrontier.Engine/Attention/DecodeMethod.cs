@@ -8,6 +8,12 @@ public abstract class DecodeMethod : AttentionMethod
     /// <inheritdoc/>
     public override AttentionPhase Phase => AttentionPhase.Decode;
 
+    /// <summary>
+    /// How many of the prompt's last queries <see cref="Compress"/> looks at, all by default. Where it is fewer, a long prompt takes less memory, and
+    /// the layer's earlier queries are not there to be read.
+    /// </summary>
+    public virtual int QueriesNeeded(MethodParameters parameters) => int.MaxValue;
+
     /// <summary>Which prompt tokens each KV head keeps, ascending; null: all. Called once a layer.</summary>
     /// <exception cref="BudgetInfeasibleException">The budget does not hold what is always kept.</exception>
     public virtual KeptTokens? Compress(PromptLayer layer, MethodParameters parameters) => null;

@@ -12,6 +12,9 @@ public sealed class DenseDecode : DecodeMethod
     /// <inheritdoc/>
     public override string Description => "Every step attends to the whole cache.";
 
+    /// <summary>None.</summary>
+    public override int QueriesNeeded(MethodParameters parameters) => 0;
+
     /// <inheritdoc/>
     public override string Source => "Vaswani et al. 2017, arXiv:1706.03762";
 

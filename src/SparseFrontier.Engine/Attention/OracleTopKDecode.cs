@@ -19,6 +19,9 @@ public sealed class OracleTopKDecode : DecodeMethod
     /// <inheritdoc/>
     public override string Description => "Every step attends, in each KV head, to the tokens with the most exact attention, and to its own.";
 
+    /// <summary>None.</summary>
+    public override int QueriesNeeded(MethodParameters parameters) => 0;
+
     /// <inheritdoc/>
     public override string Source => "A control of this project";
 

@@ -18,6 +18,9 @@ public sealed class Quest : DecodeMethod
     /// <inheritdoc/>
     public override string Description => "Every step attends to the pages whose upper bound of query · key is largest, and to the current page.";
 
+    /// <summary>None.</summary>
+    public override int QueriesNeeded(MethodParameters parameters) => 0;
+
     /// <inheritdoc/>
     public override string Source => "Quest, Tang et al. 2024, arXiv:2406.10774; variant of The Sparse Frontier, arXiv:2504.17768, section 3";
 

@@ -17,6 +17,9 @@ public sealed class RandomDecode : EvictionMethod
     /// <inheritdoc/>
     public override string Description => "After the prompt every KV head keeps the forced tokens of SnapKV and others drawn by the sample's seed.";
 
+    /// <summary>None.</summary>
+    public override int QueriesNeeded(MethodParameters parameters) => 0;
+
     /// <inheritdoc/>
     public override string Source => "A control of this project";
 

@@ -24,6 +24,13 @@ public sealed class SnapKV : EvictionMethod
     /// <inheritdoc/>
     protected override void Validate(MethodParameters parameters) => SnapKVScores.Validate(Name, parameters);
 
+    /// <summary>The observation window.</summary>
+    public override int QueriesNeeded(MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        return parameters.Integer(SnapKVScores.Window);
+    }
+
     /// <summary>Mean over the group's query heads and sum over the window, pooled.</summary>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
         SnapKVScores.Create(layer, parameters, observed => observed.Sums);

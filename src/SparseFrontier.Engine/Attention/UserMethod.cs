@@ -121,6 +121,9 @@ internal sealed class UserTokenMethod(UserMethod user) : EvictionMethod
     public override string? CodeHash => user.CodeHash;
 
     /// <inheritdoc/>
+    public override int QueriesNeeded(MethodParameters parameters) => QueryRows;
+
+    /// <inheritdoc/>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters)
     {
         float[][] scores = new float[layer.Keys.Heads][];

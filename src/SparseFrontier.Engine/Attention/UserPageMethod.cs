@@ -24,6 +24,9 @@ internal sealed class UserPageMethod(UserMethod user) : DecodeMethod
     public override string? CodeHash => user.CodeHash;
 
     /// <inheritdoc/>
+    public override int QueriesNeeded(MethodParameters parameters) => 0;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<MethodParameter> Parameters { get; } =
     [
         new(PageSize, 16, 1, 4096, true, "Tokens of a page."),

@@ -18,6 +18,9 @@ public sealed class WindowSinkDecode : EvictionMethod
     /// <inheritdoc/>
     public override string Source => "StreamingLLM, Xiao et al. 2023, arXiv:2309.17453";
 
+    /// <summary>None.</summary>
+    public override int QueriesNeeded(MethodParameters parameters) => 0;
+
     /// <inheritdoc/>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
         [.. Enumerable.Range(0, layer.Keys.Heads).Select(_ => Enumerable.Range(0, layer.Length).Select(token => (float)token).ToArray())];

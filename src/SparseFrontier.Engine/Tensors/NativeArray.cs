@@ -41,6 +41,7 @@ public sealed unsafe class NativeArray<T> : IDisposable
         if (SizeInBytes > 0)
         {
             GC.AddMemoryPressure(SizeInBytes);
+            NativeMemoryUse.Add(SizeInBytes);
         }
     }
 
@@ -95,6 +96,7 @@ public sealed unsafe class NativeArray<T> : IDisposable
         if (SizeInBytes > 0)
         {
             GC.RemoveMemoryPressure(SizeInBytes);
+            NativeMemoryUse.Add(-SizeInBytes);
         }
     }
 }

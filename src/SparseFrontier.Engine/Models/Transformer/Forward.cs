@@ -63,24 +63,41 @@ internal sealed unsafe class Forward : IDisposable
         float* values,
         CancellationToken cancellationToken)
     {
-        ModelConfiguration c = _configuration;
-        float* x = _normalized.Pointer;
-        _kernels.RmsNorm(residual, rows, c.HiddenSize, layer.AttentionNorm.Pointer, c.NormEpsilon, x);
-        Multiply(x, rows, layer.Query, queries, cancellationToken);
-        Multiply(x, rows, layer.Key, keys, cancellationToken);
-        Multiply(x, rows, layer.Value, values, cancellationToken);
-        if (layer.QueryNorm is not null)
-        {
-            _kernels.RmsNorm(queries, rows * c.QueryHeads, c.HeadDimension, layer.QueryNorm.Pointer, c.NormEpsilon, queries);
-        }
+        Normalize(layer, residual, rows);
+        MakeQueries(layer, rows, cosines, sines, 0, _configuration.QueryHeads, queries, cancellationToken);
+        MakeKeysAndValues(layer, rows, cosines, sines, keys, values, cancellationToken);
+    }
 
-        if (layer.KeyNorm is not null)
-        {
-            _kernels.RmsNorm(keys, rows * c.KvHeads, c.HeadDimension, layer.KeyNorm.Pointer, c.NormEpsilon, keys);
-        }
+    /// <summary>As <see cref="Project"/>, the keys and values alone.</summary>
+    /// <param name="layer">The layer's weights.</param>
+    /// <param name="residual">[rows, hidden].</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="cosines">[rows, dimension / 2].</param>
+    /// <param name="sines">[rows, dimension / 2].</param>
+    /// <param name="keys">[rows, KV heads, dimension], written.</param>
+    /// <param name="values">[rows, KV heads, dimension], written.</param>
+    /// <param name="cancellationToken">Stops between tiles.</param>
+    public void ProjectKeysAndValues(LayerWeights layer, float* residual, int rows, float* cosines, float* sines, float* keys, float* values, CancellationToken cancellationToken)
+    {
+        Normalize(layer, residual, rows);
+        MakeKeysAndValues(layer, rows, cosines, sines, keys, values, cancellationToken);
+    }
 
-        _kernels.Rotate(queries, rows, c.QueryHeads, c.HeadDimension, cosines, sines);
-        _kernels.Rotate(keys, rows, c.KvHeads, c.HeadDimension, cosines, sines);
+    /// <summary>As <see cref="Project"/>, the queries of some heads alone.</summary>
+    /// <param name="layer">The layer's weights.</param>
+    /// <param name="residual">[rows, hidden].</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="cosines">[rows, dimension / 2].</param>
+    /// <param name="sines">[rows, dimension / 2].</param>
+    /// <param name="firstHead">First query head; it begins at a multiple of 64 elements.</param>
+    /// <param name="heads">Number of query heads.</param>
+    /// <param name="queries">[rows, heads, dimension], written.</param>
+    /// <param name="cancellationToken">Stops between tiles.</param>
+    public void ProjectQueries(
+        LayerWeights layer, float* residual, int rows, float* cosines, float* sines, int firstHead, int heads, float* queries, CancellationToken cancellationToken)
+    {
+        Normalize(layer, residual, rows);
+        MakeQueries(layer, rows, cosines, sines, firstHead, heads, queries, cancellationToken);
     }
 
     /// <summary>What follows attention in a layer: output projection, feed-forward, each added to the residual.</summary>
@@ -91,10 +108,48 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="cancellationToken">Stops between tiles.</param>
     public void Finish(LayerWeights layer, float* attention, float* residual, int rows, CancellationToken cancellationToken)
     {
+        ProjectOutput(layer, attention, rows, 0, _configuration.QueryHeads, _normalized.Pointer, cancellationToken);
+        FinishProjected(layer, _normalized.Pointer, residual, rows, cancellationToken);
+    }
+
+    /// <summary>
+    /// The output projection of some heads: written for the first head, added for others. Heads added in ascending order give the bits of all
+    /// heads at once.
+    /// </summary>
+    /// <param name="layer">The layer's weights.</param>
+    /// <param name="attention">[rows, heads, dimension].</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="firstHead">First query head.</param>
+    /// <param name="heads">Number of query heads.</param>
+    /// <param name="output">[rows, hidden], changed.</param>
+    /// <param name="cancellationToken">Stops between tiles.</param>
+    public void ProjectOutput(LayerWeights layer, float* attention, int rows, int firstHead, int heads, float* output, CancellationToken cancellationToken)
+    {
+        ModelConfiguration c = _configuration;
+        Linear linear = layer.Output;
+        WeightMatrix weight = heads == c.QueryHeads ? linear.Weight
+            : linear.Weight.Slice(0, c.HiddenSize, firstHead * c.HeadDimension, heads * c.HeadDimension);
+        if (firstHead == 0)
+        {
+            _kernels.MatMul(attention, rows, weight, linear.BiasPointer, output, cancellationToken);
+        }
+        else
+        {
+            _kernels.MatMulAdd(attention, rows, weight, output, cancellationToken);
+        }
+    }
+
+    /// <summary>What follows the output projection in a layer.</summary>
+    /// <param name="layer">The layer's weights.</param>
+    /// <param name="output">[rows, hidden], the output projection; changed.</param>
+    /// <param name="residual">[rows, hidden], changed.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="cancellationToken">Stops between tiles.</param>
+    public void FinishProjected(LayerWeights layer, float* output, float* residual, int rows, CancellationToken cancellationToken)
+    {
         ModelConfiguration c = _configuration;
         float* x = _normalized.Pointer;
-        Multiply(attention, rows, layer.Output, x, cancellationToken);
-        AddBlock(layer.AttentionOutputNorm, x, residual, rows);
+        AddBlock(layer.AttentionOutputNorm, output, residual, rows);
 
         _kernels.RmsNorm(residual, rows, c.HiddenSize, layer.FeedForwardNorm.Pointer, c.NormEpsilon, x);
         Multiply(x, rows, layer.Gate, _gate.Pointer, cancellationToken);
@@ -117,6 +172,38 @@ internal sealed unsafe class Forward : IDisposable
         _normalized.Dispose();
         _gate.Dispose();
         _up.Dispose();
+    }
+
+    private void Normalize(LayerWeights layer, float* residual, int rows) =>
+        _kernels.RmsNorm(residual, rows, _configuration.HiddenSize, layer.AttentionNorm.Pointer, _configuration.NormEpsilon, _normalized.Pointer);
+
+    private void MakeQueries(LayerWeights layer, int rows, float* cosines, float* sines, int firstHead, int heads, float* queries, CancellationToken cancellationToken)
+    {
+        ModelConfiguration c = _configuration;
+        int first = firstHead * c.HeadDimension;
+        Linear linear = layer.Query;
+        WeightMatrix weight = heads == c.QueryHeads ? linear.Weight : linear.Weight.Slice(first, heads * c.HeadDimension, 0, c.HiddenSize);
+        float* bias = linear.BiasPointer == null ? null : linear.BiasPointer + first;
+        _kernels.MatMul(_normalized.Pointer, rows, weight, bias, queries, cancellationToken);
+        if (layer.QueryNorm is not null)
+        {
+            _kernels.RmsNorm(queries, rows * heads, c.HeadDimension, layer.QueryNorm.Pointer, c.NormEpsilon, queries);
+        }
+
+        _kernels.Rotate(queries, rows, heads, c.HeadDimension, cosines, sines);
+    }
+
+    private void MakeKeysAndValues(LayerWeights layer, int rows, float* cosines, float* sines, float* keys, float* values, CancellationToken cancellationToken)
+    {
+        ModelConfiguration c = _configuration;
+        Multiply(_normalized.Pointer, rows, layer.Key, keys, cancellationToken);
+        Multiply(_normalized.Pointer, rows, layer.Value, values, cancellationToken);
+        if (layer.KeyNorm is not null)
+        {
+            _kernels.RmsNorm(keys, rows * c.KvHeads, c.HeadDimension, layer.KeyNorm.Pointer, c.NormEpsilon, keys);
+        }
+
+        _kernels.Rotate(keys, rows, c.KvHeads, c.HeadDimension, cosines, sines);
     }
 
     private void AddBlock(NativeArray<float>? norm, float* block, float* residual, int rows)

@@ -31,6 +31,12 @@ public sealed record PrefillRequest
 
     /// <summary>Rows computed at a time; null: as memory suggests. It never changes a result.</summary>
     internal int? ChunkRows { get; init; }
+
+    /// <summary>
+    /// Bytes by which one layer's queries of the whole prompt may exceed its hidden states; beyond, the heads are run in groups whose queries
+    /// fit into as many. It never changes a result.
+    /// </summary>
+    internal long QueryBytes { get; init; } = 128L << 20;
 }
 
 /// <summary>A decode method with its parameters.</summary>

@@ -9,6 +9,11 @@ namespace SparseFrontier.Models.Transformer;
 /// Reads one prompt layer by layer, the rows of each layer in chunks: beside the cache only the residual stream and one layer's queries of
 /// the whole prompt are kept, so that a method sees all queries and keys of a layer before it selects.
 /// </summary>
+/// <remarks>
+/// Where the query heads together are wider than the hidden states and the prompt is long, they are run in groups: the queries of a group are
+/// made, attend, and are multiplied with their columns of the output projection, which is added up for the whole prompt. Memory is then twice the
+/// hidden states and the group's queries, and every element has the same sum.
+/// </remarks>
 internal sealed unsafe class PromptReader : IDisposable
 {
     // Scratch for a chunk's rows; large enough chunks for matrix products, small against the 512 MB that a prefill may take beside its cache.
@@ -29,7 +34,11 @@ internal sealed unsafe class PromptReader : IDisposable
     private readonly RotaryTable _rotary;
     private readonly RotaryTable? _slidingRotary;
     private readonly NativeArray<float> _residual;
+    private readonly int _groupHeads;
+    private readonly int _tailRows;
     private readonly NativeArray<float> _queries;
+    private readonly NativeArray<float> _tailQueries;
+    private readonly NativeArray<float> _projected;
     private readonly NativeArray<float> _keys;
     private readonly NativeArray<float> _values;
     private readonly PromptState _state;
@@ -51,7 +60,11 @@ internal sealed unsafe class PromptReader : IDisposable
         _rotary = rotary.CreateTable(_length);
         _slidingRotary = _configuration.GlobalLayerCount < _configuration.LayerCount ? model.SlidingRotary.CreateTable(_length) : null;
         _residual = new NativeArray<float>((long)_length * _configuration.HiddenSize);
-        _queries = new NativeArray<float>((long)_length * _configuration.QueryHeads * _configuration.HeadDimension);
+        (_groupHeads, _tailRows) = GroupHeads();
+        bool grouped = _groupHeads < _configuration.QueryHeads;
+        _queries = new NativeArray<float>((long)_length * _groupHeads * _configuration.HeadDimension);
+        _tailQueries = new NativeArray<float>(grouped ? (long)_tailRows * _configuration.QueryHeads * _configuration.HeadDimension : 0);
+        _projected = new NativeArray<float>(grouped ? (long)_length * _configuration.HiddenSize : 0);
         _keys = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
         _values = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
         _tokens = tokens.ToArray();
@@ -92,6 +105,8 @@ internal sealed unsafe class PromptReader : IDisposable
         _slidingRotary?.Dispose();
         _residual.Dispose();
         _queries.Dispose();
+        _tailQueries.Dispose();
+        _projected.Dispose();
         _keys.Dispose();
         _values.Dispose();
     }
@@ -102,9 +117,36 @@ internal sealed unsafe class PromptReader : IDisposable
         return (int)Math.Clamp(ChunkBytes / rowBytes / 32 * 32, 32, MaximumChunkRows);
     }
 
+    // How many heads to run at a time, and how many of the last queries of all heads evictions look at before.
+    private (int Heads, int TailRows) GroupHeads()
+    {
+        ModelConfiguration c = _configuration;
+        int group = c.QueryHeads / c.KvHeads;
+        long headBytes = (long)_length * c.HeadDimension * sizeof(float);
+        int tail = Math.Min(_length, _request.DecodeConfigurations.Select(d => d.Method.QueriesNeeded(d.Parameters)).DefaultIfEmpty().Max());
+        long excess = (c.QueryHeads * headBytes) - ((long)_length * c.HiddenSize * sizeof(float));
+        if (excess <= _request.QueryBytes || tail > _length / 2 || _request.LayerObserver is not null)
+        {
+            return (c.QueryHeads, 0);
+        }
+
+        // Whole KV heads, or equal parts of one; groups begin at a multiple of the 64 rows in which weights are stored.
+        IEnumerable<int> sizes = Enumerable.Range(1, c.KvHeads).Select(n => n * group)
+            .Concat(Enumerable.Range(1, group).Where(n => group % n == 0))
+            .Where(n => n * c.HeadDimension % 64 == 0 || n == c.QueryHeads)
+            .Order();
+        return (sizes.LastOrDefault(n => n * headBytes <= _request.QueryBytes, sizes.First()), tail);
+    }
+
     private void ReadLayer(int layer, LayerWeights weights)
     {
         ModelConfiguration c = _configuration;
+        if (_groupHeads < c.QueryHeads)
+        {
+            ReadLayerInGroups(layer, weights);
+            return;
+        }
+
         var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension);
         bool kept = false;
         try
@@ -116,7 +158,9 @@ internal sealed unsafe class PromptReader : IDisposable
                 Store(block, first, rows);
             }
 
-            kept = c.IsGlobal(layer) ? AttendGlobally(layer, block) : AttendWindow(layer, block);
+            PromptLayer seen = See(layer, block, HeadTensor.RowMajor(_queries.Pointer, c.QueryHeads, _length, c.HeadDimension));
+            kept = Keep(seen, block);
+            Attend(seen, 0, c.QueryHeads);
             foreach ((int first, int rows) in Chunks())
             {
                 _forward.Finish(weights, Queries(first), Residual(first), rows, _cancellationToken);
@@ -131,50 +175,154 @@ internal sealed unsafe class PromptReader : IDisposable
         }
     }
 
-    // Attention writes over the queries. Returns whether a configuration keeps the block itself.
-    private bool AttendGlobally(int layer, KeyValueBlock block)
+    private void ReadLayerInGroups(int layer, LayerWeights weights)
     {
         ModelConfiguration c = _configuration;
-        HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, c.QueryHeads, _length, c.HeadDimension);
-        var seen = new PromptLayer
+        var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension);
+        bool kept = false;
+        try
         {
-            Layer = layer,
-            Queries = queries,
-            Keys = block.Keys,
-            Values = block.Values,
-            Scale = _configuration.AttentionScale,
-            Kernels = _model.Kernels,
-            Seed = _request.Seed,
-            CancellationToken = _cancellationToken,
-        };
-        _request.LayerObserver?.Invoke(seen);
-        bool kept = KeepBlocks(layer, seen, block);
+            RotaryTable rotary = c.IsGlobal(layer) ? _rotary : _slidingRotary!;
+            foreach ((int first, int rows) in Chunks())
+            {
+                _forward.ProjectKeysAndValues(weights, Residual(first), rows, rotary.Cosines(first), rotary.Sines(first), _keys.Pointer, _values.Pointer, _cancellationToken);
+                Store(block, first, rows);
+            }
+
+            kept = Keep(See(layer, block, MakeTailQueries(weights, rotary)), block);
+            for (int head = 0; head < c.QueryHeads; head += _groupHeads)
+            {
+                int heads = Math.Min(_groupHeads, c.QueryHeads - head);
+                foreach ((int first, int rows) in Chunks())
+                {
+                    _forward.ProjectQueries(
+                        weights, Residual(first), rows, rotary.Cosines(first), rotary.Sines(first), head, heads, GroupQueries(first, heads), _cancellationToken);
+                }
+
+                // The tensor of all heads, of which only the group's are there.
+                long width = (long)heads * c.HeadDimension;
+                float* firstHead = _queries.Pointer - ((long)head * c.HeadDimension);
+                Attend(See(layer, block, new HeadTensor(firstHead, c.QueryHeads, _length, c.HeadDimension, c.HeadDimension, width)), head, heads);
+                foreach ((int first, int rows) in Chunks())
+                {
+                    _forward.ProjectOutput(weights, GroupQueries(first, heads), rows, head, heads, Projected(first), _cancellationToken);
+                }
+            }
+
+            foreach ((int first, int rows) in Chunks())
+            {
+                _forward.FinishProjected(weights, Projected(first), Residual(first), rows, _cancellationToken);
+            }
+        }
+        finally
+        {
+            if (!kept)
+            {
+                block.Dispose();
+            }
+        }
+    }
+
+    // The tensor of all queries, of which only the last rows are there.
+    private HeadTensor MakeTailQueries(LayerWeights weights, RotaryTable rotary)
+    {
+        ModelConfiguration c = _configuration;
+        long width = (long)c.QueryHeads * c.HeadDimension;
+        int start = _length - _tailRows;
+        for (int first = start; first < _length; first += _chunkRows)
+        {
+            int rows = Math.Min(_chunkRows, _length - first);
+            _forward.ProjectQueries(
+                weights,
+                Residual(first),
+                rows,
+                rotary.Cosines(first),
+                rotary.Sines(first),
+                0,
+                c.QueryHeads,
+                _tailQueries.Pointer + ((first - start) * width),
+                _cancellationToken);
+        }
+
+        return new HeadTensor(_tailQueries.Pointer - (start * width), c.QueryHeads, _length, c.HeadDimension, c.HeadDimension, width);
+    }
+
+    private PromptLayer See(int layer, KeyValueBlock block, HeadTensor queries) => new()
+    {
+        Layer = layer,
+        Queries = queries,
+        Keys = block.Keys,
+        Values = block.Values,
+        Scale = _configuration.AttentionScale,
+        Kernels = _model.Kernels,
+        Seed = _request.Seed,
+        CancellationToken = _cancellationToken,
+    };
+
+    // Stores what the decode configurations need of a layer. Returns whether one keeps the block itself.
+    private bool Keep(PromptLayer seen, KeyValueBlock block)
+    {
+        if (_configuration.IsGlobal(seen.Layer))
+        {
+            _request.LayerObserver?.Invoke(seen);
+            return KeepBlocks(seen, block);
+        }
+
+        int kept = Math.Min(_length, _configuration.SlidingWindows[seen.Layer] - 1);
+        if (_state.Caches.Count > 0)
+        {
+            int[] last = [.. Enumerable.Range(_length - kept, kept)];
+            KeyValueBlock tail = block.Copy(_model.CacheType, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
+            foreach (PromptCache cache in _state.Caches)
+            {
+                cache.Blocks[seen.Layer] = tail;
+            }
+        }
+
+        return false;
+    }
+
+    // Attention of some heads, which writes over their queries.
+    private void Attend(PromptLayer seen, int firstHead, int heads)
+    {
+        if (!_configuration.IsGlobal(seen.Layer))
+        {
+            int window = _configuration.SlidingWindows[seen.Layer];
+            AttentionPlan plan = WindowPlan(window);
+            AttendHeads(seen, firstHead, heads, [plan], window);
+            _counters.CountSliding(plan.CountPairs(window) * heads);
+            return;
+        }
+
         if (_request.Method is not { } method)
         {
-            AttendHeads(seen, 0, c.QueryHeads, [AttentionPlan.Dense(_length)], null);
-            return kept;
+            IReadOnlyList<AttentionPlan> dense = [AttentionPlan.Dense(_length)];
+            AttendHeads(seen, firstHead, heads, dense, 0);
+            _counters.CountGlobal(_model.Kernels, dense, null, heads, _length);
+            return;
         }
 
         // As many heads at a time as their plans find room; one KV head's until the size of a plan is known.
         MethodParameters parameters = _request.Parameters ?? method.CreateParameters();
-        for (int head = 0; head < c.QueryHeads;)
+        int end = firstHead + heads;
+        for (int head = firstHead; head < end;)
         {
             int first = head;
             long groups = _planBytes == 0 ? 1 : Math.Max(1, MaximumPlanBytes / (_planBytes * seen.GroupSize));
-            int count = (int)Math.Min(groups * seen.GroupSize, c.QueryHeads - head);
+            int count = (int)Math.Min(groups * seen.GroupSize, end - head);
             PrefillSelection selection = _counters.TimeIndex(() => method.Select(seen, parameters, first, count));
             _planBytes = Math.Max(_planBytes, selection.Plans.Max(p => p.SizeInBytes));
-            AttendHeads(seen, first, count, selection.Plans, selection);
+            AttendHeads(seen, first, count, selection.Plans, 0);
+            _counters.CountGlobal(_model.Kernels, selection.Plans, selection, count, _length);
             head += count;
         }
-
-        return kept;
     }
 
-    private void AttendHeads(PromptLayer layer, int firstHead, int count, IReadOnlyList<AttentionPlan> plans, PrefillSelection? selection)
+    // The heads of one or more KV heads, or some of those of one.
+    private void AttendHeads(PromptLayer layer, int firstHead, int count, IReadOnlyList<AttentionPlan> plans, int window)
     {
         int firstKvHead = firstHead / layer.GroupSize;
-        int kvHeads = count / layer.GroupSize;
+        int kvHeads = Math.Max(1, count / layer.GroupSize);
         HeadTensor queries = layer.Queries.Slice(firstHead, count);
         _counters.TimeAttention(() => _model.Kernels.PrefillAttention(
             queries,
@@ -182,39 +330,17 @@ internal sealed unsafe class PromptReader : IDisposable
             layer.Values.Slice(firstKvHead, kvHeads),
             layer.Scale,
             plans,
-            slidingWindow: 0,
+            window,
             queries,
             null,
             _cancellationToken));
-        _counters.CountGlobal(_model.Kernels, plans, selection, count, _length);
-    }
-
-    private bool AttendWindow(int layer, KeyValueBlock block)
-    {
-        int window = _configuration.SlidingWindows[layer];
-        int kept = Math.Min(_length, window - 1);
-        if (_state.Caches.Count > 0)
-        {
-            int[] last = [.. Enumerable.Range(_length - kept, kept)];
-            KeyValueBlock tail = block.Copy(_model.CacheType, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
-            foreach (PromptCache cache in _state.Caches)
-            {
-                cache.Blocks[layer] = tail;
-            }
-        }
-
-        HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, _configuration.QueryHeads, _length, _configuration.HeadDimension);
-        IReadOnlyList<AttentionPlan> plans = [WindowPlan(window)];
-        _counters.TimeAttention(() =>
-            _model.Kernels.PrefillAttention(queries, block.Keys, block.Values, _configuration.AttentionScale, plans, window, queries, null, _cancellationToken));
-        _counters.CountSliding(plans[0].CountPairs(window) * _configuration.QueryHeads);
-        return false;
     }
 
     // Evicts for each decode configuration, copying only what it keeps; those that keep everything share the block, or its copy in the
     // cache's type. Returns whether the block itself is kept.
-    private bool KeepBlocks(int layer, PromptLayer seen, KeyValueBlock block)
+    private bool KeepBlocks(PromptLayer seen, KeyValueBlock block)
     {
+        int layer = seen.Layer;
         KeyValueBlock? whole = null;
         for (int i = 0; i < _state.Caches.Count; i++)
         {
@@ -299,4 +425,8 @@ internal sealed unsafe class PromptReader : IDisposable
     private float* Residual(int row) => _residual.Pointer + ((long)row * _configuration.HiddenSize);
 
     private float* Queries(int row) => _queries.Pointer + ((long)row * _configuration.QueryHeads * _configuration.HeadDimension);
+
+    private float* GroupQueries(int row, int heads) => _queries.Pointer + ((long)row * heads * _configuration.HeadDimension);
+
+    private float* Projected(int row) => _projected.Pointer + ((long)row * _configuration.HiddenSize);
 }

@@ -26,6 +26,41 @@ public sealed class TransformerModelTests
 
     [Theory]
     [MemberData(nameof(Names))]
+    public void Results_do_not_depend_on_whether_heads_are_run_in_groups(string name)
+    {
+        using var model = Load(name);
+        int[] prompt = Tokens(model, 230);
+        foreach (string? method in (string?[])[null, "VerticalSlash", "BlockSparse"])
+        {
+            PrefillMethod? prefill = method is null ? null : MethodRegistry.FindPrefill(method);
+            var request = new PrefillRequest
+            {
+                Method = prefill,
+                Parameters = method switch
+                {
+                    "VerticalSlash" => prefill!.CreateParameters("VerticalSize=12;SlashSize=70;Window=32"),
+                    "BlockSparse" => prefill!.CreateParameters("BlockSize=16;TopBlocks=4"),
+                    _ => null,
+                },
+                DecodeConfigurations = [Dense(), SnapKV(48), Quest()],
+                ChunkRows = 100,
+            };
+            using PromptState together = model.Prefill(prompt, request with { QueryBytes = long.MaxValue }, Cancel);
+            using PromptState groups = model.Prefill(prompt, request with { QueryBytes = 0 }, Cancel);
+            Assert.Equal(together.LastLogits, groups.LastLogits);
+            PrefillStatistics Counts(PromptState prompt) => prompt.Statistics with { IndexSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
+            Assert.Equal(Counts(together), Counts(groups));
+            for (int i = 0; i < request.DecodeConfigurations.Count; i++)
+            {
+                using DecodeSequence expected = together.StartSequence(i);
+                using DecodeSequence actual = groups.StartSequence(i);
+                Assert.Equal(Run(model, expected, Tokens(model, 20, 1)), Run(model, actual, Tokens(model, 20, 1)));
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
     public void Results_do_not_depend_on_whether_the_prefill_was_shared(string name)
     {
         using var model = Load(name);
