@@ -92,6 +92,23 @@ internal sealed class BenchmarkReport
         return results.ToDictionary(r => r.Name);
     }
 
+    /// <summary>Adds a table of figures that were not timed in turn.</summary>
+    /// <param name="title">What was measured, in which unit.</param>
+    /// <param name="columns">Headers of the figures.</param>
+    /// <param name="rows">Name and figures of each row.</param>
+    public void AddTable(string title, IReadOnlyList<string> columns, IReadOnlyList<(string Name, double[] Values)> rows)
+    {
+        _tables.Add(new { Title = title, Columns = columns, Rows = rows.Select(r => new { r.Name, r.Values }) });
+        int width = rows.Max(r => r.Name.Length);
+        WriteLine(string.Empty);
+        WriteLine(title);
+        WriteLine("".PadRight(width) + string.Concat(columns.Select(c => c.PadLeft(12))));
+        foreach ((string name, double[] values) in rows)
+        {
+            WriteLine(name.PadRight(width) + string.Concat(values.Select(v => v.ToString("0.000", CultureInfo.InvariantCulture).PadLeft(12))));
+        }
+    }
+
     /// <summary>Writes JSON to a file, and the text of the tables beside it.</summary>
     public void Save(string path)
     {

@@ -13,7 +13,16 @@ using SparseFrontier.Benchmarks.Suites;
     ("decode", "attention of one step: dense against the read roof, Quest against what its bytes allow", DecodeSuite.Run),
     ("sweep", "one sample under 30 decode configurations, against a dense prefill and 30 separate decodes", SweepSuite.Run),
     ("matvec", "products of few rows with a weight matrix (decode), against OpenBLAS and the read roof", MatVecSuite.Run),
+    ("threads", "handing out the iterations of a loop, against Parallel.For", ThreadSuite.Run),
+    ("first-calls", "first calls of kernels with and without tiered compilation", FirstCallSuite.Run),
+    ("pytorch", "linear layers, attention, prefill and decode of a model, against PyTorch and Transformers", PyTorchSuite.Run),
 ];
+
+if (args is [FirstCallSuite.ChildArgument])
+{
+    FirstCallSuite.RunChild();
+    return 0;
+}
 
 string? output = args is [_, "--output", string file] ? file : null;
 (string Name, string Description, Action<BenchmarkReport> Run) suite = suites.FirstOrDefault(s => args.Length > 0 && s.Name == args[0]);

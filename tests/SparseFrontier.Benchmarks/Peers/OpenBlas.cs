@@ -39,6 +39,7 @@ internal static unsafe partial class OpenBlas
         new(name, () => Sgemm(RowMajor, NoTranspose, Transpose, rows, outputs, inputs, 1, input, inputs, (float*)weight(), inputs, 0, output, outputs))
         {
             Operations = 2.0 * rows * outputs * inputs,
+            Bytes = 4.0 * outputs * inputs,
             Rest = s_rest,
         };
 
@@ -46,6 +47,7 @@ internal static unsafe partial class OpenBlas
     public static Contender MatVec(string name, float* input, Func<nint> weight, int outputs, int inputs, float* output) =>
         new(name, () => Sgemv(RowMajor, NoTranspose, outputs, inputs, 1, (float*)weight(), inputs, input, 1, 0, output, 1))
         {
+            Operations = 2.0 * outputs * inputs,
             Bytes = 4.0 * outputs * inputs,
             Rest = s_rest,
         };

@@ -25,7 +25,9 @@ internal static unsafe class MatMulSuite
         using var single = RandomMatrix.Singles((long)outputs * inputs);
         using var brain = RandomMatrix.BFloat16s((long)outputs * inputs);
         using var output = new NativeArray<float>((long)rows * outputs);
-        var contenders = new List<Contender> { MachineRoofs.MultiplyAdd("multiply-add peak"), Ours("SparseFrontier F32", single.Pointer, DataType.F32), Ours("SparseFrontier BF16", brain.Pointer, DataType.BF16) };
+        using var singles = new WeightMatrix(single.Pointer, DataType.F32, outputs, inputs);
+        using var brains = new WeightMatrix(brain.Pointer, DataType.BF16, outputs, inputs);
+        var contenders = new List<Contender> { MachineRoofs.MultiplyAdd("multiply-add peak"), Ours("SparseFrontier F32", singles), Ours("SparseFrontier, BF16 weights", brains) };
         if (openBlas)
         {
             contenders.Add(OpenBlas.MatMul("OpenBLAS", input.Pointer, rows, () => (nint)single.Pointer, outputs, inputs, output.Pointer));
@@ -38,10 +40,7 @@ internal static unsafe class MatMulSuite
 
         report.Measure($"{rows} rows, {outputs} outputs, {inputs} inputs", new InterleavedTimer(), contenders, openBlas ? "OpenBLAS" : "SparseFrontier F32", "multiply-add peak");
 
-        Contender Ours(string name, void* data, DataType type)
-        {
-            var weight = new WeightMatrix(data, type, outputs, inputs);
-            return new Contender(name, () => kernels.MatMul(input.Pointer, rows, weight, null, output.Pointer, CancellationToken.None)) { Operations = 2.0 * rows * outputs * inputs };
-        }
+        Contender Ours(string name, WeightMatrix weight) =>
+            new(name, () => kernels.MatMul(input.Pointer, rows, weight, null, output.Pointer, CancellationToken.None)) { Operations = 2.0 * rows * outputs * inputs };
     }
 }

@@ -28,12 +28,14 @@ internal static unsafe class MatVecSuite
         using var single = RandomMatrix.Singles((long)Matrices * Outputs * Inputs);
         using var brain = RandomMatrix.BFloat16s((long)Matrices * Outputs * Inputs);
         using var output = new NativeArray<float>((long)rows * Outputs);
+        WeightMatrix[] singles = Pack(single.Pointer, DataType.F32);
+        WeightMatrix[] brains = Pack(brain.Pointer, DataType.BF16);
         int turn = 0;
         var contenders = new List<Contender>
         {
             MachineRoofs.Read("read F32", () => Next(single.Pointer, 4), 4L * Outputs * Inputs),
-            Ours("SparseFrontier F32", single.Pointer, DataType.F32),
-            Ours("SparseFrontier BF16", brain.Pointer, DataType.BF16),
+            Ours("SparseFrontier F32", singles),
+            Ours("SparseFrontier, BF16 weights", brains),
         };
         if (openBlas)
         {
@@ -43,6 +45,10 @@ internal static unsafe class MatVecSuite
         }
 
         report.Measure($"{rows} rows, {Outputs} outputs, {Inputs} inputs, {Matrices} matrices in turn", new InterleavedTimer(), contenders, openBlas ? "OpenBLAS" : "SparseFrontier F32", "read F32");
+        foreach (WeightMatrix weight in singles.Concat(brains))
+        {
+            weight.Dispose();
+        }
 
         nint Next(void* first, int size)
         {
@@ -50,10 +56,8 @@ internal static unsafe class MatVecSuite
             return (nint)first + (nint)((long)turn * Outputs * Inputs * size);
         }
 
-        Contender Ours(string name, void* data, DataType type)
-        {
-            WeightMatrix[] weights = [.. Enumerable.Range(0, Matrices).Select(i => new WeightMatrix((byte*)data + ((long)i * Outputs * Inputs * type.SizeInBytes()), type, Outputs, Inputs))];
-            return new Contender(
+        Contender Ours(string name, WeightMatrix[] weights) =>
+            new(
                 name,
                 () =>
                 {
@@ -61,8 +65,11 @@ internal static unsafe class MatVecSuite
                     kernels.MatMul(input.Pointer, rows, weights[turn], null, output.Pointer, CancellationToken.None);
                 })
             {
-                Bytes = (double)type.SizeInBytes() * Outputs * Inputs,
+                Operations = 2.0 * rows * Outputs * Inputs,
+                Bytes = (double)weights[0].DataType.SizeInBytes() * Outputs * Inputs,
             };
-        }
     }
+
+    private static WeightMatrix[] Pack(void* data, DataType type) =>
+        [.. Enumerable.Range(0, Matrices).Select(i => new WeightMatrix((byte*)data + ((long)i * Outputs * Inputs * type.SizeInBytes()), type, Outputs, Inputs))];
 }
