@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Tensors;
@@ -46,6 +47,33 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.Throws<SparseFrontierException>(() => file.Tensor("floats").ToIntegers());
         Assert.Throws<SparseFrontierException>(() => file.Tensor("absent"));
     }
+
+    [Fact]
+    public void Memory_of_a_tensor_is_given_back_and_its_elements_are_read_again()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "There is no /proc.");
+        string path = _folder.File("large.safetensors");
+        float[] values = new float[2_000_000];
+        Array.Fill(values, 1.5f);
+        var writer = new SafetensorsWriter();
+        writer.Add("large", [values.Length], values);
+        writer.Write(path);
+        using var file = SafetensorsFile.Open(path);
+        Assert.Equal(values, file.Tensor("large").ToSingles());
+        Assert.InRange(ResidentKilobytes(path), 7_000, 9_000);
+        file.Tensor("large").ReleaseMemory();
+        Assert.InRange(ResidentKilobytes(path), 0, 500);
+        Assert.Equal(values, file.Tensor("large").ToSingles());
+    }
+
+    // Of the mapping of a file, as the system tells.
+    private static long ResidentKilobytes(string path) => File.ReadLines("/proc/self/smaps")
+        .SkipWhile(l => !l.EndsWith(path, StringComparison.Ordinal))
+        .First(l => l.StartsWith("Rss:", StringComparison.Ordinal))
+        .Split(' ', StringSplitOptions.RemoveEmptyEntries)
+        .Skip(1)
+        .Select(n => long.Parse(n, CultureInfo.InvariantCulture))
+        .First();
 
     [Fact]
     public void The_writer_refuses_names_used_twice_and_wrong_lengths()
