@@ -31,11 +31,14 @@ internal static class ErrorMap
         ErrorIds.CheckpointUnreadable => ErrorCategory.OpenError,
         ErrorIds.CheckpointInvalid or ErrorIds.TokenizerInvalid or ErrorIds.TaskDataInvalid or ErrorIds.RunSpecificationInvalid
             or ErrorIds.ResultRowInvalid or ErrorIds.DataInsufficient => ErrorCategory.InvalidData,
-        ErrorIds.ArchitectureUnsupported or ErrorIds.TokenizerUnsupported or ErrorIds.ChatTemplateUnsupported => ErrorCategory.NotImplemented,
+        ErrorIds.ArchitectureUnsupported or ErrorIds.TokenizerUnsupported or ErrorIds.ChatTemplateUnsupported
+            or ErrorIds.DeviceUnsupported => ErrorCategory.NotImplemented,
         ErrorIds.CudaNotInstalled => ErrorCategory.NotInstalled,
         ErrorIds.PowerShellRequired => ErrorCategory.NotInstalled,
         ErrorIds.ScoresInvalid => ErrorCategory.InvalidResult,
         ErrorIds.DeviceOutOfMemory => ErrorCategory.ResourceUnavailable,
+        ErrorIds.DeviceFailed => ErrorCategory.DeviceError,
+        ErrorIds.KernelCompilationFailed => ErrorCategory.InvalidResult,
         ErrorIds.RunBusy => ErrorCategory.ResourceBusy,
         ErrorIds.ResultUnreadable => ErrorCategory.ReadError,
         ErrorIds.ResultWriteFailed => ErrorCategory.WriteError,
@@ -48,7 +51,7 @@ internal static class ErrorMap
         ErrorIds.MethodNotFound or ErrorIds.MethodParameterInvalid => "Run Get-SparseAttentionMethod.",
         ErrorIds.TaskNotFound => "Run Get-SparseAttentionTask.",
         ErrorIds.ModelNotFound => "Run Get-SparseAttentionModel.",
-        ErrorIds.DeviceNotFound or ErrorIds.CudaNotInstalled => "Run Get-SparseAttentionDevice -Verbose.",
+        ErrorIds.DeviceNotFound or ErrorIds.DeviceUnsupported or ErrorIds.CudaNotInstalled => "Run Get-SparseAttentionDevice -Verbose.",
         ErrorIds.OutputFileExists => "Use -Force to overwrite.",
         _ => null,
     };

@@ -27,6 +27,9 @@ public static class ErrorIds
     public const string TaskDataMissing = "TaskDataMissing";
     public const string TaskDataInvalid = "TaskDataInvalid";
     public const string CudaNotInstalled = "CudaNotInstalled";
+    public const string DeviceFailed = "DeviceFailed";
+    public const string DeviceUnsupported = "DeviceUnsupported";
+    public const string KernelCompilationFailed = "KernelCompilationFailed";
     public const string DeviceOutOfMemory = "DeviceOutOfMemory";
     public const string RunSpecificationInvalid = "RunSpecificationInvalid";
     public const string RunBusy = "RunBusy";

@@ -8,7 +8,7 @@ namespace SparseFrontier.Cli.Verbs;
 internal static class DevicesVerb
 {
     public static Command Create() =>
-        new Command("devices", "Lists the devices; with --verbose it says why a kind is missing.").Does((_, sink, token) =>
+        new Command("devices", "Lists the devices and says what is missing for GPUs; with --verbose also where it was looked for.").Does((_, sink, token) =>
         {
             new GetDeviceOperation().Execute(sink, token);
             sink.WriteTable<SparseAttentionDevice>(Tables.Devices);

@@ -1,32 +1,89 @@
+using System.Globalization;
 using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Cuda;
 
 namespace SparseFrontier.Experiments;
 
 /// <summary>The devices that runs can compute on.</summary>
 internal static class Devices
 {
-    /// <summary>All devices of this machine.</summary>
+    private const string Cpu = "cpu";
+    private const string CudaPrefix = "cuda:";
+
+    /// <summary>The devices of this machine that can be used: the processor, and every GPU that nothing is missing for.</summary>
     public static IReadOnlyList<SparseAttentionDevice> All() =>
     [
         new SparseAttentionDevice
         {
-            Name = "cpu",
+            Name = Cpu,
             Kind = "Cpu",
             Description = HostInformation.ProcessorName,
             InstructionSet = KernelSets.InstructionSet,
             ProcessorCount = Environment.ProcessorCount,
             MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
         },
+        .. CudaStatus.Devices.Index().Where(d => CudaStatus.Missing(d.Index) is null).Select(d => new SparseAttentionDevice
+        {
+            Name = string.Create(CultureInfo.InvariantCulture, $"{CudaPrefix}{d.Index}"),
+            Kind = "Cuda",
+            Description = d.Item.Name,
+            InstructionSet = $"compute {d.Item.Capability}",
+            ProcessorCount = d.Item.Multiprocessors,
+            MemoryBytes = d.Item.MemoryBytes,
+        }),
     ];
 
+    /// <summary>In words, what keeps each GPU, or all of them, from being used; nothing where all can be.</summary>
+    public static IEnumerable<string> Missing() =>
+        Enumerable.Range(0, Math.Max(1, CudaStatus.Devices.Count)).Select(ordinal => CudaStatus.Missing(ordinal)?.Message).OfType<string>().Distinct();
+
     /// <summary>Refuses a device that is not there.</summary>
-    /// <exception cref="SparseFrontierException">DeviceNotFound.</exception>
+    /// <exception cref="SparseFrontierException">DeviceNotFound; for GPUs CudaNotInstalled or DeviceUnsupported too, with what is missing.</exception>
     public static void Require(string device)
     {
-        string[] names = [.. All().Select(d => d.Name)];
-        if (!names.Contains(device, StringComparer.OrdinalIgnoreCase))
+        if (CudaOrdinal(device) is int ordinal)
         {
-            throw new SparseFrontierException(ErrorIds.DeviceNotFound, $"There is no device '{device}'. {NameMatcher.Suggestion(device, names)}", device);
+            if (CudaStatus.Missing(ordinal) is { } missing)
+            {
+                throw missing;
+            }
+
+            return;
         }
+
+        if (!device.Equals(Cpu, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DeviceNotFound, $"There is no device '{device}'. {NameMatcher.Suggestion(device, [.. All().Select(d => d.Name)])}", device);
+        }
+    }
+
+    /// <summary>Refuses a device that models and kernels do not run on.</summary>
+    /// <exception cref="SparseFrontierException">As <see cref="Require"/>; DeviceUnsupported for GPUs.</exception>
+    public static void RequireForModels(string device)
+    {
+        Require(device);
+        if (CudaOrdinal(device) is not null)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DeviceUnsupported,
+                $"Whole models run on the device cpu only so far; use it instead of '{device}'.",
+                device);
+        }
+    }
+
+    /// <summary>The number of a GPU's name: 0 of "cuda" and "cuda:0"; null for other names.</summary>
+    public static int? CudaOrdinal(string device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        if (device.Equals("cuda", StringComparison.OrdinalIgnoreCase))
+        {
+            return 0;
+        }
+
+        return device.StartsWith(CudaPrefix, StringComparison.OrdinalIgnoreCase)
+            && int.TryParse(device.AsSpan(CudaPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int ordinal)
+            ? ordinal
+            : null;
     }
 }

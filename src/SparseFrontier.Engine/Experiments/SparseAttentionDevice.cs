@@ -12,13 +12,13 @@ public sealed class SparseAttentionDevice
     /// <summary>What the maker calls it.</summary>
     public string Description { get; init; } = "";
 
-    /// <summary>Widest vector instruction set in use.</summary>
+    /// <summary>Widest vector instruction set in use; of a GPU its compute capability.</summary>
     public string InstructionSet { get; init; } = "";
 
-    /// <summary>Logical processors.</summary>
+    /// <summary>Logical processors; of a GPU its multiprocessors.</summary>
     public int ProcessorCount { get; init; }
 
-    /// <summary>Bytes of memory that the process may use.</summary>
+    /// <summary>Bytes of memory that the process may use; of a GPU all of its memory.</summary>
     public long MemoryBytes { get; init; }
 
     /// <inheritdoc/>

@@ -25,7 +25,7 @@ internal sealed class TransformerEngineFactory : EngineFactory
     /// <inheritdoc/>
     public override SampleEngine Open(string directory, string device)
     {
-        Devices.Require(device);
+        Devices.RequireForModels(device);
         return new TransformerEngine(directory);
     }
 

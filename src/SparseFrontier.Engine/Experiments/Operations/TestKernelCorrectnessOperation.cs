@@ -23,7 +23,7 @@ public sealed class TestKernelCorrectnessOperation
     /// <exception cref="SparseFrontierException">DeviceNotFound.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
-        Devices.Require(Device);
+        Devices.RequireForModels(Device);
         string[] kernels = [.. KernelCorrectness.Cases.Select(c => c.Kernel).Distinct()];
         foreach (string name in Kernel.Where(k => !NameMatcher.IsPattern(k) && !kernels.Contains(k, StringComparer.OrdinalIgnoreCase)))
         {

@@ -1,0 +1,156 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace SparseFrontier.Kernels.Cuda;
+
+/// <summary>
+/// One GPU. Its work goes through one stream, in the order in which it is given, under one lock: whoever holds <see cref="Enter"/>'s scope is the
+/// device's owner for that time, and the device's context is current on that thread. Lives as long as the process.
+/// </summary>
+public sealed unsafe class CudaDevice
+{
+    private static readonly ConcurrentDictionary<int, Lazy<CudaDevice>> s_devices = new();
+    private readonly Lock _lock = new();
+    private readonly ConcurrentDictionary<string, CudaFunction> _functions = new();
+
+    private CudaDevice(int ordinal)
+    {
+        Ordinal = ordinal;
+        CudaException.Check(CudaDriver.cuDeviceGet(out int device, ordinal), "cuDeviceGet");
+        CudaDeviceProperties properties = CudaDeviceProperties.Read(ordinal);
+        Properties = properties;
+        CudaException.Check(CudaDriver.cuDevicePrimaryCtxRetain(out nint context, device), $"cuDevicePrimaryCtxRetain of {Name}");
+        Context = context;
+        using Scope scope = Enter();
+        CudaException.Check(CudaDriver.cuStreamCreate(out nint stream, 0), "cuStreamCreate");
+        Stream = stream;
+    }
+
+    /// <summary>Number of the device, from 0.</summary>
+    public int Ordinal { get; }
+
+    /// <summary>"cuda:0".</summary>
+    public string Name => string.Create(CultureInfo.InvariantCulture, $"cuda:{Ordinal}");
+
+    /// <summary>What the device can do.</summary>
+    public CudaDeviceProperties Properties { get; }
+
+    /// <summary>The primary context, shared with whatever else in the process uses the device.</summary>
+    internal nint Context { get; }
+
+    /// <summary>The stream of all work.</summary>
+    internal nint Stream { get; }
+
+    /// <summary>A device by its number, opened at the first call.</summary>
+    /// <exception cref="SparseFrontierException">CudaNotInstalled, DeviceNotFound or DeviceUnsupported, with what is missing; DeviceFailed.</exception>
+    public static CudaDevice Get(int ordinal)
+    {
+        if (CudaStatus.Missing(ordinal) is { } missing)
+        {
+            throw missing;
+        }
+
+        return s_devices.GetOrAdd(ordinal, o => new Lazy<CudaDevice>(() => new CudaDevice(o))).Value;
+    }
+
+    /// <summary>Waits until all work given so far is done.</summary>
+    /// <exception cref="CudaException">Something of it failed.</exception>
+    public void Synchronize()
+    {
+        using Scope scope = Enter();
+        CudaException.Check(CudaDriver.cuStreamSynchronize(Stream), "A kernel or copy before cuStreamSynchronize");
+    }
+
+    /// <summary>Makes this thread the owner of the device until the scope is disposed; may be nested.</summary>
+    internal Scope Enter()
+    {
+        _lock.Enter();
+        int code = CudaDriver.cuCtxSetCurrent(Context);
+        if (code != 0)
+        {
+            _lock.Exit();
+            CudaException.Check(code, "cuCtxSetCurrent");
+        }
+
+        return new Scope(this);
+    }
+
+    /// <summary>A kernel, compiled (or taken from the disk cache) at the first call.</summary>
+    /// <param name="file">Resource name of the source: "prefill.cu".</param>
+    /// <param name="name">Name of the function in it.</param>
+    /// <param name="definitions">Constants that the source is specialised by.</param>
+    internal CudaFunction Function(string file, string name, params ReadOnlySpan<(string Name, int Value)> definitions)
+    {
+        string[] defines = new string[definitions.Length];
+        for (int i = 0; i < defines.Length; i++)
+        {
+            defines[i] = string.Create(CultureInfo.InvariantCulture, $"-D{definitions[i].Name}={definitions[i].Value}");
+        }
+
+        string key = $"{file}:{name} {string.Join(' ', defines)}";
+        return _functions.GetOrAdd(key, _ => LoadFunction(file, name, defines));
+    }
+
+    private CudaFunction LoadFunction(string file, string name, string[] defines)
+    {
+        byte[] image = KernelCompiler.Compile(file, defines, Properties.Architecture);
+        using Scope scope = Enter();
+        fixed (byte* data = image)
+        {
+            CudaException.Check(CudaDriver.cuModuleLoadData(out nint module, data), $"cuModuleLoadData of {file}");
+            var owner = new CudaModule(this, module);
+            CudaException.Check(CudaDriver.cuModuleGetFunction(out nint function, module, name), $"cuModuleGetFunction {name} of {file}");
+            return new CudaFunction(this, owner, function, $"{name} ({string.Join(' ', defines)})");
+        }
+    }
+
+    /// <summary>Ownership of a device by a thread.</summary>
+    internal readonly struct Scope(CudaDevice device) : IDisposable
+    {
+        /// <inheritdoc/>
+        public void Dispose() => device._lock.Exit();
+    }
+}
+
+/// <summary>What a GPU can do.</summary>
+/// <param name="Name">What NVIDIA calls it.</param>
+/// <param name="Major">Compute capability before the point.</param>
+/// <param name="Minor">Compute capability after the point.</param>
+/// <param name="Multiprocessors">Number of multiprocessors.</param>
+/// <param name="MemoryBytes">Bytes of memory.</param>
+/// <param name="SharedBytes">Most bytes of shared memory of a thread block.</param>
+/// <param name="L2Bytes">Bytes of level-2 cache.</param>
+public sealed record CudaDeviceProperties(string Name, int Major, int Minor, int Multiprocessors, long MemoryBytes, int SharedBytes, int L2Bytes)
+{
+    /// <summary>"9.0".</summary>
+    public string Capability => string.Create(CultureInfo.InvariantCulture, $"{Major}.{Minor}");
+
+    /// <summary>Whether the kernels run on it: compute capability 8.0 (Ampere) or later.</summary>
+    public bool IsSupported => Major >= 8;
+
+    /// <summary>What kernels are compiled for: "sm_80"; "sm_90a" on Hopper, whose own instructions need the suffix.</summary>
+    internal string Architecture => string.Create(CultureInfo.InvariantCulture, $"sm_{Major}{Minor}{(Major == 9 ? "a" : "")}");
+
+    internal static unsafe CudaDeviceProperties Read(int ordinal)
+    {
+        CudaException.Check(CudaDriver.cuDeviceGet(out int device, ordinal), "cuDeviceGet");
+        byte* name = stackalloc byte[256];
+        CudaException.Check(CudaDriver.cuDeviceGetName(name, 256, device), "cuDeviceGetName");
+        CudaException.Check(CudaDriver.cuDeviceTotalMem(out nuint bytes, device), "cuDeviceTotalMem");
+        return new CudaDeviceProperties(
+            Marshal.PtrToStringUTF8((nint)name)!,
+            Attribute(device, CudaAttribute.ComputeCapabilityMajor),
+            Attribute(device, CudaAttribute.ComputeCapabilityMinor),
+            Attribute(device, CudaAttribute.Multiprocessors),
+            (long)bytes,
+            Attribute(device, CudaAttribute.MaximumSharedBytes),
+            Attribute(device, CudaAttribute.L2CacheBytes));
+    }
+
+    private static int Attribute(int device, CudaAttribute attribute)
+    {
+        CudaException.Check(CudaDriver.cuDeviceGetAttribute(out int value, attribute, device), $"cuDeviceGetAttribute {attribute}");
+        return value;
+    }
+}

@@ -1,0 +1,130 @@
+using System.Runtime.InteropServices;
+
+namespace SparseFrontier.Kernels.Cuda;
+
+/// <summary>The functions of the CUDA driver API that are used, by their own names; see NVIDIA's reference. All return 0 for success.</summary>
+internal static unsafe partial class CudaDriver
+{
+    private const string Library = CudaLibraries.Driver;
+
+    static CudaDriver() => CudaLibraries.Register();
+
+    [LibraryImport(Library, EntryPoint = "cuInit")]
+    public static partial int cuInit(uint flags);
+
+    [LibraryImport(Library, EntryPoint = "cuDriverGetVersion")]
+    public static partial int cuDriverGetVersion(out int version);
+
+    [LibraryImport(Library, EntryPoint = "cuGetErrorName")]
+    public static partial int cuGetErrorName(int error, out byte* name);
+
+    [LibraryImport(Library, EntryPoint = "cuGetErrorString")]
+    public static partial int cuGetErrorString(int error, out byte* description);
+
+    [LibraryImport(Library, EntryPoint = "cuDeviceGetCount")]
+    public static partial int cuDeviceGetCount(out int count);
+
+    [LibraryImport(Library, EntryPoint = "cuDeviceGet")]
+    public static partial int cuDeviceGet(out int device, int ordinal);
+
+    [LibraryImport(Library, EntryPoint = "cuDeviceGetName")]
+    public static partial int cuDeviceGetName(byte* name, int length, int device);
+
+    [LibraryImport(Library, EntryPoint = "cuDeviceGetAttribute")]
+    public static partial int cuDeviceGetAttribute(out int value, CudaAttribute attribute, int device);
+
+    [LibraryImport(Library, EntryPoint = "cuDeviceTotalMem_v2")]
+    public static partial int cuDeviceTotalMem(out nuint bytes, int device);
+
+    [LibraryImport(Library, EntryPoint = "cuDevicePrimaryCtxRetain")]
+    public static partial int cuDevicePrimaryCtxRetain(out nint context, int device);
+
+    [LibraryImport(Library, EntryPoint = "cuDevicePrimaryCtxRelease_v2")]
+    public static partial int cuDevicePrimaryCtxRelease(int device);
+
+    [LibraryImport(Library, EntryPoint = "cuCtxSetCurrent")]
+    public static partial int cuCtxSetCurrent(nint context);
+
+    [LibraryImport(Library, EntryPoint = "cuMemGetInfo_v2")]
+    public static partial int cuMemGetInfo(out nuint free, out nuint total);
+
+    [LibraryImport(Library, EntryPoint = "cuMemAlloc_v2")]
+    public static partial int cuMemAlloc(out ulong address, nuint bytes);
+
+    [LibraryImport(Library, EntryPoint = "cuMemFree_v2")]
+    public static partial int cuMemFree(ulong address);
+
+    [LibraryImport(Library, EntryPoint = "cuMemcpyHtoDAsync_v2")]
+    public static partial int cuMemcpyHtoDAsync(ulong target, void* source, nuint bytes, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuMemcpyDtoHAsync_v2")]
+    public static partial int cuMemcpyDtoHAsync(void* target, ulong source, nuint bytes, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuMemsetD8Async")]
+    public static partial int cuMemsetD8Async(ulong target, byte value, nuint count, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamCreate")]
+    public static partial int cuStreamCreate(out nint stream, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamSynchronize")]
+    public static partial int cuStreamSynchronize(nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamDestroy_v2")]
+    public static partial int cuStreamDestroy(nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuEventCreate")]
+    public static partial int cuEventCreate(out nint @event, uint flags);
+
+    [LibraryImport(Library, EntryPoint = "cuEventRecord")]
+    public static partial int cuEventRecord(nint @event, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuEventSynchronize")]
+    public static partial int cuEventSynchronize(nint @event);
+
+    [LibraryImport(Library, EntryPoint = "cuEventElapsedTime")]
+    public static partial int cuEventElapsedTime(out float milliseconds, nint start, nint end);
+
+    [LibraryImport(Library, EntryPoint = "cuEventDestroy_v2")]
+    public static partial int cuEventDestroy(nint @event);
+
+    [LibraryImport(Library, EntryPoint = "cuModuleLoadData")]
+    public static partial int cuModuleLoadData(out nint module, void* image);
+
+    [LibraryImport(Library, EntryPoint = "cuModuleUnload")]
+    public static partial int cuModuleUnload(nint module);
+
+    [LibraryImport(Library, EntryPoint = "cuModuleGetFunction", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int cuModuleGetFunction(out nint function, nint module, string name);
+
+    [LibraryImport(Library, EntryPoint = "cuFuncSetAttribute")]
+    public static partial int cuFuncSetAttribute(nint function, CudaFunctionAttribute attribute, int value);
+
+    [LibraryImport(Library, EntryPoint = "cuFuncGetAttribute")]
+    public static partial int cuFuncGetAttribute(out int value, CudaFunctionAttribute attribute, nint function);
+
+    [LibraryImport(Library, EntryPoint = "cuLaunchKernel")]
+    public static partial int cuLaunchKernel(
+        nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, nint stream, void** arguments, void** extra);
+
+    [LibraryImport(Library, EntryPoint = "cuTensorMapEncodeTiled")]
+    public static partial int cuTensorMapEncodeTiled(
+        void* tensorMap, int dataType, uint rank, ulong address, ulong* extents, ulong* strides, uint* box, uint* elementStrides, int interleave, int swizzle, int l2Promotion, int fill);
+}
+
+/// <summary>Attributes of a device that are asked for (CUdevice_attribute).</summary>
+internal enum CudaAttribute
+{
+    Multiprocessors = 16,
+    L2CacheBytes = 38,
+    ComputeCapabilityMajor = 75,
+    ComputeCapabilityMinor = 76,
+    MaximumSharedBytes = 97,
+}
+
+/// <summary>Attributes of a kernel that are read or set (CUfunction_attribute).</summary>
+internal enum CudaFunctionAttribute
+{
+    LocalBytes = 3,
+    Registers = 4,
+    MaximumDynamicSharedBytes = 8,
+}
