@@ -22,14 +22,6 @@ internal static class AttendVerb
             method, phase, parameter, input, output, scale, seed, device,
         }.Does((parsed, sink, token) =>
         {
-            sink.Receiver = _ => { };
-            new GetDeviceOperation { Name = [parsed.GetValue(device)!] }.Execute(sink, token);
-            sink.Receiver = null;
-            if (sink.HasErrors)
-            {
-                return;
-            }
-
             new AttendOperation
             {
                 Method = parsed.GetRequiredValue(method),
@@ -39,6 +31,7 @@ internal static class AttendVerb
                 Output = parsed.GetRequiredValue(output),
                 Scale = parsed.GetValue(scale),
                 Seed = parsed.GetValue(seed),
+                Device = parsed.GetValue(device)!,
             }.Execute(sink, token);
             foreach (AttendSummary summary in sink.Objects.OfType<AttendSummary>())
             {

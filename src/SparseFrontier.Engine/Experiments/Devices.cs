@@ -1,6 +1,7 @@
 using System.Globalization;
 using SparseFrontier.Kernels;
 using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
 
@@ -58,7 +59,17 @@ internal static class Devices
         }
     }
 
-    /// <summary>Refuses a device that models and kernels do not run on.</summary>
+    /// <summary>The kernels that attention is computed with on a device.</summary>
+    /// <param name="device">"cpu", "cuda" or "cuda:0".</param>
+    /// <param name="type">Type that a GPU stores: BF16 or F16.</param>
+    /// <exception cref="SparseFrontierException">As <see cref="Require"/>.</exception>
+    public static KernelSet Kernels(string device, DataType type)
+    {
+        Require(device);
+        return CudaOrdinal(device) is int ordinal ? new CudaKernels(CudaDevice.Get(ordinal), type) : KernelSets.Default;
+    }
+
+    /// <summary>Refuses a device that whole models do not run on.</summary>
     /// <exception cref="SparseFrontierException">As <see cref="Require"/>; DeviceUnsupported for GPUs.</exception>
     public static void RequireForModels(string device)
     {
@@ -67,7 +78,7 @@ internal static class Devices
         {
             throw new SparseFrontierException(
                 ErrorIds.DeviceUnsupported,
-                $"Whole models run on the device cpu only so far; use it instead of '{device}'.",
+                $"Whole models run on the device cpu only so far; '{device}' runs `attend` and `kernels test`.",
                 device);
         }
     }

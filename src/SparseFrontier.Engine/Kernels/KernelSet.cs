@@ -21,6 +21,13 @@ public abstract unsafe class KernelSet
     /// <summary>Name of the implementation, as <c>SPARSEFRONTIER_KERNEL</c> takes it.</summary>
     public abstract string Name { get; }
 
+    /// <summary>Type that queries, keys and values are rounded to before they are used; F32 where they are used as they are.</summary>
+    public virtual DataType ElementType => DataType.F32;
+
+    /// <summary>Whether an operation runs on the kernels' own device; the others of a GPU's kernels run on the processor.</summary>
+    /// <param name="operation">Name of the operation.</param>
+    public virtual bool RunsOnDevice(string operation) => true;
+
     /// <summary>y = x Wᵀ + bias, for the many rows of a prompt and for the few of a decoding step; the weights are read once for few.</summary>
     /// <param name="input">[rows, weight.Columns].</param>
     /// <param name="rows">Number of rows.</param>

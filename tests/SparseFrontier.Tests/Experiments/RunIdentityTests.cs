@@ -159,7 +159,7 @@ public class RunIdentityTests
     [InlineData(nameof(RunSpecification.DenseLayers), "0,x", ErrorIds.RunSpecificationInvalid)]
     [InlineData(nameof(RunSpecification.DenseLayers), "0,1000", ErrorIds.RunSpecificationInvalid)]
     [InlineData(nameof(RunSpecification.BudgetSchedule), "layers", ErrorIds.MethodParameterInvalid)]
-    [InlineData(nameof(RunSpecification.Device), "cuda:7", ErrorIds.DeviceNotFound)]
+    [InlineData(nameof(RunSpecification.Device), "tpu:7", ErrorIds.DeviceNotFound)]
     public void What_is_wrong_is_said_before_anything_starts(string property, object value, string errorId)
     {
         var engines = new HashEngineFactory();

@@ -35,16 +35,20 @@ public sealed unsafe class AttendOperation
     /// <summary>Seed, for methods that draw random numbers.</summary>
     public long Seed { get; init; } = 43;
 
-    /// <summary>The operations to compute with; null: the default.</summary>
+    /// <summary>Device to compute on; a GPU stores F16 where q is F16, else BF16.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>The operations to compute with; null: those of the device.</summary>
     public KernelSet? Kernels { get; init; }
 
     /// <summary>Computes and writes.</summary>
-    /// <exception cref="SparseFrontierException">MethodNotFound, MethodParameterInvalid, BudgetInfeasible, ParameterInvalid, FileNotFound or CheckpointInvalid.</exception>
+    /// <exception cref="SparseFrontierException">MethodNotFound, MethodParameterInvalid, BudgetInfeasible, ParameterInvalid, FileNotFound or CheckpointInvalid; DeviceNotFound, CudaNotInstalled or DeviceUnsupported.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(sink);
         AttentionMethod method = FindMethod();
         MethodParameters parameters = method.CreateParameters(string.Join(';', Parameter));
+        Devices.Require(Device);
         if (!File.Exists(Input))
         {
             throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{Input}' to read q, k and v from.", Input);
@@ -71,7 +75,7 @@ public sealed unsafe class AttendOperation
             Keys = HeadTensor.HeadMajor(keys.Pointer, kvHeads, length, dimension),
             Values = HeadTensor.HeadMajor(values.Pointer, kvHeads, length, dimension),
             Scale = (float)(Scale ?? (1 / Math.Sqrt(dimension))),
-            Kernels = Kernels ?? KernelSets.Default,
+            Kernels = Kernels ?? Devices.Kernels(Device, file.Tensor("q").DataType == DataType.F16 ? DataType.F16 : DataType.BF16),
             Seed = Seed,
             CancellationToken = cancellationToken,
         };

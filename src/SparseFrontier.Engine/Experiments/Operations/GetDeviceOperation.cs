@@ -24,7 +24,7 @@ public sealed class GetDeviceOperation
             {
                 Action<string> tell = cudaOnly ? sink.Warning : sink.Information;
                 tell(missing);
-                sink.Verbose(CudaStatus.Searched());
+                sink.Verbose($"{missing} Looked for: {CudaStatus.Searched()}.");
             }
         }
 

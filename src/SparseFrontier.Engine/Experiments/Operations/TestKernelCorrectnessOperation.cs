@@ -1,4 +1,5 @@
 using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments.Operations;
 
@@ -23,20 +24,26 @@ public sealed class TestKernelCorrectnessOperation
     /// <exception cref="SparseFrontierException">DeviceNotFound.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
-        Devices.RequireForModels(Device);
+        Devices.Require(Device);
         string[] kernels = [.. KernelCorrectness.Cases.Select(c => c.Kernel).Distinct()];
         foreach (string name in Kernel.Where(k => !NameMatcher.IsPattern(k) && !kernels.Contains(k, StringComparer.OrdinalIgnoreCase)))
         {
             sink.Error(new SparseFrontierException(ErrorIds.KernelNotFound, $"There is no kernel '{name}'. {NameMatcher.Suggestion(name, kernels)}", name));
         }
 
-        KernelCorrectnessCase[] cases = [.. KernelCorrectness.Cases.Where(c => Kernel.Count == 0 || Kernel.Any(k => NameMatcher.Matches(c.Kernel, k)))];
+        (KernelSet Set, KernelCorrectnessCase Case)[] cases =
+        [
+            .. from set in KernelSetsOfDevice()
+               from test in KernelCorrectness.Cases
+               where set.RunsOnDevice(test.Kernel) && (Kernel.Count == 0 || Kernel.Any(k => NameMatcher.Matches(test.Kernel, k)))
+               select (set, test),
+        ];
         bool passed = cases.Length > 0;
         for (int i = 0; i < cases.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            sink.Progress(new ProgressUpdate(1, "Kernel correctness", cases[i].Kernel, 100.0 * i / cases.Length));
-            KernelCorrectnessResult result = KernelCorrectness.Run(KernelSets.Default, cases[i], Seed);
+            sink.Progress(new ProgressUpdate(1, "Kernel correctness", cases[i].Case.Kernel, 100.0 * i / cases.Length));
+            KernelCorrectnessResult result = KernelCorrectness.Run(cases[i].Set, cases[i].Case, Seed);
             passed &= result.Passed;
             if (!Quiet)
             {
@@ -50,4 +57,9 @@ public sealed class TestKernelCorrectnessOperation
             sink.Object(passed);
         }
     }
+
+    // A GPU's kernels in both types that it stores.
+    private KernelSet[] KernelSetsOfDevice() => Devices.CudaOrdinal(Device) is null
+        ? [KernelSets.Default]
+        : [Devices.Kernels(Device, DataType.BF16), Devices.Kernels(Device, DataType.F16)];
 }

@@ -25,7 +25,9 @@ public static unsafe partial class KernelCorrectness
     /// <param name="seed">Seed of the inputs.</param>
     /// <param name="tolerance">Replaces the case's own tolerance.</param>
     public static KernelCorrectnessResult Run(KernelSet kernels, KernelCorrectnessCase test, long seed = 1, double? tolerance = null) =>
-        Compare(kernels, test, Execute(s_reference, test, seed), seed, tolerance);
+        kernels.ElementType == DataType.F32
+            ? Compare(kernels, test, Execute(s_reference, test, seed), seed, tolerance)
+            : CompareRounded(kernels, test, seed, tolerance);
 
     /// <summary>The outputs of the reference kernels, to compare several kernel sets with.</summary>
     internal static float[] Expect(KernelCorrectnessCase test, long seed) => Execute(s_reference, test, seed);
@@ -56,6 +58,16 @@ public static unsafe partial class KernelCorrectness
             Passed = relative <= allowed,
             Seed = seed,
         };
+    }
+
+    // Of equally rounded operands. Storing results may cost twice what rounding the exact ones does; where they stay float32, tensor cores, which add up with
+    // less care than the processor, may make ten times its error.
+    private static KernelCorrectnessResult CompareRounded(KernelSet kernels, KernelCorrectnessCase test, long seed, double? tolerance)
+    {
+        float[] expected = Execute(new RoundedReferenceKernels(kernels.ElementType, roundsResults: false), test, seed);
+        float[] rounded = Execute(new RoundedReferenceKernels(kernels.ElementType, roundsResults: true), test, seed);
+        double storing = expected.Zip(rounded).Max(p => Math.Abs((double)p.First - p.Second) / Math.Max(1, Math.Abs(p.First)));
+        return Compare(kernels, test with { DataType = kernels.ElementType }, expected, seed, tolerance ?? ((10 * test.Tolerance) + (2 * storing)));
     }
 
     private static float[] Execute(KernelSet kernels, KernelCorrectnessCase test, long seed) =>

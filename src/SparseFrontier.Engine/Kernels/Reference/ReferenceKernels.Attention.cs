@@ -4,7 +4,7 @@ namespace SparseFrontier.Kernels.Reference;
 
 // Softmax attention: output = Σ_k w_k v_k, w_k = exp(s_k - max s) / Σ_j exp(s_j - max s), s_k = scale · q·k. Cost: 2 · dimension
 // multiplications a pair.
-public sealed unsafe partial class ReferenceKernels
+public unsafe partial class ReferenceKernels
 {
     /// <inheritdoc/>
     public override void PrefillAttention(

@@ -1,7 +1,7 @@
 namespace SparseFrontier.Kernels.Reference;
 
 // Operations of one pass over their operands. Cost: a few operations an element.
-public sealed unsafe partial class ReferenceKernels
+public unsafe partial class ReferenceKernels
 {
     /// <inheritdoc/>
     public override void RmsNorm(float* input, int rows, int width, float* weight, float epsilon, float* output)

@@ -1,7 +1,7 @@
 namespace SparseFrontier.Kernels.Reference;
 
 // Products: y[r, o] = b[o] + Σ_i x[r, i] W[o, i]. Cost: rows · outputs · inputs multiplications.
-public sealed unsafe partial class ReferenceKernels
+public unsafe partial class ReferenceKernels
 {
     /// <inheritdoc/>
     public override void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken)

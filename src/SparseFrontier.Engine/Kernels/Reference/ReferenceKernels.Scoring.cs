@@ -3,7 +3,7 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels.Reference;
 
 // What methods estimate importance with: block sums, page bounds and page scores. Cost: one pass over the vectors.
-public sealed unsafe partial class ReferenceKernels
+public unsafe partial class ReferenceKernels
 {
     /// <inheritdoc/>
     public override void SumBlocks(HeadTensor vectors, int head, int blockSize, float* sums)

@@ -4,7 +4,7 @@ namespace SparseFrontier.Kernels.Reference;
 /// Every operation as its formula reads: scalar loops on one thread, double accumulation, no tiling. What all other back ends are compared
 /// with; also selectable (<c>SPARSEFRONTIER_KERNEL=Reference</c>) to rule out a fast kernel as the cause of a result.
 /// </summary>
-public sealed unsafe partial class ReferenceKernels : KernelSet
+public unsafe partial class ReferenceKernels : KernelSet
 {
     /// <inheritdoc/>
     public override string Name => "Reference";

@@ -1,0 +1,134 @@
+namespace SparseFrontier.Kernels.Cuda;
+
+/// <summary>Attention over operands on the device: nothing waits, nothing goes through the host.</summary>
+internal static class CudaAttention
+{
+    private const int MaximumDimension = 256;
+    private const float Log2E = 1.44269504088896341f;
+
+    /// <summary>Attention of prompt rows over the keys of plans; see prefill.cu.</summary>
+    /// <param name="queries">[query heads, rows, dimension].</param>
+    /// <param name="keys">[KV heads, keys, dimension].</param>
+    /// <param name="values">[KV heads, keys, dimension].</param>
+    /// <param name="scale">Usually 1/√dimension; positive.</param>
+    /// <param name="plans">One plan per query head, or one for all.</param>
+    /// <param name="slidingWindow">0, or the number of latest keys that a row may see.</param>
+    /// <param name="output">[query heads, rows, dimension].</param>
+    /// <param name="logSumExp">[query heads, rows] float32, or null.</param>
+    public static void Prefill(
+        CudaVectors queries, CudaVectors keys, CudaVectors values, float scale, CudaPlans plans, int slidingWindow, CudaVectors output, CudaMemory? logSumExp)
+    {
+        RequireDimension(queries.Dimension);
+        int head = RoundUp(queries.Dimension, 16);
+        int rows = plans.TileRows;
+        int stepKeys = CudaPlans.StepKeys(rows, head);
+        int threads = rows * 2;
+
+        // As struct Shared of the source.
+        int sharedBytes = (2 * (rows + (2 * stepKeys)) * (head + 8)) + (4 * ((2 * stepKeys) + stepKeys + threads + (rows / 16)));
+        queries.Device.Function("prefill.cu", "prefill", queries.TypeDefinition, ("HEAD", head), ("ROWS", rows), ("KEYS", stepKeys)).Launch(
+            (plans.TileCount, queries.Heads, 1),
+            threads,
+            sharedBytes,
+            queries.Memory,
+            keys.Memory,
+            values.Memory,
+            output.Memory,
+            logSumExp,
+            plans.Tiles,
+            plans.Ranges,
+            plans.ColumnOffsets,
+            plans.ColumnCounts,
+            plans.Columns,
+            plans.Count,
+            queries.Heads / keys.Heads,
+            queries.Width,
+            queries.Rows,
+            plans.FirstPosition,
+            slidingWindow,
+            scale * Log2E,
+            queries.HeadStride,
+            (long)queries.Width,
+            keys.HeadStride,
+            (long)keys.Width,
+            output.HeadStride,
+            (long)output.Width);
+    }
+
+    /// <summary>Attention of one query per head over cached tokens, for all sequences of a batch; see decode.cu.</summary>
+    /// <param name="queries">[sequences x query heads, 1, dimension].</param>
+    /// <param name="keys">[sequences x KV heads, capacity, dimension].</param>
+    /// <param name="values">[sequences x KV heads, capacity, dimension].</param>
+    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="lists">A list per cache, or one per query.</param>
+    /// <param name="output">[sequences x query heads, 1, dimension].</param>
+    /// <param name="logSumExp">[sequences x query heads] float32, or null.</param>
+    public static unsafe void Decode(CudaVectors queries, CudaVectors keys, CudaVectors values, float scale, CudaTokenLists lists, CudaVectors output, CudaMemory? logSumExp)
+    {
+        RequireDimension(queries.Dimension);
+        CudaDevice device = queries.Device;
+        int head = RoundUp(queries.Dimension, 64);
+        int queriesOfList = queries.Heads / lists.Count;
+        int pieces = Pieces(lists.Maximum);
+        ulong[] keyBases = new ulong[keys.Heads];
+        ulong[] valueBases = new ulong[keys.Heads];
+        for (int i = 0; i < keys.Heads; i++)
+        {
+            keyBases[i] = keys.Memory.Address + (ulong)(i * keys.HeadStride * 2);
+            valueBases[i] = values.Memory.Address + (ulong)(i * values.HeadStride * 2);
+        }
+
+        using var keyAddresses = CudaMemory.From<ulong>(device, keyBases);
+        using var valueAddresses = CudaMemory.From<ulong>(device, valueBases);
+        using var partials = CudaMemory.Allocate(device, (long)queries.Heads * pieces * head * sizeof(float));
+        using var statistics = CudaMemory.Allocate(device, (long)queries.Heads * pieces * 2 * sizeof(float));
+        (string, int)[] definitions = [queries.TypeDefinition, ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", queriesOfList <= 8 ? 1 : 2)];
+        device.Function("decode.cu", "decode", definitions).Launch(
+            (pieces, lists.Count, (queriesOfList + 15) / 16),
+            128,
+            4 * 16 * (head + 2) * sizeof(float),
+            queries.Memory,
+            keyAddresses,
+            valueAddresses,
+            lists.Counts,
+            lists.Offsets,
+            lists.PageIndices,
+            partials,
+            statistics,
+            pieces,
+            queriesOfList,
+            queries.Heads / keys.Heads,
+            queries.Width,
+            keys.Width,
+            scale * Log2E);
+        device.Function("decode.cu", "combine", definitions).Launch(
+            (queries.Heads, 1, 1), head, 0, partials, statistics, lists.Counts, output.Memory, logSumExp, pieces, queriesOfList, queries.Width);
+    }
+
+    /// <summary>Pieces that the longest list is cut into; as pieceTokens of the source, whose pieces grow with the list.</summary>
+    internal static int Pieces(int tokens)
+    {
+        int most = 1;
+        for (int size = 256; size <= 1024; size *= 2)
+        {
+            // Lists of up to 64 sizes have pieces of this size; the longest of them has the most.
+            int longest = size == 1024 ? tokens : Math.Min(tokens, size * 64);
+            most = Math.Max(most, (longest + size - 1) / size);
+        }
+
+        return most;
+    }
+
+    /// <summary>The smallest multiple that is not below a value.</summary>
+    internal static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;
+
+    /// <summary>Refuses vectors that are too long for the kernels' registers.</summary>
+    internal static void RequireDimension(int dimension)
+    {
+        if (dimension > MaximumDimension)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DeviceUnsupported, $"GPU kernels take heads of at most {MaximumDimension} elements, not {dimension}. Use the device cpu.", dimension);
+        }
+    }
+}

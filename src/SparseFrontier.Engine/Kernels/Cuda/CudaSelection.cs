@@ -1,0 +1,201 @@
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Kernels.Cuda;
+
+/// <summary>
+/// Selections of all heads at once on the device, from estimation to the lists that attention executes, without a word to the host in between. Each is the
+/// method of the same name; from the same scores the choice is the processor's.
+/// </summary>
+internal static class CudaSelection
+{
+    // Scores of block pairs that are held at a time.
+    private const long BlockScoreBytes = 256L << 20;
+
+    /// <summary>The largest of each row, ascending; see select.cu.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="scores">[rows, columns] float32.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="columns">Scores of a row.</param>
+    /// <param name="width">Most that are taken of a row.</param>
+    /// <param name="wanted">[rows] int: how many of each; null: the width.</param>
+    /// <param name="forcedFirst">First positions that are always taken.</param>
+    /// <param name="forcedLast">Last positions that are always taken.</param>
+    /// <returns>[rows, width] int, filled up with -1.</returns>
+    public static CudaMemory Largest(
+        CudaDevice device, CudaMemory scores, int rows, int columns, int width, CudaMemory? wanted = null, int forcedFirst = 0, int forcedLast = 0)
+    {
+        CudaMemory indices = CudaMemory.Allocate(device, (long)rows * width * sizeof(int));
+        device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
+            (rows, 1, 1), 512, 0, scores, (long)columns, 0UL, 0, 0, columns, wanted, indices, width, 0UL, forcedFirst, forcedLast);
+        return indices;
+    }
+
+    /// <summary>How many of the largest scores of each row it takes to exceed a sum, at least the floor; [rows] int.</summary>
+    public static CudaMemory Covering(CudaDevice device, CudaMemory scores, int rows, int columns, double coverage, int window, int floor)
+    {
+        CudaMemory counts = CudaMemory.Allocate(device, rows * sizeof(int));
+        device.Function("select.cu", "countCovering", ("TYPE", 0)).Launch(
+            (rows, 1, 1), 512, 0, scores, (long)columns, columns, (float)(coverage * window), Math.Min(floor, columns), coverage >= 1 ? 1 : 0, counts);
+        return counts;
+    }
+
+    /// <summary>VerticalSlash, or FlexPrefill where a coverage is given.</summary>
+    /// <param name="queries">[query heads, length, dimension].</param>
+    /// <param name="keys">[KV heads, length, dimension].</param>
+    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="window">Number of last queries, at most the length.</param>
+    /// <param name="verticals">Columns of a head; with a coverage, the fewest.</param>
+    /// <param name="slashes">Diagonals of a head; with a coverage, the fewest.</param>
+    /// <param name="forcedVerticals">First columns that are always kept.</param>
+    /// <param name="forcedSlashes">Smallest offsets that are always kept; at least 1.</param>
+    /// <param name="coverage">Share of the attention that the columns, and the diagonals, cover; null: fixed numbers.</param>
+    public static CudaVerticalSlash VerticalSlash(
+        CudaVectors queries, CudaVectors keys, float scale, int window, int verticals, int slashes, int forcedVerticals, int forcedSlashes, double? coverage = null)
+    {
+        CudaDevice device = queries.Device;
+        int heads = queries.Heads;
+        int length = keys.Rows;
+        verticals = Math.Min(length, Math.Max(verticals, forcedVerticals));
+        slashes = Math.Min(length, Math.Max(slashes, forcedSlashes));
+        using CudaWindow sums = CudaWindow.Compute(queries, keys, window, scale);
+        CudaMemory verticalCounts = Counts(sums.ColumnSums, verticals);
+        CudaMemory slashCounts = Counts(sums.DiagonalSums, slashes);
+        int verticalWidth = coverage is null ? verticals : length;
+        int slashWidth = coverage is null ? slashes : length;
+        CudaMemory columns = Largest(device, sums.ColumnSums, heads, length, verticalWidth, verticalCounts, forcedVerticals);
+        CudaMemory diagonals = Largest(device, sums.DiagonalSums, heads, length, slashWidth, slashCounts, forcedSlashes);
+
+        // Ranges of a tile are at least a key apart, so that it holds at most one in 65 keys.
+        int tiles = (length + 63) / 64;
+        int room = Math.Min(slashWidth, tiles);
+        CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * tiles * room * 2 * sizeof(int));
+        CudaMemory tileList = CudaMemory.Allocate(device, (long)heads * tiles * 4 * sizeof(int));
+        device.Function("lists.cu", "slashRanges", ("TYPE", 0)).Launch(
+            ((tiles + 127) / 128, heads, 1), 128, 0, diagonals, slashCounts, slashWidth, ranges, tileList, length, room);
+        var offsets = CudaMemory.From<int>(device, [.. Enumerable.Range(0, heads).Select(h => h * verticalWidth)]);
+        var plans = new CudaPlans(heads, tiles, 64, 0, tileList, ranges, offsets, verticalCounts, columns);
+        return new CudaVerticalSlash(plans, columns, verticalCounts, diagonals, slashCounts);
+
+        CudaMemory Counts(CudaMemory scores, int count) => coverage is double share
+            ? Covering(device, scores, heads, length, share, window, count)
+            : CudaMemory.From<int>(device, [.. Enumerable.Repeat(count, heads)]);
+    }
+
+    /// <summary>BlockSparse: for every block of rows the key blocks with the largest product of mean query and mean key.</summary>
+    /// <param name="queries">[query heads, length, dimension].</param>
+    /// <param name="keys">[KV heads, length, dimension].</param>
+    /// <param name="blockSize">Rows and keys of a block: 16, 32 or 64.</param>
+    /// <param name="topBlocks">Key blocks of a block of rows.</param>
+    /// <param name="forcedFirst">First key blocks that are always kept.</param>
+    /// <param name="forcedLocal">Latest key blocks that are always kept.</param>
+    public static CudaPlans Blocks(CudaVectors queries, CudaVectors keys, int blockSize, int topBlocks, int forcedFirst, int forcedLocal)
+    {
+        CudaDevice device = queries.Device;
+        int heads = queries.Heads;
+        int group = heads / keys.Heads;
+        int length = keys.Rows;
+        int blocks = (length + blockSize - 1) / blockSize;
+        int top = Math.Min(topBlocks, blocks);
+        int width = queries.Width;
+        using CudaMemory queryMeans = CudaBlocks.Sum(queries, blockSize, blockSize);
+        using CudaMemory keyMeans = CudaBlocks.Sum(keys, blockSize, blockSize);
+        CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * blocks * top * 2 * sizeof(int));
+        CudaMemory tiles = CudaMemory.Allocate(device, (long)heads * blocks * 4 * sizeof(int));
+        int strip = (int)Math.Clamp(BlockScoreBytes / sizeof(float) / blocks, 1, blocks);
+        using var scores = CudaMemory.Allocate(device, (long)strip * blocks * sizeof(float));
+        using var chosen = CudaMemory.Allocate(device, (long)strip * top * sizeof(int));
+        long headBytes = (long)blocks * width * sizeof(float);
+        for (int head = 0; head < heads; head++)
+        {
+            for (int first = 0; first < blocks; first += strip)
+            {
+                int rows = Math.Min(strip, blocks - first);
+                CudaBlocks.MultiplyTransposed(
+                    device,
+                    queries.Type,
+                    queryMeans.Address + (ulong)((head * headBytes) + ((long)first * width * sizeof(float))),
+                    width,
+                    rows,
+                    keyMeans.Address + (ulong)(head / group * headBytes),
+                    width,
+                    Math.Min(blocks, first + rows),
+                    width,
+                    scores.Address,
+                    blocks,
+                    rounded: true,
+                    firstCausalRow: first);
+                device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
+                    (rows, 1, 1), 512, 0, scores, (long)blocks, 0UL, first, 1, blocks, 0UL, chosen, top, 0UL, forcedFirst, forcedLocal);
+                device.Function("lists.cu", "blockRanges", ("TYPE", 0)).Launch(
+                    (rows, 1, 1), 64, 0, chosen, ranges, tiles, first, top, blockSize, length, blocks, head * blocks);
+            }
+        }
+
+        return new CudaPlans(
+            heads, blocks, CudaPlans.BlockRows(blockSize), 0, tiles, ranges, CudaMemory.From<int>(device, new int[heads]), CudaMemory.From<int>(device, new int[heads]), CudaMemory.Allocate(device, 0));
+    }
+
+    /// <summary>SnapKV: the tokens that each KV head keeps, [KV heads, capacity] int ascending.</summary>
+    /// <param name="sums">Of the prompt's last queries.</param>
+    /// <param name="queryHeads">Number of query heads.</param>
+    /// <param name="kvHeads">Number of KV heads.</param>
+    /// <param name="length">Prompt tokens.</param>
+    /// <param name="kernelSize">Tokens that importance is averaged over.</param>
+    /// <param name="capacity">Tokens kept, at most the length.</param>
+    /// <param name="prefix">First tokens that are always kept.</param>
+    /// <param name="local">Last tokens that are always kept.</param>
+    /// <param name="maxima">Whether to take the largest weights (AdaSnapKV) in place of the sums.</param>
+    public static CudaMemory Tokens(CudaWindow sums, int queryHeads, int kvHeads, int length, int kernelSize, int capacity, int prefix, int local, bool maxima)
+    {
+        CudaDevice device = sums.ColumnSums.Device;
+        using CudaMemory importance = Importance(sums, queryHeads, kvHeads, length, kernelSize, maxima);
+        return Largest(device, importance, kvHeads, length, capacity, null, prefix, local);
+    }
+
+    /// <summary>Importance of tokens, [KV heads, length] float32: of the group's query heads, averaged over neighbours.</summary>
+    public static CudaMemory Importance(CudaWindow sums, int queryHeads, int kvHeads, int length, int kernelSize, bool maxima)
+    {
+        CudaDevice device = sums.ColumnSums.Device;
+        CudaMemory importance = CudaMemory.Allocate(device, (long)kvHeads * length * sizeof(float));
+        device.Function("window.cu", "windowImportance", ("TYPE", CudaVectors.TypeValue(DataType.BF16)), ("HEAD", 16)).Launch(
+            ((length + 255) / 256, kvHeads, 1),
+            256,
+            0,
+            maxima ? sums.ColumnMaxima : sums.ColumnSums,
+            importance,
+            length,
+            queryHeads / kvHeads,
+            kernelSize,
+            maxima ? 1 : 0);
+        return importance;
+    }
+}
+
+/// <summary>What VerticalSlash or FlexPrefill chose on the device, and the plans that execute it.</summary>
+internal sealed class CudaVerticalSlash(CudaPlans plans, CudaMemory verticals, CudaMemory verticalCounts, CudaMemory slashes, CudaMemory slashCounts) : IDisposable
+{
+    /// <summary>The plans, which own the verticals and their counts.</summary>
+    public CudaPlans Plans => plans;
+
+    /// <summary>[query heads][count] ascending.</summary>
+    public int[][] Verticals() => Lists(verticals, verticalCounts);
+
+    /// <summary>[query heads][count] ascending.</summary>
+    public int[][] Slashes() => Lists(slashes, slashCounts);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        plans.Dispose();
+        slashes.Dispose();
+        slashCounts.Dispose();
+    }
+
+    private static int[][] Lists(CudaMemory lists, CudaMemory counts)
+    {
+        int[] sizes = counts.ToArray<int>();
+        int[] all = lists.ToArray<int>();
+        int width = all.Length / sizes.Length;
+        return [.. sizes.Select((size, head) => all[(head * width)..((head * width) + size)])];
+    }
+}

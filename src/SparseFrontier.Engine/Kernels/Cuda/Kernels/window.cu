@@ -1,0 +1,357 @@
+// Sums of the softmax attention of a prompt's last queries by key (columns) and by offset query - key (diagonals), and the largest weight of each key, for all heads
+// at once and without keeping the scores: a first pass over the keys finds every query's maximum and sum, a second computes the scores again and adds up.
+// All sums are in a fixed order: no float atomics.
+//
+// Cost: 4 window keys HEAD operations a head; keys read twice.
+//
+// Constants: TYPE, HEAD (rounded up to 16).
+#include "ptx.cuh"
+
+static constexpr int Rows = 64;
+static constexpr int Keys = 64;
+static constexpr int Threads = 128;
+static constexpr int Stride = HEAD + 8;
+static constexpr int Chunks = HEAD / 8;
+
+// `count` rows from row `first` on, the rest zeros.
+static __device__ __forceinline__ void loadTile(Element* target, const Element* source, long long rowStride, int first, int count, int dimension)
+{
+    for (int chunk = threadIdx.x; chunk < Rows * Chunks; chunk += Threads)
+    {
+        int row = chunk / Chunks;
+        int column = chunk % Chunks * 8;
+        bool valid = row < count && column < dimension;
+        copyAsync(sharedAddress(target + row * Stride + column), valid ? source + (first + row) * rowStride + column : source, valid);
+    }
+
+    commitCopies();
+}
+
+// Scores of this warp's 16 queries with 64 keys, both in shared memory.
+static __device__ __forceinline__ void score(float (&scores)[Keys / 8][4], const Element* queries, const Element* keys)
+{
+    int warp = threadIdx.x >> 5;
+    int lane = threadIdx.x & 31;
+    unsigned queryAddress = sharedAddress(queries + (warp * 16 + (lane & 15)) * Stride + (lane >> 4) * 8);
+    unsigned keyAddress = sharedAddress(keys + ((lane & 7) + (lane >> 4) * 8) * Stride + ((lane >> 3) & 1) * 8);
+#pragma unroll
+    for (int n = 0; n < Keys / 8; n++)
+    {
+        scores[n][0] = scores[n][1] = scores[n][2] = scores[n][3] = 0;
+    }
+
+#pragma unroll
+    for (int k = 0; k < HEAD / 16; k++)
+    {
+        unsigned a[4];
+        loadMatrices(a, queryAddress + k * 32);
+#pragma unroll
+        for (int n = 0; n < Keys / 16; n++)
+        {
+            unsigned b[4];
+            loadMatrices(b, keyAddress + (n * 16 * Stride + k * 16) * 2);
+            multiply(scores[2 * n], a, b[0], b[1]);
+            multiply(scores[2 * n + 1], a, b[2], b[3]);
+        }
+    }
+}
+
+// Pass 1. Grid: splits of splitKeys keys, tiles of 64 queries, heads. statistics [heads][splits][window] {maximum in base 2, sum}.
+extern "C" __global__ void __launch_bounds__(Threads) windowMaxima(
+    const Element* queries, const Element* keys, float2* statistics, int length, int window, int splitKeys, int group, int dimension, float scale,
+    long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
+{
+    extern __shared__ __align__(16) Element memory[];
+    Element* queryTile = memory;
+    Element* keyTiles = memory + Rows * Stride;
+    int head = blockIdx.z;
+    int firstQuery = blockIdx.y * Rows;
+    int count = min(Rows, window - firstQuery);
+    int firstPosition = length - window + firstQuery;
+    keys += head / group * keyHeadStride;
+    int begin = blockIdx.x * splitKeys;
+    int end = min(min(length, begin + splitKeys), firstPosition + count);
+    loadTile(queryTile, queries + head * queryHeadStride, queryRowStride, firstPosition, count, dimension);
+    int lane = threadIdx.x & 31;
+    int row = (threadIdx.x >> 5) * 16 + (lane >> 2);
+    float maximum[2] = { MinusInfinity, MinusInfinity };
+    float total[2] = { 0, 0 };
+    if (begin < end)
+    {
+        loadTile(keyTiles, keys, keyRowStride, begin, end - begin, dimension);
+    }
+
+    int buffer = 0;
+    for (int key = begin; key < end; key += Keys)
+    {
+        if (key + Keys < end)
+        {
+            loadTile(keyTiles + (buffer ^ 1) * Keys * Stride, keys, keyRowStride, key + Keys, end - key - Keys, dimension);
+        }
+        else
+        {
+            commitCopies();
+        }
+
+        waitCopies<1>();
+        __syncthreads();
+        float scores[Keys / 8][4];
+        score(scores, queryTile, keyTiles + buffer * Keys * Stride);
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+        {
+            int last = min(firstPosition + row + half * 8, end - 1);
+            float largest = maximum[half];
+#pragma unroll
+            for (int n = 0; n < Keys / 8; n++)
+            {
+#pragma unroll
+                for (int i = 2 * half; i < 2 * half + 2; i++)
+                {
+                    scores[n][i] = key + n * 8 + (lane & 3) * 2 + (i & 1) <= last ? scores[n][i] * scale : MinusInfinity;
+                    largest = fmaxf(largest, scores[n][i]);
+                }
+            }
+
+            largest = quadMaximum(largest);
+            float base = largest == MinusInfinity ? 0 : largest;
+            float sum = 0;
+#pragma unroll
+            for (int n = 0; n < Keys / 8; n++)
+            {
+                sum += exponential2(scores[n][2 * half] - base);
+                sum += exponential2(scores[n][2 * half + 1] - base);
+            }
+
+            total[half] = total[half] * exponential2(maximum[half] - base) + sum;
+            maximum[half] = largest;
+        }
+
+        buffer ^= 1;
+        __syncthreads();
+    }
+
+    waitCopies<0>();
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+    {
+        float sum = quadSum(total[half]);
+        int query = firstQuery + row + half * 8;
+        if ((lane & 3) == 0 && query < window)
+        {
+            statistics[((long long)head * gridDim.x + blockIdx.x) * window + query] = make_float2(maximum[half], sum);
+        }
+    }
+}
+
+// logarithms [heads][window]: log2 of the sum over all splits, in ascending order. Grid: heads.
+extern "C" __global__ void windowLogarithms(const float2* statistics, float* logarithms, int splits, int window)
+{
+    for (int query = threadIdx.x; query < window; query += blockDim.x)
+    {
+        const float2* first = statistics + (long long)blockIdx.x * splits * window + query;
+        float maximum = MinusInfinity;
+        for (int s = 0; s < splits; s++)
+        {
+            maximum = fmaxf(maximum, first[(long long)s * window].x);
+        }
+
+        float sum = 0;
+        for (int s = 0; s < splits; s++)
+        {
+            float2 part = first[(long long)s * window];
+            sum += exponential2(part.x - maximum) * part.y;
+        }
+
+        logarithms[(long long)blockIdx.x * window + query] = maximum + log2f(sum);
+    }
+}
+
+// Pass 2. Grid: chunks of 256 keys, heads. columnSums, columnMaxima [heads][length]; strips [heads][chunks][256 + window]: sums by offset, of which the first is
+// that of the window's first query and the chunk's last key.
+extern "C" __global__ void __launch_bounds__(Threads) windowSums(
+    const Element* queries, const Element* keys, const float* logarithms, float* columnSums, float* columnMaxima, float* strips,
+    int length, int window, int group, int dimension, float scale,
+    long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
+{
+    static constexpr int Chunk = 256;
+    static constexpr int WeightStride = Keys + 1;
+    extern __shared__ __align__(16) Element memory[];
+    Element* keyTile = memory;
+    Element* queryTile = memory + Keys * Stride;
+    float* weights = reinterpret_cast<float*>(memory + 2 * Keys * Stride);   // [64][65]
+    float* bySum = weights + Rows * WeightStride;                             // [4 warps][64]
+    float* byMaximum = bySum + 4 * Keys;
+    float* strip = byMaximum + 4 * Keys;                                      // [256 + window]
+    int head = blockIdx.y;
+    int chunk = blockIdx.x * Chunk;
+    int firstQuery = length - window;
+    queries += head * queryHeadStride;
+    keys += head / group * keyHeadStride;
+    logarithms += (long long)head * window;
+    int warp = threadIdx.x >> 5;
+    int lane = threadIdx.x & 31;
+    int row = warp * 16 + (lane >> 2);
+    for (int i = threadIdx.x; i < Chunk + window; i += Threads)
+    {
+        strip[i] = 0;
+    }
+
+    for (int key = chunk; key < min(length, chunk + Chunk); key += Keys)
+    {
+        float columnSum = 0;
+        float columnMaximum = 0;
+        loadTile(keyTile, keys, keyRowStride, key, length - key, dimension);
+        for (int q = 0; q < window; q += Rows)
+        {
+            int position = firstQuery + q;
+            int count = min(Rows, window - q);
+            if (position + count <= key)
+            {
+                continue;
+            }
+
+            loadTile(queryTile, queries, queryRowStride, position, count, dimension);
+            waitCopies<0>();
+            __syncthreads();
+            float scores[Keys / 8][4];
+            score(scores, queryTile, keyTile);
+#pragma unroll
+            for (int half = 0; half < 2; half++)
+            {
+                int r = row + half * 8;
+                float logarithm = r < count ? logarithms[q + r] : 0;
+#pragma unroll
+                for (int n = 0; n < Keys / 8; n++)
+                {
+#pragma unroll
+                    for (int i = 2 * half; i < 2 * half + 2; i++)
+                    {
+                        int column = n * 8 + (lane & 3) * 2 + (i & 1);
+                        scores[n][i] = r < count && key + column <= position + r ? exponential2(fmaf(scores[n][i], scale, -logarithm)) : 0;
+                        weights[r * WeightStride + column] = scores[n][i];
+                    }
+                }
+            }
+
+            // By key: over the rows of a thread, of a warp's lanes, then of the warps.
+#pragma unroll
+            for (int n = 0; n < Keys / 8; n++)
+            {
+#pragma unroll
+                for (int i = 0; i < 2; i++)
+                {
+                    float sum = scores[n][i] + scores[n][i + 2];
+                    float largest = fmaxf(scores[n][i], scores[n][i + 2]);
+#pragma unroll
+                    for (int distance = 4; distance < 32; distance <<= 1)
+                    {
+                        sum += __shfl_xor_sync(AllLanes, sum, distance);
+                        largest = fmaxf(largest, __shfl_xor_sync(AllLanes, largest, distance));
+                    }
+
+                    if (lane < 4)
+                    {
+                        bySum[warp * Keys + n * 8 + lane * 2 + i] = sum;
+                        byMaximum[warp * Keys + n * 8 + lane * 2 + i] = largest;
+                    }
+                }
+            }
+
+            __syncthreads();
+            if (threadIdx.x < Keys)
+            {
+                for (int w = 0; w < 4; w++)
+                {
+                    columnSum += bySum[w * Keys + threadIdx.x];
+                    columnMaximum = fmaxf(columnMaximum, byMaximum[w * Keys + threadIdx.x]);
+                }
+            }
+
+            // By offset: thread t takes the diagonal row - column = t - 63.
+            if (threadIdx.x < Rows + Keys - 1)
+            {
+                int diagonal = static_cast<int>(threadIdx.x) - (Keys - 1);
+                float sum = 0;
+                for (int r = max(0, diagonal); r < min(Rows, Keys + diagonal); r++)
+                {
+                    sum += weights[r * WeightStride + r - diagonal];
+                }
+
+                // Relative to offset firstQuery - (chunk + Chunk - 1); a tile's lowest diagonals of the last rows fall inside the strip's room.
+                int offset = q - (key - chunk) + Chunk - 1 + diagonal;
+                if (sum != 0)
+                {
+                    strip[offset] += sum;
+                }
+            }
+
+            __syncthreads();
+        }
+
+        // A tile that no query sees has been loaded all the same.
+        waitCopies<0>();
+        __syncthreads();
+        if (threadIdx.x < Keys && key + threadIdx.x < length)
+        {
+            columnSums[(long long)head * length + key + threadIdx.x] = columnSum;
+            columnMaxima[(long long)head * length + key + threadIdx.x] = columnMaximum;
+        }
+    }
+
+    __syncthreads();
+    for (int i = threadIdx.x; i < Chunk + window; i += Threads)
+    {
+        strips[((long long)head * gridDim.x + blockIdx.x) * (Chunk + window) + i] = strip[i];
+    }
+}
+
+// diagonalSums [heads][length]: the strips of all chunks that hold an offset, in ascending order. Grid: offsets / threads, heads.
+extern "C" __global__ void windowDiagonals(const float* strips, float* diagonalSums, int length, int window, int chunks)
+{
+    static constexpr int Chunk = 256;
+    int offset = blockIdx.x * blockDim.x + threadIdx.x;
+    if (offset >= length)
+    {
+        return;
+    }
+
+    // Query q of the window meets this offset at key length - window + q - offset.
+    int firstKey = max(0, length - window - offset);
+    int lastKey = length - 1 - offset;
+    float sum = 0;
+    for (int c = firstKey / Chunk; c <= lastKey / Chunk; c++)
+    {
+        sum += strips[((long long)blockIdx.y * chunks + c) * (Chunk + window) + offset - (length - window) + c * Chunk + Chunk - 1];
+    }
+
+    diagonalSums[(long long)blockIdx.y * length + offset] = sum;
+}
+
+// Importance of tokens by KV head: mean over the group of the sums (or the maximum of the maxima), averaged over `size` neighbours, zeros beyond the ends,
+// rounded to bfloat16. Grid: tokens / threads, KV heads.
+extern "C" __global__ void windowImportance(const float* values, float* importance, int length, int group, int size, int maximum)
+{
+    int token = blockIdx.x * blockDim.x + threadIdx.x;
+    if (token >= length)
+    {
+        return;
+    }
+
+    float sum = 0;
+    for (int t = max(0, token - size / 2); t <= min(length - 1, token + size / 2); t++)
+    {
+        float value = 0;
+        for (int h = 0; h < group; h++)
+        {
+            float part = values[((long long)blockIdx.y * group + h) * length + t];
+            value = maximum ? fmaxf(value, part) : value + part / group;
+        }
+
+        sum += value;
+    }
+
+    sum /= size;
+    unsigned bits = __float_as_uint(sum);
+    importance[(long long)blockIdx.y * length + token] = __uint_as_float((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
+}
