@@ -23,7 +23,7 @@ try {
         $watch = [System.Diagnostics.Stopwatch]::StartNew()
         Import-Module $path
         $watch.Elapsed.TotalMilliseconds
-        [System.Diagnostics.Process]::GetCurrentProcess().Modules.FileName -match 'SparseFrontier|cuda|nvrtc|cublas' -notmatch '\.dll$'
+        [System.Diagnostics.Process]::GetCurrentProcess().Modules.FileName -match 'SparseFrontier|(lib|nv)cuda|nvrtc|cublas' -notmatch '\.dll$'
     }
     $milliseconds = @{ Empty = @(); SparseFrontier = @() }
     $libraries = @()
