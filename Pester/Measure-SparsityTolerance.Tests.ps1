@@ -21,7 +21,7 @@ Describe 'Measure-SparsityTolerance' {
     }
 
     It 'says what it needs to compare samples' {
-        Get-ErrorId { $rows | Measure-SparsityTolerance } | Should -Be DataInsufficient, DataInsufficient
+        Get-ErrorId { $rows | Measure-SparsityTolerance } | Select-Object -Unique | Should -Be DataInsufficient
         Get-ErrorId { $rows[1] | Measure-SparsityTolerance } | Should -Be DataInsufficient
         Get-ErrorId { $rows | Measure-SparsityTolerance -MaximumDrop 2 } | Should -Be ParameterInvalid
     }

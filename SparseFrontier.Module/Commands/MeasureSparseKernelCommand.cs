@@ -60,7 +60,7 @@ public sealed class MeasureSparseKernelCommand : SparseFrontierCmdlet
     public int IterationCount { get; set; } = new MeasureKernelOperation().IterationCount;
 
     /// <summary>Device to measure.</summary>
-    [Parameter(HelpMessage = "Device to measure: cpu or cuda:0.")]
+    [Parameter(HelpMessage = "Device to measure: cpu.")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
     public string Device { get; set; } = "cpu";
 

@@ -38,11 +38,16 @@ public sealed class MeasureKernelOperation
     public long Seed { get; init; } = 1;
 
     /// <summary>Measures. A name that no method has is the error MethodNotFound on the sink.</summary>
-    /// <exception cref="SparseFrontierException">DeviceNotFound, ParameterInvalid or SparsityOutOfRange.</exception>
+    /// <exception cref="SparseFrontierException">DeviceNotFound, CudaNotInstalled, DeviceUnsupported, ParameterInvalid or SparsityOutOfRange.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(sink);
         Devices.Require(Device);
+        if (Devices.CudaOrdinal(Device) is not null)
+        {
+            throw new SparseFrontierException(ErrorIds.DeviceUnsupported, $"Kernels are timed on the device cpu only so far, not on '{Device}'.", Device);
+        }
+
         Check();
         AttentionMethod[] methods = FindMethods(sink);
         if (methods.Length == 0)
