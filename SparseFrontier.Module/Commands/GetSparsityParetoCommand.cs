@@ -9,7 +9,9 @@ namespace SparseFrontier.Commands;
 /// <summary>Finds which runs no other run beats in both cost and value.</summary>
 /// <remarks>
 /// All rows are collected first: a frontier needs them all. Rows from JSON, CSV or other modules are taken as well, as long as they have a
-/// Score or a Method column.
+/// Score or a Method column. Computed costs compare models of different sizes; densities do not and are refused for that. Where the runs'
+/// folders are here, samples are resampled jointly for all runs: OptimalShare is how often a point stays on the frontier, FrontierLow and
+/// FrontierHigh bound what its cost buys. The formulas are in docs/analysis.md.
 /// </remarks>
 /// <example>
 /// Marks the frontier among the results in the folder results.
@@ -18,6 +20,10 @@ namespace SparseFrontier.Commands;
 /// <example>
 /// Takes seconds of the prefill as cost, and rows from another place.
 /// <code>Get-Content other.jsonl | ConvertFrom-Json | Get-SparsityPareto -Cost PrefillSeconds -OptimalOnly</code>
+/// </example>
+/// <example>
+/// Compares the runs of all phases and models by what a request of 512 output tokens reads in a batch of 8.
+/// <code>Get-SparseAttentionResult | Get-SparsityPareto -Cost MemoryReads -BatchSize 8 -OutputTokenCount 512</code>
 /// </example>
 /// <example>
 /// Finds one frontier for each model and task.
@@ -36,11 +42,13 @@ public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
     public SparseAttentionResult[] InputObject { get; set; } = [];
 
     /// <summary>
-    /// Column of cost, of which less is better: Density, PrefillDensity, DecodeDensity, or a column of the rows such as PrefillSeconds.
+    /// Cost, of which less is better: PrefillFlops, DecodeBytes or MemoryReads, computed from the model's sizes; Density, PrefillDensity or
+    /// DecodeDensity; or a column of the rows such as PrefillSeconds.
     /// </summary>
-    [Parameter(HelpMessage = "Column of cost; less is better.")]
+    /// <value>By phase: PrefillFlops for prefill methods, DecodeBytes for decode methods, MemoryReads where runs are sparse in both.</value>
+    [Parameter(HelpMessage = "Cost, less is better: PrefillFlops, DecodeBytes, MemoryReads, Density, or a column of the rows.")]
     [ArgumentCompleter(typeof(CostCompleter))]
-    public string Cost { get; set; } = "Density";
+    public string Cost { get; set; } = "";
 
     /// <summary>Column of value, of which more is better.</summary>
     [Parameter(HelpMessage = "Column of value; more is better.")]
@@ -52,6 +60,14 @@ public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
     [ArgumentCompleter(typeof(ColumnCompleter))]
     public string[] GroupBy { get; set; } = ["Task", "SequenceLength"];
 
+    /// <summary>Sequences that share the reading of weights, in computed costs of decode.</summary>
+    [Parameter(HelpMessage = "Sequences that share the reading of weights, in computed costs of decode.")]
+    public int BatchSize { get; set; } = 1;
+
+    /// <summary>Output tokens of a request, in MemoryReads.</summary>
+    [Parameter(HelpMessage = "Output tokens of a request, in MemoryReads.")]
+    public int OutputTokenCount { get; set; } = 256;
+
     /// <summary>Emits only the points on the frontier.</summary>
     [Parameter(HelpMessage = "Emit only the points on the frontier.")]
     public SwitchParameter OptimalOnly { get; set; }
@@ -61,5 +77,14 @@ public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
 
     /// <inheritdoc/>
     protected override void EndProcessing() =>
-        Run(() => new GetParetoOperation { Results = _results, Cost = Cost, Value = Value, GroupBy = GroupBy, OptimalOnly = OptimalOnly }.Execute);
+        Run(() => new GetParetoOperation
+        {
+            Results = _results,
+            Cost = Cost,
+            Value = Value,
+            GroupBy = GroupBy,
+            OptimalOnly = OptimalOnly,
+            BatchSize = BatchSize,
+            OutputTokenCount = OutputTokenCount,
+        }.Execute);
 }

@@ -67,6 +67,9 @@ internal static class Candidates
     /// <summary>Columns of cost: the derived ones and those that result rows hold.</summary>
     public static IEnumerable<Candidate> Costs() =>
     [
+        new(RequestCost.PrefillFlopsName, "Computed operations of the prefill, choosing included"),
+        new(RequestCost.DecodeBytesName, "Computed bytes of weights, keys, values and index that a decode step reads, a sequence"),
+        new(RequestCost.MemoryReadsName, "Computed bytes read over prefill and decode, a sequence"),
         new("Density", "Share of query-key pairs attended, 1 - sparsity, over prefill and decode"),
         new("PrefillDensity", "1 - prefill sparsity"),
         new("DecodeDensity", "1 - decode sparsity"),

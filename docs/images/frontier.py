@@ -1,7 +1,7 @@
 """Draws docs/images/frontier.svg: score against density on a logarithmic axis, with 95 % intervals and the frontier as a step line.
 
     dotnet run --project src/SparseFrontier.Cli -c Release -- run
-    dotnet run --project src/SparseFrontier.Cli -c Release -- pareto results --json | python3 docs/images/frontier.py > docs/images/frontier.svg
+    dotnet run --project src/SparseFrontier.Cli -c Release -- pareto results --cost Density --json | python3 docs/images/frontier.py > docs/images/frontier.svg
 """
 import json
 import math

@@ -33,16 +33,15 @@ internal static class Tables
         }
     }
 
-    /// <summary>Frontiers, a table for each model, task, length and protocol; the protocol is named where there are several.</summary>
+    /// <summary>Frontiers, a table for each; the protocol is named where there are several.</summary>
     public static void Frontiers(TextWriter writer, IReadOnlyList<SparsityPoint> points)
     {
-        foreach (var group in points.GroupBy(p => (p.Model, p.Task, p.SequenceLength, p.Protocol)))
+        foreach (var group in points.GroupBy(p => (Heading: CellText.FrontierHeading(p), p.Protocol)))
         {
             SparsityPoint[] rows = [.. group];
-            bool alone = points.All(p => p.Task != group.Key.Task || p.Protocol == group.Key.Protocol);
+            bool alone = points.All(p => p.Task != rows[0].Task || p.Protocol == group.Key.Protocol);
             writer.WriteLine();
-            writer.WriteLine(FormattableString.Invariant(
-                $"{rows[0].ValueName} against {rows[0].CostName}: {group.Key.Task} at {group.Key.SequenceLength} tokens, {group.Key.Model} (* on the frontier)"));
+            writer.WriteLine($"{group.Key.Heading} (* on the frontier)");
             if (!alone)
             {
                 writer.WriteLine($"  {group.Key.Protocol}");
@@ -52,13 +51,18 @@ internal static class Tables
                 writer,
                 rows,
                 new("", p => p.IsOptimal ? "*" : ""),
-                new("Method", p => CellText.Methods(p.Method, p.DecodeMethod)),
+                new("Method", CellText.Point),
                 new("Prefill", p => CellText.Fraction(p.PrefillSparsity), Right: true),
                 new("Decode", p => CellText.Fraction(p.DecodeSparsity), Right: true),
                 new(rows[0].CostName, p => CellText.Cost(p.Cost), Right: true),
                 new(rows[0].ValueName, p => CellText.Score(p.Value), Right: true),
                 new("95 %", p => CellText.Interval(p.ValueLow, p.ValueHigh)),
+                new("Sure", p => CellText.Fraction(p.OptimalShare), Right: true),
                 new("Dominated by", p => p.DominatedBy?.Split(" [")[0] ?? ""));
+            if (rows[0].Hypervolume is { } volume)
+            {
+                writer.WriteLine($"  hypervolume {CellText.Score(volume)} {CellText.Interval(rows[0].HypervolumeLow, rows[0].HypervolumeHigh)}".TrimEnd());
+            }
         }
     }
 

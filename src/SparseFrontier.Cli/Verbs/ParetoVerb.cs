@@ -13,11 +13,16 @@ internal static class ParetoVerb
     public static Command Create()
     {
         Argument<string[]> results = ResultFilters.Paths();
-        Option<string> cost = Options.Text("--cost", "Column of cost, such as Density, PrefillSeconds, DecodeSeconds or BytesRead; less is better.", "COLUMN", "Density");
+        Option<string> cost = Options.Text(
+            "--cost",
+            "Cost, of which less is better: PrefillFlops, DecodeBytes or MemoryReads, computed from the model's sizes; Density; or a column such as DecodeSeconds. Without it by phase.",
+            "COLUMN");
         Option<string> value = Options.Text("--value", "Column of value; more is better.", "COLUMN", "Score");
         Option<string[]> groupBy = Options.Texts("--group-by", "Columns that divide the rows into groups; without it Model, Task and SequenceLength.", "COLUMN,...");
+        Option<int> batch = new("--batch") { Description = "Sequences that share the reading of weights, in computed costs of decode.", HelpName = "n", DefaultValueFactory = _ => 1 };
+        Option<int> output = new("--output-tokens") { Description = "Output tokens of a request, in MemoryReads.", HelpName = "n", DefaultValueFactory = _ => 256 };
         var optimalOnly = new Option<bool>("--optimal-only") { Description = "Only the points on the frontier." };
-        return new Command("pareto", "Finds which runs no other run beats in both cost and value.") { results, cost, value, groupBy, optimalOnly }.Does((parsed, sink, token) =>
+        return new Command("pareto", "Finds which runs no other run beats in both cost and value.") { results, cost, value, groupBy, batch, output, optimalOnly }.Does((parsed, sink, token) =>
         {
             var rows = new List<SparseAttentionResult>();
             sink.Receiver = item => rows.Add((SparseAttentionResult)item);
@@ -30,6 +35,8 @@ internal static class ParetoVerb
                 Cost = parsed.GetValue(cost)!,
                 Value = parsed.GetValue(value)!,
                 GroupBy = groups.Length > 0 ? groups : Groups,
+                BatchSize = parsed.GetValue(batch),
+                OutputTokenCount = parsed.GetValue(output),
                 OptimalOnly = parsed.GetValue(optimalOnly),
             }.Execute(sink, token);
             Tables.Frontiers(sink.Output, [.. sink.Objects.OfType<SparsityPoint>()]);

@@ -131,6 +131,16 @@ public static class CostModel
         return new DecodeCost(weightBytes * parametersRead, cacheBytes * batch * read, cacheBytes * batch * index);
     }
 
+    /// <summary>Query-key pairs of one query head, summed over layers, that a prefill attends to.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="length">Prompt tokens.</param>
+    /// <param name="sparsity">Share of the causal pairs of global layers that is left out.</param>
+    public static double AttendedPairs(ModelShape model, int length, double sparsity)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return model.SlidingWindows.Sum(window => (window == 0 ? 1 - sparsity : 1) * Pairs(length, window, exact: true));
+    }
+
     private static double Pairs(double length, int window, bool exact)
     {
         double seen = window == 0 ? length : Math.Min(length, window);

@@ -14,8 +14,9 @@ public static class PairedBootstrap
     /// <summary>The mean of every run in every resample.</summary>
     /// <param name="values">[runs] values of the same samples in the same order.</param>
     /// <param name="count">Resamples.</param>
+    /// <param name="stream">Sets of runs that share no samples take different streams, so that their draws are independent.</param>
     /// <returns>[count, runs].</returns>
-    public static double[][] Means(IReadOnlyList<IReadOnlyList<double>> values, int count = DefaultCount)
+    public static double[][] Means(IReadOnlyList<IReadOnlyList<double>> values, int count = DefaultCount, int stream = 0)
     {
         ArgumentNullException.ThrowIfNull(values);
         int n = values.Count == 0 ? 0 : values[0].Count;
@@ -25,7 +26,7 @@ public static class PairedBootstrap
         }
 
         double[][] arrays = [.. values.Select(v => v.ToArray())];
-        var random = new RandomSource("analysis/bootstrap", n);
+        var random = new RandomSource("analysis/bootstrap", n, stream);
         double[][] means = new double[count][];
         int[] weights = new int[n];
         for (int b = 0; b < count; b++)

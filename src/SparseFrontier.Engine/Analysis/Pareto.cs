@@ -17,7 +17,7 @@ public static class Pareto
         ["DecodeDensity"] = row => 1 - row.DecodeSparsity,
     };
 
-    /// <summary>Names of columns that can be a cost or a value.</summary>
+    /// <summary>Names of columns of rows that can be a cost or a value.</summary>
     public static IReadOnlyList<string> Columns { get; } =
     [
         .. s_densities.Keys,
@@ -35,10 +35,20 @@ public static class Pareto
     /// <param name="cost">A column; less is better.</param>
     /// <param name="value">A column; more is better.</param>
     /// <param name="groupBy">Columns whose values divide the rows into groups.</param>
+    /// <param name="computedCost">What the cost is where it is none of the rows' columns, such as <see cref="RequestCost"/>.</param>
+    /// <param name="resample">
+    /// Resampled values of the rows of a group, [resamples][rows], for bands; null where they cannot be had. Only asked for where the value is the score.
+    /// </param>
     /// <exception cref="SparseFrontierException">ParameterInvalid: an unknown column, or a density as the cost of several models in one group.</exception>
-    public static IReadOnlyList<SparsityPoint> Points(IEnumerable<SparseAttentionResult> rows, string cost, string value, IReadOnlyList<string> groupBy)
+    public static IReadOnlyList<SparsityPoint> Points(
+        IEnumerable<SparseAttentionResult> rows,
+        string cost,
+        string value,
+        IReadOnlyList<string> groupBy,
+        Func<SparseAttentionResult, double?>? computedCost = null,
+        Func<IReadOnlyList<SparseAttentionResult>, double[][]?>? resample = null)
     {
-        Func<SparseAttentionResult, double?> costOf = Column(cost);
+        Func<SparseAttentionResult, double?> costOf = computedCost ?? Column(cost);
         Func<SparseAttentionResult, double?> valueOf = Column(value);
         PropertyInfo[] keys = [.. groupBy.Select(Property)];
         var points = new List<SparsityPoint>();
@@ -52,15 +62,17 @@ public static class Pareto
                 throw new SparseFrontierException(
                     ErrorIds.ParameterInvalid,
                     $"{cost} does not compare models: the same density costs a large model more ({string.Join(", ", group.Select(p => p.Row.Model).Distinct())} are in one group). "
-                    + "Take ElapsedSeconds, DecodeSeconds or BytesRead as the cost, or group by Model too.",
+                    + "Take PrefillFlops, DecodeBytes, MemoryReads or DecodeSeconds as the cost, or group by Model too.",
                     cost);
             }
 
-            AddGroup(
-                points,
-                [.. group.OrderBy(p => p.Cost).ThenByDescending(p => p.Value).ThenBy(p => p.Row.RunId, StringComparer.Ordinal).Select(p => (p.Row, p.Cost!.Value, p.Value!.Value))],
-                cost,
-                value);
+            (SparseAttentionResult Row, double Cost, double Value)[] ordered =
+            [
+                .. group.OrderBy(p => p.Cost).ThenByDescending(p => p.Value).ThenBy(p => p.Row.RunId, StringComparer.Ordinal).Select(p => (p.Row, p.Cost!.Value, p.Value!.Value)),
+            ];
+            int first = points.Count;
+            AddGroup(points, ordered, CostName(cost), ValueName(value));
+            AddUncertainty(points, first, ordered, value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) ? resample : null);
         }
 
         return points;
@@ -80,7 +92,7 @@ public static class Pareto
         };
     }
 
-    private static void AddGroup(List<SparsityPoint> points, List<(SparseAttentionResult Row, double Cost, double Value)> ordered, string cost, string value)
+    private static void AddGroup(List<SparsityPoint> points, (SparseAttentionResult Row, double Cost, double Value)[] ordered, string cost, string value)
     {
         // In order of cost, a point is optimal if nothing cheaper, and nothing equally cheap, is worth as much or more.
         var optimal = new List<(SparseAttentionResult Row, double Cost, double Value)>();
@@ -105,6 +117,44 @@ public static class Pareto
         }
     }
 
+    // Bands of a group that was just added, and its name.
+    private static void AddUncertainty(
+        List<SparsityPoint> points,
+        int first,
+        (SparseAttentionResult Row, double Cost, double Value)[] ordered,
+        Func<IReadOnlyList<SparseAttentionResult>, double[][]?>? resample)
+    {
+        double[] costs = [.. ordered.Select(p => p.Cost)];
+        double? volume = FrontierBands.HypervolumeOf(costs, [.. ordered.Select(p => p.Value)]);
+        double[][]? resampled = ordered.Length > 0 ? resample?.Invoke([.. ordered.Select(p => p.Row)]) : null;
+        FrontierBands? bands = resampled is null ? null : FrontierBands.Of(costs, resampled);
+        string[] models = [.. ordered.Select(p => p.Row.Model).Distinct()];
+        string frontier = string.Join(", ", (string[])
+        [
+            string.Join(", ", ordered.Select(p => FormattableString.Invariant($"{p.Row.Task} at {p.Row.SequenceLength} tokens")).Distinct().Take(3)),
+            string.Join(", ", models.Take(3)) + (models.Length > 3 ? ", ..." : ""),
+        ]);
+        for (int i = 0; i < ordered.Length; i++)
+        {
+            points[first + i] = points[first + i] with
+            {
+                Frontier = frontier,
+                ModelCount = models.Length,
+                FrontierLow = bands?.Low[i],
+                FrontierHigh = bands?.High[i],
+                OptimalShare = bands?.OptimalShare[i],
+                Hypervolume = volume,
+                HypervolumeLow = bands?.Hypervolume?.Low,
+                HypervolumeHigh = bands?.Hypervolume?.High,
+            };
+        }
+    }
+
+    private static string CostName(string cost) =>
+        RequestCost.Names.Concat(Columns).First(c => c.Equals(cost, StringComparison.OrdinalIgnoreCase));
+
+    private static string ValueName(string value) => Columns.First(c => c.Equals(value, StringComparison.OrdinalIgnoreCase));
+
     private static SparsityPoint Point((SparseAttentionResult Row, double Cost, double Value) point, SparseAttentionResult? better, string cost, string value) => new()
     {
         Task = point.Row.Task,
@@ -115,9 +165,9 @@ public static class Pareto
         PrefillSparsity = point.Row.PrefillSparsity,
         DecodeSparsity = point.Row.DecodeSparsity,
         Protocol = Protocol.Describe(point.Row),
-        CostName = Columns.First(c => c.Equals(cost, StringComparison.OrdinalIgnoreCase)),
+        CostName = cost,
         Cost = point.Cost,
-        ValueName = Columns.First(c => c.Equals(value, StringComparison.OrdinalIgnoreCase)),
+        ValueName = value,
         Value = point.Value,
         ValueLow = value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) ? point.Row.ScoreLow : null,
         ValueHigh = value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) ? point.Row.ScoreHigh : null,
@@ -147,7 +197,7 @@ public static class Pareto
         typeof(SparseAttentionResult).GetProperties().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? throw Unknown(name);
 
     private static SparseFrontierException Unknown(string name) => new(
-        ErrorIds.ParameterInvalid, $"There is no column '{name}' to compute with. {NameMatcher.Suggestion(name, Columns)}", name);
+        ErrorIds.ParameterInvalid, $"There is no column '{name}' to compute with. {NameMatcher.Suggestion(name, [.. RequestCost.Names, .. Columns])}", name);
 
     private static bool IsNumeric(Type type)
     {

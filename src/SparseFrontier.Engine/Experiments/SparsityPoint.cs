@@ -1,7 +1,7 @@
 namespace SparseFrontier;
 
 /// <summary>One run as a point of cost against value, and whether another point of its group is at least as good in both.</summary>
-public sealed class SparsityPoint
+public sealed record SparsityPoint
 {
     /// <summary>Task.</summary>
     public string Task { get; init; } = "";
@@ -50,6 +50,33 @@ public sealed class SparsityPoint
 
     /// <summary>The cheapest optimal point that dominates this one, as "Method+DecodeMethod sparsity/sparsity [run id]"; null if optimal.</summary>
     public string? DominatedBy { get; init; }
+
+    /// <summary>The group that the frontier is of, such as "Niah at 2048 tokens, frontier-5m".</summary>
+    public string Frontier { get; init; } = "";
+
+    /// <summary>Number of models in the group.</summary>
+    public int ModelCount { get; init; } = 1;
+
+    /// <summary>
+    /// Lower end of the 95 % interval of the best value that this cost buys, from resampling samples jointly for all runs; null where samples
+    /// are not here.
+    /// </summary>
+    public double? FrontierLow { get; init; }
+
+    /// <summary>Upper end of that interval.</summary>
+    public double? FrontierHigh { get; init; }
+
+    /// <summary>Share of the resamples in which the point is on the frontier.</summary>
+    public double? OptimalShare { get; init; }
+
+    /// <summary>Mean of the best value over costs from 0 to the group's largest; the same for all points of the group.</summary>
+    public double? Hypervolume { get; init; }
+
+    /// <summary>Lower end of the hypervolume's 95 % interval.</summary>
+    public double? HypervolumeLow { get; init; }
+
+    /// <summary>Upper end of the hypervolume's 95 % interval.</summary>
+    public double? HypervolumeHigh { get; init; }
 
     /// <summary>The run.</summary>
     public string RunId { get; init; } = "";

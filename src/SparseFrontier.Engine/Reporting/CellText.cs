@@ -78,8 +78,25 @@ public static class CellText
         _ => count.Value.ToString("F0", CultureInfo.CurrentCulture),
     };
 
-    /// <summary>A cost: fractions with four decimals, larger numbers with four figures.</summary>
-    public static string Cost(double value) => value.ToString(Math.Abs(value) <= 1 ? "F4" : "G4", CultureInfo.CurrentCulture);
+    /// <summary>A cost: fractions with four decimals, larger numbers with four figures, from a hundred thousand on with a decimal prefix.</summary>
+    public static string Cost(double value) =>
+        Math.Abs(value) >= 1e5 ? Amount(value) : value.ToString(Math.Abs(value) <= 1 ? "F4" : "G4", CultureInfo.CurrentCulture);
+
+    /// <summary>What a point is: its methods, with the model before them where the frontier holds several.</summary>
+    public static string Point(SparsityPoint point)
+    {
+        ArgumentNullException.ThrowIfNull(point);
+        string methods = Methods(point.Method, point.DecodeMethod);
+        return point.ModelCount > 1 ? $"{point.Model} {methods}" : methods;
+    }
+
+    /// <summary>What a frontier is of: "Niah at 2048 tokens, frontier-5m: Score against PrefillFlops".</summary>
+    public static string FrontierHeading(SparsityPoint point)
+    {
+        ArgumentNullException.ThrowIfNull(point);
+        string place = point.Frontier.Length > 0 ? point.Frontier : FormattableString.Invariant($"{point.Task} at {point.SequenceLength} tokens, {point.Model}");
+        return $"{place}: {point.ValueName} against {point.CostName}";
+    }
 
     /// <summary>A large amount with three figures and a decimal prefix: "1.23 T", "456 G".</summary>
     public static string Amount(double value)

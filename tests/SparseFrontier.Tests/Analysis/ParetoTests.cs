@@ -52,6 +52,7 @@ public class ParetoTests
         var sink = new RecordingSink();
         new GetParetoOperation
         {
+            Cost = "Density",
             Results =
             [
                 Row("Dense", 0, 0.9),

@@ -9,8 +9,12 @@ public sealed class GetParetoOperation
     /// <summary>The rows.</summary>
     public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
 
-    /// <summary>Column of cost, such as "Density", "PrefillDensity", "DecodeDensity", "PrefillSeconds", "DecodeSeconds", "ElapsedSeconds" or "BytesRead".</summary>
-    public string Cost { get; init; } = "Density";
+    /// <summary>
+    /// Cost: "PrefillFlops", "DecodeBytes" or "MemoryReads", computed from the model's sizes (<see cref="RequestCost"/>); "Density",
+    /// "PrefillDensity" or "DecodeDensity"; or a column of the rows such as "DecodeSeconds". Empty: by phase. Prefill methods then have a
+    /// frontier over PrefillFlops, decode methods one over DecodeBytes, and where runs are sparse in both phases all have one over MemoryReads.
+    /// </summary>
+    public string Cost { get; init; } = "";
 
     /// <summary>Column of value.</summary>
     public string Value { get; init; } = "Score";
@@ -21,10 +25,21 @@ public sealed class GetParetoOperation
     /// <summary>Whether to emit only the frontier.</summary>
     public bool OptimalOnly { get; init; }
 
-    /// <summary>Emits the points, group by group, cheapest first.</summary>
-    /// <exception cref="SparseFrontierException">ParameterInvalid: an unknown column, or density as the cost of rows of several models.</exception>
+    /// <summary>Sequences that share the reading of weights, in computed costs of decode.</summary>
+    public int BatchSize { get; init; } = 1;
+
+    /// <summary>Output tokens of a request, in MemoryReads.</summary>
+    public int OutputTokenCount { get; init; } = 256;
+
+    /// <summary>Emits the points, frontier by frontier, cheapest first.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid: an unknown column, or density as the cost of rows of several models. DataInsufficient: a computed cost was named and a model's sizes are not known.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
+        if (BatchSize < 1 || OutputTokenCount < 1)
+        {
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, "Batch size and output tokens are whole numbers from 1.", BatchSize);
+        }
+
         int left = Results.Count(r => !Pareto.Includes(r));
         if (left > 0)
         {
@@ -33,10 +48,70 @@ public sealed class GetParetoOperation
                 $"{left} of {Results.Count} rows are left out of the frontier: not completed, infeasible, or with samples that fell back to dense."));
         }
 
-        foreach (SparsityPoint point in Pareto.Points(Results, Cost, Value, GroupBy).Where(p => p.IsOptimal || !OptimalOnly))
+        SparseAttentionResult[] rows = [.. Results.Where(Pareto.Includes)];
+        foreach ((string cost, IReadOnlyList<SparseAttentionResult> part) in Parts(rows, sink))
+        {
+            Emit(sink, cost, part, cancellationToken);
+        }
+    }
+
+    private void Emit(IPipelineSink sink, string cost, IReadOnlyList<SparseAttentionResult> rows, CancellationToken cancellationToken)
+    {
+        string? computed = RequestCost.Names.FirstOrDefault(n => n.Equals(cost, StringComparison.OrdinalIgnoreCase));
+        var costs = new RequestCosts(BatchSize, OutputTokenCount);
+        IReadOnlyList<SparsityPoint> points = Pareto.Points(
+            rows, cost, Value, GroupBy, computed is null ? null : row => costs.Of(row, computed), group => ResampledScores.Of(group, sink.Verbose));
+        foreach (SparsityPoint point in points.Where(p => p.IsOptimal || !OptimalOnly))
         {
             cancellationToken.ThrowIfCancellationRequested();
             sink.Object(point);
         }
     }
+
+    private List<(string Cost, IReadOnlyList<SparseAttentionResult> Rows)> Parts(SparseAttentionResult[] rows, IPipelineSink sink)
+    {
+        if (Cost.Length > 0)
+        {
+            return [(Cost, rows)];
+        }
+
+        try
+        {
+            var costs = new RequestCosts(BatchSize, OutputTokenCount);
+            foreach (SparseAttentionResult row in rows)
+            {
+                costs.Of(row, RequestCost.PrefillFlopsName);
+            }
+        }
+        catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.DataInsufficient or ErrorIds.MethodNotFound)
+        {
+            sink.Warning($"{e.Message} Density is taken.");
+            return [("Density", rows)];
+        }
+
+        SparseAttentionResult[] prefill = [.. rows.Where(r => IsDense(r.DecodeMethod))];
+        SparseAttentionResult[] decode = [.. rows.Where(r => IsDense(r.Method))];
+        bool sparsePrefill = prefill.Any(r => !IsDense(r.Method));
+        bool sparseDecode = decode.Any(r => !IsDense(r.DecodeMethod));
+        bool joint = prefill.Length + decode.Length < rows.Length + rows.Count(r => IsDense(r.Method) && IsDense(r.DecodeMethod));
+        var parts = new List<(string, IReadOnlyList<SparseAttentionResult>)>();
+        if (sparsePrefill || !(sparseDecode || joint))
+        {
+            parts.Add((RequestCost.PrefillFlopsName, prefill));
+        }
+
+        if (sparseDecode)
+        {
+            parts.Add((RequestCost.DecodeBytesName, decode));
+        }
+
+        if (joint)
+        {
+            parts.Add((RequestCost.MemoryReadsName, rows));
+        }
+
+        return parts;
+    }
+
+    private static bool IsDense(string method) => method is "Dense" or "";
 }

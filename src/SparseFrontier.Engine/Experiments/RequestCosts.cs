@@ -1,0 +1,51 @@
+using SparseFrontier.Analysis;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>Computed costs of rows: finds the sizes of each row's model, once.</summary>
+internal sealed class RequestCosts(int batchSize, int outputTokenCount)
+{
+    private readonly Dictionary<(string Model, string? Directory), RequestCost> _costs = [];
+
+    /// <summary>A cost of a row.</summary>
+    /// <exception cref="SparseFrontierException">DataInsufficient: the sizes of the row's model are not known. MethodNotFound.</exception>
+    public double? Of(SparseAttentionResult row, string name)
+    {
+        string? directory = ModelPath(row);
+        if (!_costs.TryGetValue((row.Model, directory), out RequestCost? cost))
+        {
+            cost = new RequestCost(Shape(row, directory), batchSize, outputTokenCount);
+            _costs.Add((row.Model, directory), cost);
+        }
+
+        return cost.Of(row, name);
+    }
+
+    private static ModelShape Shape(SparseAttentionResult row, string? directory)
+    {
+        try
+        {
+            return ModelShapes.Resolve(directory ?? row.Model);
+        }
+        catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.ModelNotFound or ErrorIds.CheckpointUnreadable or ErrorIds.CheckpointInvalid or ErrorIds.ArchitectureUnsupported)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DataInsufficient,
+                $"The sizes of the model '{row.Model}' are not known here, so its costs cannot be computed: {e.Message} Take a measured cost such as DecodeSeconds, or Density.",
+                row.Model,
+                e);
+        }
+    }
+
+    // A run's specification says where its checkpoint was.
+    private static string? ModelPath(SparseAttentionResult row)
+    {
+        if (row.Path is not { Length: > 0 } path || !Directory.Exists(path))
+        {
+            return null;
+        }
+
+        string? model = new RunDirectory(path).ReadSpecification()?.Specification.Model;
+        return model is { Length: > 0 } && Directory.Exists(model) ? model : null;
+    }
+}
