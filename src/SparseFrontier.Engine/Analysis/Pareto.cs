@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Reflection;
+using SparseFrontier.Attention;
 
 namespace SparseFrontier.Analysis;
 
@@ -81,8 +82,8 @@ public static class Pareto
     /// <summary>The density of the sparse phase, or the mean of the two where both are sparse; 1 for dense runs.</summary>
     private static double? Density(SparseAttentionResult row)
     {
-        bool prefill = row.Method is not ("Dense" or "");
-        bool decode = row.DecodeMethod is not ("Dense" or "");
+        bool prefill = !MethodRegistry.IsDense(row.Method);
+        bool decode = !MethodRegistry.IsDense(row.DecodeMethod);
         return (prefill, decode) switch
         {
             (true, true) => 1 - ((row.PrefillSparsity + row.DecodeSparsity) / 2),

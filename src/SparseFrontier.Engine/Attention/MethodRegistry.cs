@@ -41,6 +41,13 @@ public static class MethodRegistry
     /// <summary>The methods of both phases.</summary>
     public static IEnumerable<AttentionMethod> All => [.. PrefillMethods, .. DecodeMethods];
 
+    /// <summary>Whether a row's method is dense attention; a row without a method is.</summary>
+    public static bool IsDense(string method)
+    {
+        ArgumentNullException.ThrowIfNull(method);
+        return method.Length == 0 || method.Equals("Dense", StringComparison.OrdinalIgnoreCase);
+    }
+
     /// <summary>The prefill method of a name, in any case.</summary>
     /// <exception cref="SparseFrontierException">MethodNotFound; the message names the nearest.</exception>
     public static PrefillMethod FindPrefill(string name) => (PrefillMethod)Find(name, AttentionPhase.Prefill);

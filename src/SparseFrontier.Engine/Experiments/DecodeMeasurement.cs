@@ -34,8 +34,8 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         _shape = shape;
         _kernels = kernels;
         _seed = seed;
-        using NativeArray<float> keys = LayerShape.Draw(shape.KvHeads, shape, "keys", seed);
-        using NativeArray<float> values = LayerShape.Draw(shape.KvHeads, shape, "values", seed);
+        using NativeArray<float> keys = shape.Draw(shape.KvHeads, "keys", seed);
+        using NativeArray<float> values = shape.Draw(shape.KvHeads, "values", seed);
         _block = new KeyValueBlock(shape.KvHeads, shape.Length, shape.HeadDimension);
         for (int head = 0; head < shape.KvHeads; head++)
         {
@@ -43,7 +43,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
             _block.Write(head, 0, keys.Pointer + first, values.Pointer + first, shape.Length);
         }
 
-        _queries = LayerShape.Draw(shape.QueryHeads, shape, "queries", seed);
+        _queries = shape.Draw(shape.QueryHeads, "queries", seed);
         _output = new NativeArray<float>((long)shape.QueryHeads * shape.HeadDimension);
     }
 
@@ -61,7 +61,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         LayerCache[] caches = Caches(count, null);
         var contenders = new List<Contender>
         {
-            MachineRoofs.Read(Roof, () => (nint)(_next++ % 2 == 0 ? caches[_next / 2 % count].Prompt.Key(0, 0) : caches[_next / 2 % count].Prompt.Value(0, 0)), DenseBytes / 2),
+            MachineRoofs.Read(Roof, NextHalf, DenseBytes / 2),
             new(Dense, () => Attend(caches[_next++ % count], null)) { Bytes = DenseBytes },
         };
         var rows = new List<Func<IReadOnlyDictionary<string, TimingResult>, KernelMeasurement>> { times => Row(Dense, null, 0, "", times[Dense], null, times) };
@@ -82,6 +82,13 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
 
         var measured = timer.Run(contenders, Dense, Roof, cancellationToken).ToDictionary(t => t.Name);
         return [.. rows.Select(row => row(measured))];
+
+        // Keys of a cache in one call, its values in the next.
+        nint NextHalf()
+        {
+            KeyValueBlock block = caches[_next / 2 % count].Prompt;
+            return (nint)(_next++ % 2 == 0 ? block.Key(0, 0) : block.Value(0, 0));
+        }
     }
 
     /// <inheritdoc/>
@@ -178,7 +185,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
             IndexMilliseconds = (index?.MedianSeconds ?? 0) * 1e3,
             AttentionMilliseconds = Math.Max(0, total.MedianSeconds - (index?.MedianSeconds ?? 0)) * 1e3,
             TotalMilliseconds = total.MedianSeconds * 1e3,
-            Spread = (total.UpperQuartileSeconds - total.LowerQuartileSeconds) / 2 / total.MedianSeconds,
+            Spread = total.Spread,
             SpeedUp = times[Dense].MedianSeconds / total.MedianSeconds,
             IdealSpeedUp = 1 / (1 - sparsity),
             GigaBytesPerSecond = total.GigaBytesPerSecond,

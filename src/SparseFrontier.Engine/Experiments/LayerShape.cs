@@ -15,13 +15,13 @@ internal sealed record LayerShape(int Length, int QueryHeads, int KvHeads, int H
     public float Scale => (float)(1 / Math.Sqrt(HeadDimension));
 
     /// <summary>Normal numbers [heads, length, dimension]; each head has its own stream, so that all cores draw.</summary>
-    public static NativeArray<float> Draw(int heads, LayerShape shape, string purpose, long seed)
+    public NativeArray<float> Draw(int heads, string purpose, long seed)
     {
-        var data = new NativeArray<float>((long)heads * shape.Length * shape.HeadDimension);
+        var data = new NativeArray<float>((long)heads * Length * HeadDimension);
         WorkerPool.For(heads, head =>
         {
             var random = new RandomSource($"kernels/measure/{purpose}", seed, head);
-            int count = shape.Length * shape.HeadDimension;
+            int count = Length * HeadDimension;
             Span<float> target = data.Slice((long)head * count, count);
             for (int i = 0; i < count; i++)
             {

@@ -1,23 +1,22 @@
 using System.Globalization;
+using SparseFrontier.Attention;
 
 namespace SparseFrontier.Experiments;
 
 /// <summary>Says which sparse prefills of a cell take longer than the dense one: below some length choosing what to attend to costs more than it saves.</summary>
 internal static class PrefillAdvice
 {
-    private const string Dense = "Dense";
-
     /// <summary>What to tell the user about the rows of one cell; null where every sparse prefill was faster, or there is no dense run to compare with.</summary>
     public static string? Create(IReadOnlyCollection<SparseAttentionResult> rows)
     {
-        if (rows.FirstOrDefault(r => r.Method == Dense && r.DecodeMethod == Dense)?.PrefillSeconds is not { } dense)
+        if (rows.FirstOrDefault(r => MethodRegistry.IsDense(r.Method) && MethodRegistry.IsDense(r.DecodeMethod))?.PrefillSeconds is not { } dense)
         {
             return null;
         }
 
         string[] slow =
         [
-            .. rows.Where(r => r.Method != Dense && r.PrefillSeconds > dense)
+            .. rows.Where(r => !MethodRegistry.IsDense(r.Method) && r.PrefillSeconds > dense)
                 .Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Method} at {r.PrefillSparsity:F2} ({r.PrefillSeconds:F2} s)")),
         ];
         return slow.Length == 0

@@ -27,9 +27,9 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
     {
         _shape = shape;
         _kernels = kernels;
-        _queries = LayerShape.Draw(shape.QueryHeads, shape, "queries", seed);
-        _keys = LayerShape.Draw(shape.KvHeads, shape, "keys", seed);
-        _values = LayerShape.Draw(shape.KvHeads, shape, "values", seed);
+        _queries = shape.Draw(shape.QueryHeads, "queries", seed);
+        _keys = shape.Draw(shape.KvHeads, "keys", seed);
+        _values = shape.Draw(shape.KvHeads, "values", seed);
         _output = new NativeArray<float>(_queries.Length);
         _layer = new PromptLayer
         {
@@ -52,10 +52,11 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
     public IReadOnlyList<KernelMeasurement> Run(
         IReadOnlyList<PrefillMethod> methods, IReadOnlyList<double> sparsities, InterleavedTimer timer, CancellationToken cancellationToken)
     {
-        var contenders = new List<Contender> { MachineRoofs.MultiplyAdd(Roof), Attention(Dense, [AttentionPlan.Dense(_shape.Length)]) };
+        AttentionPlan[] dense = [AttentionPlan.Dense(_shape.Length)];
+        var contenders = new List<Contender> { MachineRoofs.MultiplyAdd(Roof), Attention(Dense, dense) };
         var rows = new List<Func<IReadOnlyDictionary<string, TimingResult>, KernelMeasurement>>
         {
-            times => Row(Dense, null, "", [AttentionPlan.Dense(_shape.Length)], null, times),
+            times => Row(Dense, null, "", dense, times[Dense], null, times),
         };
         foreach (PrefillMethod method in methods.Where(m => m.Name != Dense))
         {
@@ -68,7 +69,7 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
                     PrefillSelection selection = method.Select(_layer, parameters);
                     contenders.Add(new Contender($"{name} index", () => method.Select(_layer, parameters)));
                     contenders.Add(Attention(name, selection.Plans));
-                    rows.Add(times => Row(method.Name, sparsity, parameters.ToString(), selection.Plans, times[$"{name} index"], times));
+                    rows.Add(times => Row(method.Name, sparsity, parameters.ToString(), selection.Plans, times[name], times[$"{name} index"], times));
                 }
                 catch (BudgetInfeasibleException e)
                 {
@@ -115,30 +116,35 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
         }
 
         (double minimum, double maximum) = method.BudgetRange(_layer.Shape, parameters);
-        double[] budgets = BudgetCurve.Grid(minimum, maximum);
-        for (int refinement = 0; refinement < 2; refinement++)
+        BudgetCurve coarse = Measure(minimum, maximum);
+        double most = coarse.Sparsities[0];
+        if (sparsity > most + AttentionMethod.SparsityTolerance)
         {
-            var curve = new BudgetCurve(budgets, method.MeasureSparsity(_layer, parameters, budgets));
-            if (sparsity > curve.Sparsities[0] + AttentionMethod.SparsityTolerance)
-            {
-                throw new BudgetInfeasibleException(
-                    FormattableString.Invariant($"{method.Name} at {_shape.Length} tokens reaches sparsity {curve.Sparsities[0]:F4} at most, because of what it always keeps."),
-                    curve.Sparsities[0],
-                    sparsity);
-            }
-
-            double budget = curve.Invert(sparsity);
-            budgets = BudgetCurve.Grid(Math.Max(minimum, budget * 0.9), budget * 1.1);
-            parameters = method.WithBudget(parameters, budget);
+            throw new BudgetInfeasibleException(
+                FormattableString.Invariant($"{method.Name} at {_shape.Length} tokens reaches sparsity {most:F4} at most, because of what it always keeps."),
+                most,
+                sparsity);
         }
 
-        return parameters;
+        double near = coarse.Invert(sparsity);
+        return method.WithBudget(parameters, Measure(Math.Max(minimum, near * 0.9), near * 1.1).Invert(sparsity));
+
+        BudgetCurve Measure(double from, double to)
+        {
+            double[] budgets = BudgetCurve.Grid(from, to);
+            return new BudgetCurve(budgets, method.MeasureSparsity(_layer, parameters, budgets));
+        }
     }
 
     private KernelMeasurement Row(
-        string method, double? asked, string parameters, IReadOnlyList<AttentionPlan> plans, TimingResult? index, IReadOnlyDictionary<string, TimingResult> times)
+        string method,
+        double? asked,
+        string parameters,
+        IReadOnlyList<AttentionPlan> plans,
+        TimingResult attention,
+        TimingResult? index,
+        IReadOnlyDictionary<string, TimingResult> times)
     {
-        TimingResult attention = times[asked is null ? Dense : FormattableString.Invariant($"{method} {asked}")];
         double causal = (double)_layer.Shape.CausalPairs * _shape.QueryHeads;
         double density = plans.Sum(p => (double)p.CountPairs()) * _shape.QueryHeads / plans.Count / causal;
         double total = attention.MedianSeconds + (index?.MedianSeconds ?? 0);
@@ -151,7 +157,7 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
             IndexMilliseconds = (index?.MedianSeconds ?? 0) * 1e3,
             AttentionMilliseconds = attention.MedianSeconds * 1e3,
             TotalMilliseconds = total * 1e3,
-            Spread = (attention.UpperQuartileSeconds - attention.LowerQuartileSeconds) / 2 / attention.MedianSeconds,
+            Spread = attention.Spread,
             SpeedUp = times[Dense].MedianSeconds / total,
             IdealSpeedUp = 1 / density,
             GigaOperationsPerSecond = attention.GigaOperationsPerSecond,

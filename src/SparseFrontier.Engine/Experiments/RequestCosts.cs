@@ -2,10 +2,11 @@ using SparseFrontier.Analysis;
 
 namespace SparseFrontier.Experiments;
 
-/// <summary>Computed costs of rows: finds the sizes of each row's model, once.</summary>
+/// <summary>Computed costs of rows: finds each row's checkpoint and the sizes of each model, once.</summary>
 internal sealed class RequestCosts(int batchSize, int outputTokenCount)
 {
     private readonly Dictionary<(string Model, string? Directory), RequestCost> _costs = [];
+    private readonly Dictionary<string, string?> _directories = [];
 
     /// <summary>A cost of a row.</summary>
     /// <exception cref="SparseFrontierException">DataInsufficient: the sizes of the row's model are not known. MethodNotFound.</exception>
@@ -37,10 +38,26 @@ internal sealed class RequestCosts(int batchSize, int outputTokenCount)
         }
     }
 
-    // A run's specification says where its checkpoint was.
-    private static string? ModelPath(SparseAttentionResult row)
+    private string? ModelPath(SparseAttentionResult row)
     {
-        if (row.Path is not { Length: > 0 } path || !Directory.Exists(path))
+        if (row.Path is not { Length: > 0 } path)
+        {
+            return null;
+        }
+
+        if (!_directories.TryGetValue(path, out string? directory))
+        {
+            directory = ReadModelPath(path);
+            _directories.Add(path, directory);
+        }
+
+        return directory;
+    }
+
+    // A run's specification says where its checkpoint was.
+    private static string? ReadModelPath(string path)
+    {
+        if (!Directory.Exists(path))
         {
             return null;
         }

@@ -23,12 +23,13 @@ internal static class StoreIO
     /// <summary>The error of a path that cannot be written.</summary>
     public static SparseFrontierException WriteFailed(string path, Exception cause)
     {
-        string? file = path;
-        while (!string.IsNullOrEmpty(file = Path.GetDirectoryName(file)) && !File.Exists(file))
+        string? parent = Path.GetDirectoryName(path);
+        while (!string.IsNullOrEmpty(parent) && !File.Exists(parent))
         {
+            parent = Path.GetDirectoryName(parent);
         }
 
-        string why = string.IsNullOrEmpty(file) ? cause.Message : $"'{file}' is a file, not a folder.";
+        string why = string.IsNullOrEmpty(parent) ? cause.Message : $"'{parent}' is a file, not a folder.";
         return new SparseFrontierException(
             ErrorIds.ResultWriteFailed,
             $"Results cannot be written to '{path}': {why} What was written before is kept; free space or choose another folder, and run the same again to go on.",

@@ -73,20 +73,18 @@ internal static class ToleranceSeriesBuilder
     }
 
     /// <summary>Whether a row is of dense attention in both phases.</summary>
-    public static bool IsDense(SparseAttentionResult row) => IsDense(row.Method) && IsDense(row.DecodeMethod);
-
-    private static bool IsDense(string method) => method is "Dense" or "";
+    public static bool IsDense(SparseAttentionResult row) => MethodRegistry.IsDense(row.Method) && MethodRegistry.IsDense(row.DecodeMethod);
 
     // Rows of one cell have the same questions; seeds ask others.
     private static string CellOf(SparseAttentionResult row) => string.Create(
         CultureInfo.InvariantCulture, $"{row.Model}\u001f{row.Task}\u001f{row.SequenceLength}\u001f{row.Seed}\u001f{Protocol.Key(row)}");
 
-    private static double SparsityOf(SparseAttentionResult row) => (IsDense(row.Method) ? row.DecodeSparsity : row.PrefillSparsity)
+    private static double SparsityOf(SparseAttentionResult row) => (MethodRegistry.IsDense(row.Method) ? row.DecodeSparsity : row.PrefillSparsity)
         ?? throw new SparseFrontierException(ErrorIds.DataInsufficient, $"'{row}' has no measured sparsity and cannot be placed.", row.RunId);
 
     // With two sparse phases the prefill's sparsity is looked at, for one decode sparsity at a time.
     private static double? FixedDecodeSparsity(SparseAttentionResult row) =>
-        IsDense(row.Method) || IsDense(row.DecodeMethod) ? null : row.RequestedDecodeSparsity ?? Math.Round(row.DecodeSparsity ?? 0, 2);
+        MethodRegistry.IsDense(row.Method) || MethodRegistry.IsDense(row.DecodeMethod) ? null : row.RequestedDecodeSparsity ?? Math.Round(row.DecodeSparsity ?? 0, 2);
 
     /// <summary>The parameters that do not set the budget, so that runs which differ in the budget alone form a series.</summary>
     private static string FixedParameters(SparseAttentionResult row)

@@ -90,8 +90,8 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <param name="rows">Number of tokens.</param>
     public void Write(int head, int row, float* keys, float* values, int rows = 1)
     {
-        Store(keys, Key(head, row), (long)rows * Dimension);
-        Store(values, Value(head, row), (long)rows * Dimension);
+        Store(keys, DataType, Key(head, row), (long)rows * Dimension);
+        Store(values, DataType, Value(head, row), (long)rows * Dimension);
     }
 
     /// <summary>Widens keys of one head to float32.</summary>
@@ -99,14 +99,14 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <param name="row">First of the tokens.</param>
     /// <param name="rows">Number of tokens.</param>
     /// <param name="target">[rows, dimension], written.</param>
-    public void ReadKeys(int head, int row, int rows, float* target) => Load(Key(head, row), target, (long)rows * Dimension);
+    public void ReadKeys(int head, int row, int rows, float* target) => Load(Key(head, row), DataType, target, (long)rows * Dimension);
 
     /// <summary>Widens values of one head to float32.</summary>
     /// <param name="head">KV head.</param>
     /// <param name="row">First of the tokens.</param>
     /// <param name="rows">Number of tokens.</param>
     /// <param name="target">[rows, dimension], written.</param>
-    public void ReadValues(int head, int row, int rows, float* target) => Load(Value(head, row), target, (long)rows * Dimension);
+    public void ReadValues(int head, int row, int rows, float* target) => Load(Value(head, row), DataType, target, (long)rows * Dimension);
 
     /// <summary>A block of its own with some of the tokens of a float32 block, rounded to a type. Cost: one pass over what is kept.</summary>
     /// <param name="type">F32 or BF16.</param>
@@ -162,9 +162,10 @@ public sealed unsafe class KeyValueBlock : IDisposable
         _values.Dispose();
     }
 
-    private void Store(float* source, byte* target, long count)
+    /// <summary>Stores elements in a cache's type, rounded.</summary>
+    internal static void Store(float* source, DataType type, byte* target, long count)
     {
-        if (DataType == DataType.BF16)
+        if (type == DataType.BF16)
         {
             BFloat16.Round(source, (ushort*)target, count);
         }
@@ -174,9 +175,10 @@ public sealed unsafe class KeyValueBlock : IDisposable
         }
     }
 
-    private void Load(byte* source, float* target, long count)
+    /// <summary>Widens elements of a cache's type.</summary>
+    internal static void Load(byte* source, DataType type, float* target, long count)
     {
-        if (DataType == DataType.BF16)
+        if (type == DataType.BF16)
         {
             BFloat16.Widen((ushort*)source, target, count);
         }

@@ -112,7 +112,7 @@ public sealed unsafe class WeightMatrix : IDisposable
             {
                 DataType.F32 => ((float*)Panel(panel))[index],
                 DataType.F16 => (float)((Half*)Panel(panel))[index],
-                _ => BitConverter.UInt32BitsToSingle((uint)((ushort*)Panel(panel))[index] << 16),
+                _ => BFloat16.Widen(((ushort*)Panel(panel))[index]),
             };
         }
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SparseFrontier.Attention;
 
 namespace SparseFrontier.Reporting;
 
@@ -11,8 +12,8 @@ public static class CellText
     /// <summary>The methods of a run: "Dense", "VerticalSlash", "Quest" or "VerticalSlash + Quest".</summary>
     public static string Methods(string method, string decodeMethod)
     {
-        bool densePrefill = IsDense(method);
-        bool denseDecode = IsDense(decodeMethod);
+        bool densePrefill = MethodRegistry.IsDense(method);
+        bool denseDecode = MethodRegistry.IsDense(decodeMethod);
         return denseDecode ? (densePrefill ? "Dense" : method) : densePrefill ? decodeMethod : $"{method} + {decodeMethod}";
     }
 
@@ -156,6 +157,4 @@ public static class CellText
 
     /// <summary>A large amount, "-" where it is unknown.</summary>
     public static string Operations(double? value) => value is double known ? Amount(known) : "-";
-
-    private static bool IsDense(string method) => method.Length == 0 || method.Equals("Dense", StringComparison.OrdinalIgnoreCase);
 }

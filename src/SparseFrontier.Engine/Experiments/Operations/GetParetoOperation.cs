@@ -1,5 +1,6 @@
 using System.Globalization;
 using SparseFrontier.Analysis;
+using SparseFrontier.Attention;
 
 namespace SparseFrontier.Experiments.Operations;
 
@@ -49,16 +50,16 @@ public sealed class GetParetoOperation
         }
 
         SparseAttentionResult[] rows = [.. Results.Where(Pareto.Includes)];
-        foreach ((string cost, IReadOnlyList<SparseAttentionResult> part) in Parts(rows, sink))
+        var costs = new RequestCosts(BatchSize, OutputTokenCount);
+        foreach ((string cost, IReadOnlyList<SparseAttentionResult> part) in Parts(rows, costs, sink))
         {
-            Emit(sink, cost, part, cancellationToken);
+            Emit(sink, cost, part, costs, cancellationToken);
         }
     }
 
-    private void Emit(IPipelineSink sink, string cost, IReadOnlyList<SparseAttentionResult> rows, CancellationToken cancellationToken)
+    private void Emit(IPipelineSink sink, string cost, IReadOnlyList<SparseAttentionResult> rows, RequestCosts costs, CancellationToken cancellationToken)
     {
         string? computed = RequestCost.Names.FirstOrDefault(n => n.Equals(cost, StringComparison.OrdinalIgnoreCase));
-        var costs = new RequestCosts(BatchSize, OutputTokenCount);
         IReadOnlyList<SparsityPoint> points = Pareto.Points(
             rows, cost, Value, GroupBy, computed is null ? null : row => costs.Of(row, computed), group => ResampledScores.Of(group, sink.Verbose));
         foreach (SparsityPoint point in points.Where(p => p.IsOptimal || !OptimalOnly))
@@ -68,7 +69,7 @@ public sealed class GetParetoOperation
         }
     }
 
-    private List<(string Cost, IReadOnlyList<SparseAttentionResult> Rows)> Parts(SparseAttentionResult[] rows, IPipelineSink sink)
+    private List<(string Cost, IReadOnlyList<SparseAttentionResult> Rows)> Parts(SparseAttentionResult[] rows, RequestCosts costs, IPipelineSink sink)
     {
         if (Cost.Length > 0)
         {
@@ -77,7 +78,6 @@ public sealed class GetParetoOperation
 
         try
         {
-            var costs = new RequestCosts(BatchSize, OutputTokenCount);
             foreach (SparseAttentionResult row in rows)
             {
                 costs.Of(row, RequestCost.PrefillFlopsName);
@@ -89,11 +89,11 @@ public sealed class GetParetoOperation
             return [("Density", rows)];
         }
 
-        SparseAttentionResult[] prefill = [.. rows.Where(r => IsDense(r.DecodeMethod))];
-        SparseAttentionResult[] decode = [.. rows.Where(r => IsDense(r.Method))];
-        bool sparsePrefill = prefill.Any(r => !IsDense(r.Method));
-        bool sparseDecode = decode.Any(r => !IsDense(r.DecodeMethod));
-        bool joint = prefill.Length + decode.Length < rows.Length + rows.Count(r => IsDense(r.Method) && IsDense(r.DecodeMethod));
+        SparseAttentionResult[] prefill = [.. rows.Where(r => MethodRegistry.IsDense(r.DecodeMethod))];
+        SparseAttentionResult[] decode = [.. rows.Where(r => MethodRegistry.IsDense(r.Method))];
+        bool sparsePrefill = prefill.Any(r => !MethodRegistry.IsDense(r.Method));
+        bool sparseDecode = decode.Any(r => !MethodRegistry.IsDense(r.DecodeMethod));
+        bool joint = prefill.Length + decode.Length < rows.Length + rows.Count(r => MethodRegistry.IsDense(r.Method) && MethodRegistry.IsDense(r.DecodeMethod));
         var parts = new List<(string, IReadOnlyList<SparseAttentionResult>)>();
         if (sparsePrefill || !(sparseDecode || joint))
         {
@@ -112,6 +112,4 @@ public sealed class GetParetoOperation
 
         return parts;
     }
-
-    private static bool IsDense(string method) => method is "Dense" or "";
 }

@@ -113,7 +113,7 @@ internal sealed unsafe class RoundedReferenceKernels(DataType type, bool roundsR
         for (long i = 0; i < count; i++)
         {
             ushort* value = (ushort*)values + i;
-            *value = (ushort)(BitConverter.SingleToUInt32Bits(type.Round(BitConverter.UInt32BitsToSingle((uint)*value << 16))) >> 16);
+            *value = BFloat16.Round(type.Round(BFloat16.Widen(*value)));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels.Cpu;
 
@@ -126,7 +127,7 @@ internal readonly unsafe struct BFloat16CacheElement : ICacheElement
         where TSimd : struct, ISimd<TVector>
         where TVector : struct => TSimd.StoreBFloat16(first, second, (ushort*)target);
 
-    public static float LoadScalar(byte* source) => BitConverter.UInt32BitsToSingle((uint)*(ushort*)source << 16);
+    public static float LoadScalar(byte* source) => BFloat16.Widen(*(ushort*)source);
 
     public static void StoreScalar(float value, byte* target) => *(ushort*)target = (ushort)(BitConverter.SingleToUInt32Bits(value) >> 16);
 }

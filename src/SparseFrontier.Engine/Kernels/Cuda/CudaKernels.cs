@@ -149,27 +149,27 @@ public sealed unsafe class CudaKernels : KernelSet
     public override void ExtendBounds(byte* keys, DataType type, int rows, int dimension, byte* bounds)
     {
         using var widened = new NativeArray<float>((long)rows * dimension);
-        Widen(keys, type, (long)rows * dimension, widened.Pointer);
+        KeyValueBlock.Load(keys, type, widened.Pointer, (long)rows * dimension);
         using var k = CudaVectors.From(_device, ElementType, HeadTensor.HeadMajor(widened.Pointer, 1, rows, dimension));
         using var result = CudaPages.Bounds(k, rows);
         using var both = new NativeArray<float>(4L * dimension);
         float* before = both.Pointer + (2L * dimension);
         result.CopyTo(HeadTensor.HeadMajor(both.Pointer, 1, 2, dimension));
-        Widen(bounds, type, 2L * dimension, before);
+        KeyValueBlock.Load(bounds, type, before, 2L * dimension);
         for (int d = 0; d < dimension; d++)
         {
             both.Pointer[d] = Math.Min(both.Pointer[d], before[d]);
             both.Pointer[dimension + d] = Math.Max(both.Pointer[dimension + d], before[dimension + d]);
         }
 
-        Narrow(both.Pointer, 2L * dimension, type, bounds);
+        KeyValueBlock.Store(both.Pointer, type, bounds, 2L * dimension);
     }
 
     /// <inheritdoc/>
     public override void PageScores(float* queries, int heads, byte* bounds, DataType type, int pages, int dimension, float* scores)
     {
         using var widened = new NativeArray<float>(2L * pages * dimension);
-        Widen(bounds, type, 2L * pages * dimension, widened.Pointer);
+        KeyValueBlock.Load(bounds, type, widened.Pointer, 2L * pages * dimension);
         using var q = CudaVectors.From(_device, ElementType, HeadTensor.HeadMajor(queries, heads, 1, dimension));
         using var b = CudaVectors.From(_device, ElementType, HeadTensor.HeadMajor(widened.Pointer, 1, 2 * pages, dimension));
         using CudaMemory result = CudaPages.Scores(q, b, pages, share: true);
@@ -206,29 +206,6 @@ public sealed unsafe class CudaKernels : KernelSet
         fixed (float* data = target)
         {
             source.Download(data, (long)target.Length * sizeof(float));
-        }
-    }
-
-    private static void Widen(byte* source, DataType type, long count, float* target)
-    {
-        for (long i = 0; i < count; i++)
-        {
-            target[i] = type == DataType.BF16 ? BitConverter.UInt32BitsToSingle((uint)((ushort*)source)[i] << 16) : ((float*)source)[i];
-        }
-    }
-
-    private static void Narrow(float* source, long count, DataType type, byte* target)
-    {
-        for (long i = 0; i < count; i++)
-        {
-            if (type == DataType.BF16)
-            {
-                ((ushort*)target)[i] = (ushort)(BitConverter.SingleToUInt32Bits(DataType.BF16.Round(source[i])) >> 16);
-            }
-            else
-            {
-                ((float*)target)[i] = source[i];
-            }
         }
     }
 }

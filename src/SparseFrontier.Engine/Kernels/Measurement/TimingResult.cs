@@ -15,6 +15,9 @@ public sealed record TimingResult
     /// <summary>Third quartile of the samples.</summary>
     public required double UpperQuartileSeconds { get; init; }
 
+    /// <summary>Half the distance between the quartiles, over the median.</summary>
+    public double Spread => (UpperQuartileSeconds - LowerQuartileSeconds) / 2 / MedianSeconds;
+
     /// <summary>Shortest sample.</summary>
     public required double MinimumSeconds { get; init; }
 

@@ -27,7 +27,7 @@ internal sealed unsafe class EmbeddingTable(SafetensorsTensor tensor)
             {
                 DataType.F32 => ((float*)row)[i],
                 DataType.F16 => (float)((Half*)row)[i],
-                _ => BitConverter.UInt32BitsToSingle((uint)((ushort*)row)[i] << 16),
+                _ => BFloat16.Widen(((ushort*)row)[i]),
             };
         }
     }
