@@ -69,7 +69,7 @@ public sealed record RequestCost(ModelShape Model, int BatchSize, int OutputToke
     // What is generated is kept by evictions and by dense attention; a page budget stays what it is.
     private static double SparsityAt(int length, int step, DecodeMethod method, double sparsity)
     {
-        double kept = ((1 - sparsity) * length) + (sparsity > 0 && method.Name is "Quest" or "OracleTopK" ? 0 : step);
+        double kept = ((1 - sparsity) * length) + (sparsity > 0 && method is not EvictionMethod ? 0 : step);
         return 1 - (kept / (length + step));
     }
 
