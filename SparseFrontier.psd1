@@ -26,6 +26,7 @@
         'New-SparseAttentionSweep'
         'Register-SparseAttentionMethod'
         'Register-SparseAttentionTask'
+        'Show-SparsityPareto'
         'Test-KernelCorrectness'
     )
     FunctionsToExport    = @()

@@ -21,7 +21,7 @@ public class CmdletContractTests
     [
         "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
         "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Invoke-SparseAttentionRun", "Measure-SparseKernel", "Measure-SparsityTolerance",
-        "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask", "Test-KernelCorrectness",
+        "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask", "Show-SparsityPareto", "Test-KernelCorrectness",
     ];
 
     public static TheoryData<string> Names => [.. ModuleAssembly.Cmdlets.Select(c => c.Name)];

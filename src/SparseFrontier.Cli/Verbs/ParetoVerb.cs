@@ -1,6 +1,7 @@
 using System.CommandLine;
 using SparseFrontier.Cli.Output;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Reporting.Terminal;
 
 namespace SparseFrontier.Cli.Verbs;
 
@@ -22,7 +23,8 @@ internal static class ParetoVerb
         Option<int> batch = new("--batch") { Description = "Sequences that share the reading of weights, in computed costs of decode.", HelpName = "n", DefaultValueFactory = _ => 1 };
         Option<int> output = new("--output-tokens") { Description = "Output tokens of a request, in MemoryReads.", HelpName = "n", DefaultValueFactory = _ => 256 };
         var optimalOnly = new Option<bool>("--optimal-only") { Description = "Only the points on the frontier." };
-        return new Command("pareto", "Finds which runs no other run beats in both cost and value.") { results, cost, value, groupBy, batch, output, optimalOnly }.Does((parsed, sink, token) =>
+        var chart = new Option<bool>("--chart") { Description = "A chart of each frontier in characters before its table." };
+        return new Command("pareto", "Finds which runs no other run beats in both cost and value.") { results, cost, value, groupBy, batch, output, optimalOnly, chart }.Does((parsed, sink, token) =>
         {
             var rows = new List<SparseAttentionResult>();
             sink.Receiver = item => rows.Add((SparseAttentionResult)item);
@@ -39,7 +41,15 @@ internal static class ParetoVerb
                 OutputTokenCount = parsed.GetValue(output),
                 OptimalOnly = parsed.GetValue(optimalOnly),
             }.Execute(sink, token);
-            Tables.Frontiers(sink.Output, [.. sink.Objects.OfType<SparsityPoint>()]);
+            SparsityPoint[] points = [.. sink.Objects.OfType<SparsityPoint>()];
+            if (parsed.GetValue(chart) && points.Length > 0)
+            {
+                TerminalCapabilities terminal = TerminalCapabilities.Detect(Console.IsOutputRedirected ? null : Console.WindowWidth, Console.IsOutputRedirected);
+                sink.Receiver = line => sink.Output.WriteLine(line);
+                new ShowParetoOperation { Points = points, Terminal = terminal }.Execute(sink, token);
+            }
+
+            Tables.Frontiers(sink.Output, points);
         });
     }
 }

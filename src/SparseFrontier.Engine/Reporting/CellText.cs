@@ -113,6 +113,19 @@ public static class CellText
         return $"{value.ToString(format, CultureInfo.CurrentCulture)} {s_prefixes[unit]}".TrimEnd();
     }
 
+    /// <summary>A number beside a tick of an axis: short, from a thousand on with a decimal prefix.</summary>
+    public static string Tick(double value) => Math.Abs(value) >= 1000
+        ? TrimZeros(Amount(value))
+        : value == 0 ? "0" : double.Parse(value.ToString("G3", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture).ToString("0.######", CultureInfo.CurrentCulture);
+
+    // "20.0 G" is "20 G".
+    private static string TrimZeros(string amount)
+    {
+        string[] parts = amount.Split(' ');
+        parts[0] = double.Parse(parts[0], CultureInfo.CurrentCulture).ToString(CultureInfo.CurrentCulture);
+        return string.Join(' ', parts);
+    }
+
     /// <summary>A share as a percentage with one decimal, without its sign.</summary>
     public static string Percent(double value) => (100 * value).ToString("F1", CultureInfo.CurrentCulture);
 
