@@ -211,6 +211,17 @@ public abstract class TaskSource
     /// <exception cref="SparseFrontierException">As the other overload.</exception>
     public abstract TaskSample Generate(int index, int sequenceLength);
 
+    /// <summary>
+    /// The sample at an index, filled to another length than the stream's, and further questions on its context, each with a target response:
+    /// what a trainer gives as later turns of the same conversation.
+    /// </summary>
+    /// <param name="index">Index of the sample.</param>
+    /// <param name="sequenceLength">Tokens of the templated prompt at most; further turns come on top.</param>
+    /// <param name="turns">Questions in all at most, 1 or more. A task that has no more questions on a context gives none.</param>
+    /// <exception cref="SparseFrontierException">As the other overloads.</exception>
+    public virtual (TaskSample Sample, IReadOnlyList<(string Prompt, string Target)> Further) Generate(int index, int sequenceLength, int turns) =>
+        (Generate(index, sequenceLength), []);
+
     /// <summary>The shortest sequence that holds a sample.</summary>
     public abstract int MinimumLength { get; }
 

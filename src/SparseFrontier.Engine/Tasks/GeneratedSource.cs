@@ -21,6 +21,12 @@ internal abstract class SampleDraft
 
     /// <summary>Gold fields and target response when the context has a number of units.</summary>
     public abstract (string GoldJson, string Target) Finish(int units);
+
+    /// <summary>
+    /// Up to <paramref name="count"/> other questions on the same context, each with its target response; fewer or none where the task has no
+    /// more. For training only: many questions on one context teach more per token than one.
+    /// </summary>
+    public virtual IEnumerable<(string Question, string Target)> Further(int units, int count) => [];
 }
 
 /// <summary>
@@ -99,9 +105,13 @@ internal abstract class GeneratedSource : TaskSource
     public override TaskSample Generate(int index) => Generate(index, _options.SequenceLength);
 
     /// <inheritdoc/>
-    public override TaskSample Generate(int index, int sequenceLength)
+    public override TaskSample Generate(int index, int sequenceLength) => Generate(index, sequenceLength, 1).Sample;
+
+    /// <inheritdoc/>
+    public override (TaskSample Sample, IReadOnlyList<(string Prompt, string Target)> Further) Generate(int index, int sequenceLength, int turns)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
+        ArgumentOutOfRangeException.ThrowIfLessThan(turns, 1);
         SampleDraft draft = Draw(new RandomSource($"task/{_task.Name}/{_options.Split}", _options.Seed, index));
         FittedPrompt fitted = Fit(draft, sequenceLength) ?? throw TooShort(sequenceLength, CountUnits(draft, draft.MinimumUnits));
         if (draft.TakesFiller && !LengthFitter.Fills(fitted.Ids.Length, sequenceLength))
@@ -123,7 +133,7 @@ internal abstract class GeneratedSource : TaskSource
         }
 
         (string gold, string target) = draft.Finish(fitted.Units);
-        return new TaskSample
+        var sample = new TaskSample
         {
             Index = index,
             Prompt = fitted.Prompt.Text,
@@ -133,6 +143,7 @@ internal abstract class GeneratedSource : TaskSource
             PromptTokens = fitted.Ids.Length,
             PromptIds = fitted.Ids,
         };
+        return (sample, [.. draft.Further(fitted.Units, turns - 1).Select(f => (_protocol.Ask(f.Question), f.Target))]);
     }
 
     private FittedPrompt? Fit(SampleDraft draft, int sequenceLength) => LengthFitter.Fit(

@@ -75,6 +75,9 @@ internal sealed class PromptProtocol
         return new ComposedPrompt(text.Append(_tail).ToString(), contextEnd);
     }
 
+    /// <summary>A further question on the context of a prompt, as a later message shows it: in its tags, without instructions.</summary>
+    public string Ask(string question) => _questionOpen + question + _questionClose;
+
     /// <summary>A response in the format that the prompt asks for.</summary>
     public static string Response(string explanation, string answer) =>
         $"<explanation>\n{explanation}\n</explanation>\n\n<answer>\n{answer}\n</answer>";

@@ -7,7 +7,7 @@ public sealed class StoryMultiHop : EvaluationTask
     public override string Name => "StoryMultiHop";
 
     /// <inheritdoc/>
-    public override int Version => 1;
+    public override int Version => 2;
 
     /// <inheritdoc/>
     public override string Description => "Name the item that was bought in the chapter before that of another item.";
@@ -67,18 +67,27 @@ public sealed class StoryMultiHop : EvaluationTask
         public override (string Question, string Context) Compose(int units, string filler)
         {
             string context = story.Text(units, new HashSet<int>(), filler);
-            string item = story.Chapters(units)[Asked(units)].Item;
-            return ($"Which item did {StoryMaterial.Protagonist} buy in the chapter before the one in which {StoryMaterial.Protagonist} bought the {item}?", context);
+            return (Question(Asked(units, 1)[0]), context);
         }
 
         public override (string GoldJson, string Target) Finish(int units)
         {
-            int asked = Asked(units);
-            IReadOnlyList<StoryChapter> chapters = story.Chapters(units);
-            string explanation = $"The {chapters[asked].Item} was bought in chapter {asked + 1}, so chapter {asked} has the answer.";
-            return (Gold.Write(("gold_answer", chapters[asked - 1].Item)), PromptProtocol.Response(explanation, chapters[asked - 1].Item));
+            int asked = Asked(units, 1)[0];
+            return (Gold.Write(("gold_answer", Item(asked - 1))), Response(asked));
         }
 
-        private int Asked(int units) => StorySource.Choose(key, 1, units, 1).Chapters[0];
+        public override IEnumerable<(string Question, string Target)> Further(int units, int count) =>
+            Asked(units, Math.Min(units - 1, count + 1)).Skip(1).Select(asked => (Question(asked), Response(asked)));
+
+        // Chapters counted from 0; the first of them does not depend on how many are drawn.
+        private int[] Asked(int units, int count) => StorySource.Choose(key, 1, units, count).Chapters;
+
+        private string Item(int chapter) => story.Chapters(chapter + 1)[chapter].Item;
+
+        private string Question(int asked) =>
+            $"Which item did {StoryMaterial.Protagonist} buy in the chapter before the one in which {StoryMaterial.Protagonist} bought the {Item(asked)}?";
+
+        private string Response(int asked) => PromptProtocol.Response(
+            $"The {Item(asked)} is the item of chapter {asked + 1}. In chapter {asked} the item is {Item(asked - 1)}.", Item(asked - 1));
     }
 }

@@ -11,7 +11,7 @@ public sealed partial class StoryRetrieval : EvaluationTask
     public override string Name => "StoryRetrieval";
 
     /// <inheritdoc/>
-    public override int Version => 1;
+    public override int Version => 2;
 
     /// <inheritdoc/>
     public override string Description => "Answer many questions, each on a single fact of a single chapter of a story.";
@@ -112,15 +112,15 @@ public sealed partial class StoryRetrieval : EvaluationTask
 
         public override (string GoldJson, string Target) Finish(int units)
         {
-            (int Chapter, string Question, string Answer)[] asked = [.. Asked(units)];
+            (string Fact, string Question, string Answer)[] asked = [.. Asked(units)];
             string answer = string.Join('\n', asked.Select((a, i) => $"{i + 1}. {a.Answer}"));
-            string explanation = asked.Length == 1
-                ? $"Chapter {asked[0].Chapter} tells it."
-                : $"I looked at chapters {string.Join(", ", asked.Select(a => a.Chapter))} in this order.";
+
+            // Each fact is found beside its chapter's number, and then copied.
+            string explanation = string.Join('\n', asked.Select((a, i) => $"{i + 1}. In {a.Fact} is {a.Answer}."));
             return (Gold.Write(("gold_answer", answer)), PromptProtocol.Response(explanation, answer));
         }
 
-        private IEnumerable<(int Chapter, string Question, string Answer)> Asked(int units)
+        private IEnumerable<(string Fact, string Question, string Answer)> Asked(int units)
         {
             IReadOnlyList<StoryChapter> chapters = story.Chapters(units);
             (int[] chosen, RandomSource random) = StorySource.Choose(key, 0, units, queries);
@@ -138,9 +138,9 @@ public sealed partial class StoryRetrieval : EvaluationTask
                 int number = chosen[i] + 1;
                 yield return kinds[i] switch
                 {
-                    0 => (number, $"At which location did {StoryMaterial.Protagonist} arrive in chapter {number}?", chapter.Location),
-                    1 => (number, $"Whom did {StoryMaterial.Protagonist} meet in chapter {number}?", chapter.Character),
-                    _ => (number, $"Which item did {StoryMaterial.Protagonist} buy in chapter {number}?", chapter.Item),
+                    0 => ($"chapter {number} the location", $"At which location did {StoryMaterial.Protagonist} arrive in chapter {number}?", chapter.Location),
+                    1 => ($"chapter {number} the person", $"Whom did {StoryMaterial.Protagonist} meet in chapter {number}?", chapter.Character),
+                    _ => ($"chapter {number} the item", $"Which item did {StoryMaterial.Protagonist} buy in chapter {number}?", chapter.Item),
                 };
             }
         }

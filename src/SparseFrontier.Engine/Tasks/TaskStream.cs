@@ -47,9 +47,11 @@ public static class TaskStream
     /// <summary>
     /// Answers requests for batches until the reader ends. A request is one JSON object on a line:
     /// <c>{"task", "length", "count", "seed", "start", "parameters": {}, "split" ("training"), "questionPosition" ("Both"),
-    /// "shortInstructions", "variableLength", "stop", "width", "dataPath"}</c>; task, length and count must be there. Row i is sample
-    /// start + i: its templated prompt, its target response and the stop token (where "stop" names one). With "variableLength" each row has a
-    /// length of its own, even over [a quarter of "length", but no less than the task's minimum; "length"].
+    /// "shortInstructions", "variableLength", "turns" (1), "stop", "width", "dataPath"}</c>; task, length and count must be there. Row i is
+    /// sample start + i: its templated prompt, its target response and the stop token (where "stop" names one). With "variableLength" each row
+    /// has a length of its own, even over [a quarter of "length", but no less than the task's minimum; "length"]. With "turns" above 1 up to that
+    /// many less one further questions on the same context follow, each as a line end, a templated message, its target response and the stop
+    /// token: a conversation, in templates that write messages one after the other as ChatML does.
     /// <para>
     /// The answer is binary, little-endian: int32 count, int32 width, then count × width int32 token ids, rows padded with -1, then count int32,
     /// where the target starts in each row. Width is that of the longest row, or "width" where it is given. A request that cannot be served is
@@ -115,10 +117,10 @@ public static class TaskStream
             throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"The request is not valid: {exception.Message}", line, exception);
         }
 
-        return request is { Count: >= 1 and <= 1 << 20, Start: >= 0, Width: null or >= 1 }
+        return request is { Count: >= 1 and <= 1 << 20, Start: >= 0, Width: null or >= 1, Turns: >= 1 and <= 256 }
             ? request
             : throw new SparseFrontierException(
-                ErrorIds.ParameterInvalid, "A request has a count from 1 to 1048576, a start from 0 and a width from 1 if any.", line);
+                ErrorIds.ParameterInvalid, "A request has a count from 1 to 1048576, a start from 0, 1 to 256 turns and a width from 1 if any.", line);
     }
 
     private static (int[] Ids, int TargetStart)[] MakeRows(
@@ -145,8 +147,14 @@ public static class TaskStream
                 int length = request.VariableLength
                     ? new RandomSource("task/length", request.Seed, index).Next(shortest, request.Length + 1)
                     : request.Length;
-                TaskSample sample = source.Generate(index, length);
-                rows[i] = ([.. sample.PromptIds, .. encoder.Encode(sample.TargetResponse), .. stop], sample.PromptIds.Length);
+                (TaskSample sample, IReadOnlyList<(string Prompt, string Target)> further) = source.Generate(index, length, request.Turns);
+                List<int> ids = [.. sample.PromptIds, .. encoder.Encode(sample.TargetResponse), .. stop];
+                foreach ((string prompt, string target) in further)
+                {
+                    ids.AddRange([.. encoder.Encode("\n" + encoder.Template(prompt)), .. encoder.Encode(target), .. stop]);
+                }
+
+                rows[i] = ([.. ids], sample.PromptIds.Length);
             },
             cancellationToken);
         int longest = rows.Max(r => r.Ids.Length);
@@ -160,7 +168,7 @@ public static class TaskStream
     private static TaskSource Open(BatchRequest request, Dictionary<string, TaskSource> sources, PromptEncoder encoder)
     {
         const int kept = 256;
-        string key = JsonSerializer.Serialize(request with { Start = 0, Count = 0, VariableLength = false, Width = null, Stop = null });
+        string key = JsonSerializer.Serialize(request with { Start = 0, Count = 0, VariableLength = false, Turns = 1, Width = null, Stop = null });
         if (!sources.TryGetValue(key, out TaskSource? source))
         {
             if (sources.Count >= kept)
@@ -235,6 +243,8 @@ public static class TaskStream
         public bool ShortInstructions { get; init; }
 
         public bool VariableLength { get; init; }
+
+        public int Turns { get; init; } = 1;
 
         public string? Stop { get; init; }
 

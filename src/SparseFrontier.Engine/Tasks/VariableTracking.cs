@@ -13,7 +13,7 @@ public sealed partial class VariableTracking : EvaluationTask
     public override string Name => "VariableTracking";
 
     /// <inheritdoc/>
-    public override int Version => 1;
+    public override int Version => 2;
 
     /// <inheritdoc/>
     public override string Description => "Name all variables that hold a value, which most of them got as copies of copies.";
@@ -163,19 +163,24 @@ public sealed partial class VariableTracking : EvaluationTask
             }
 
             context.Append(filler);
-            string question = $"Which variables have the value {_values[0]}{(_shortForm ? "" : ", directly or through copies")}?";
-            return (question, context.ToString().TrimEnd());
+            return (Question(0), context.ToString().TrimEnd());
         }
 
         public override (string GoldJson, string Target) Finish(int units)
         {
-            string answer = string.Join(' ', _names[..(_hops + 1)]);
-            string explanation = _shortForm
-                ? "I follow the copies of the value."
-                : $"{_names[0]} is assigned {_values[0]}; "
-                    + $"{string.Join("; ", Enumerable.Range(1, _hops).Select(h => $"{_names[h]} copies {_names[h - 1]}"))}.";
-            return (Gold.Write(("gold_answer", answer)), PromptProtocol.Response(explanation, answer));
+            return (Gold.Write(("gold_answer", string.Join(' ', Chain(0)))), Response(0));
         }
+
+        public override IEnumerable<(string Question, string Target)> Further(int units, int count) =>
+            Enumerable.Range(1, Math.Min(count, _values.Length - 1)).Select(chain => (Question(chain), Response(chain)));
+
+        private string[] Chain(int chain) => _names[(chain * (_hops + 1))..((chain + 1) * (_hops + 1))];
+
+        private string Question(int chain) => $"Which variables have the value {_values[chain]}{(_shortForm ? "" : ", directly or through copies")}?";
+
+        // What is known stands before what it leads to, so that each name is one look-up away from the one before it.
+        private string Response(int chain) => PromptProtocol.Response(
+            $"Copies: {_values[chain]} to {string.Join(" to ", Chain(chain))}.", string.Join(' ', Chain(chain)));
 
         private void AppendStatement(StringBuilder text, int variable)
         {

@@ -53,6 +53,35 @@ public class TaskStreamTests
         Assert.All(starts, s => Assert.InRange(s, 128, 512));
     }
 
+    [Theory]
+    [InlineData("VariableTracking", 1200, 3)]
+    [InlineData("StoryMultiHop", 2000, 3)]
+    [InlineData("CommonWords", 6000, 1)]
+    public void Further_turns_ask_other_questions_on_the_same_context(string task, int length, int turns)
+    {
+        string request = $$"""{"task":"{{task}}","length":{{length}},"count":2,"seed":7,"shortInstructions":true,"stop":"<|im_end|>"}""";
+        (_, int width, int[] alone, int[] starts) = Assert.Single(Serve(request));
+        (_, int wider, int[] more, int[] sameStarts) = Assert.Single(Serve(request.Replace("\"count\":2", "\"count\":2,\"turns\":3", StringComparison.Ordinal)));
+        Assert.Equal(starts, sameStarts);
+        TaskSource source = TaskRegistry.Find(task).Open(
+            new TaskOptions { SequenceLength = length, Seed = 7, Split = "training", ShortInstructions = true }, s_encoder);
+        for (int i = 0; i < 2; i++)
+        {
+            (TaskSample sample, IReadOnlyList<(string Prompt, string Target)> further) = source.Generate(i, length, 3);
+            Assert.Equal(source.Generate(i).Prompt, sample.Prompt);
+            Assert.Equal(turns - 1, further.Count);
+            Assert.Equal(turns, further.Select(f => f.Target).Append(sample.TargetResponse).Distinct().Count());
+            int[] expected = [.. sample.PromptIds, .. s_encoder.Encode(sample.TargetResponse), TestEncoders.StopId];
+            Assert.Equal(expected, alone[(i * width)..((i + 1) * width)].Where(id => id >= 0));
+            foreach ((string prompt, string target) in further)
+            {
+                expected = [.. expected, .. s_encoder.Encode("\n" + s_encoder.Template(prompt)), .. s_encoder.Encode(target), TestEncoders.StopId];
+            }
+
+            Assert.Equal(expected, more[(i * wider)..((i + 1) * wider)].Where(id => id >= 0));
+        }
+    }
+
     [Fact]
     public void A_bad_request_is_answered_with_a_message_and_the_next_one_served()
     {
