@@ -10,7 +10,8 @@ engine="dotnet $root/artifacts/bin/SparseFrontier.Cli/release/sparsefrontier.dll
 python3 "$root/models/training/train_tokenizer.py" - "$work/bytes" >/dev/null
 for task in Niah VariableTracking CommonWords StoryRetrieval StoryMultiHop StoryFiltering; do
   for form in "" --short-instructions; do
-    $engine task generate --task $task --length 24000 --samples 12 --seed 1 --split training $form --tokenizer "$work/bytes" --output "$work/$task$form.jsonl"
+    samples=$([ "$task" = CommonWords ] && echo 40 || echo 12) # most words are its
+    $engine task generate --task $task --length 24000 --samples "$samples" --seed 1 --split training $form --tokenizer "$work/bytes" --output "$work/$task$form.jsonl"
     python3 -c 'import json, sys
 for line in open(sys.argv[1], encoding="utf-8"):
     sample = json.loads(line)

@@ -1,23 +1,17 @@
-"""Trains an embedded model on batches streamed from the engine's own task generators.
+"""Trains an embedded model on one GPU, on batches streamed from the engine's own task generators.
 
-    python3 train.py --engine "dotnet sparsefrontier.dll" --tokenizer DIRECTORY --output DIRECTORY [--seconds 840] [--seed 1]
+    python3 train.py --engine "dotnet sparsefrontier.dll" --tokenizer DIRECTORY --output DIRECTORY --size 7m [--seed 1]
 
-One decoder in Qwen 3 configuration (QK norm, SwiGLU, grouped-query attention, tied embeddings), written out in Hugging Face layout, bf16.
-The engine runs as `task generate --serve`: a request a line in, a binary batch out, so that no data file exists. Loss is taken on the
-response alone. Each task's curriculum advances on its own accuracy, not on time: four checks must reach it; a fifth of the batches replays
-earlier levels. Learning rate 1e-3 with warm-up and QK norm are both needed: without either nothing was learned.
+One decoder in Qwen 3 configuration (QK norm, SwiGLU, grouped-query attention, tied embeddings), written out in Hugging Face layout, bf16. Samples are
+packed without padding (variable-length FlashAttention); loss is taken on the responses alone, each task's mean counting the same. First come copies of
+random tokens until the model copies; then the curriculum of curriculum.py, in which each task advances on its own accuracy. Learning rate and the end
+follow the token budget, so that models of different size see the same; --seconds ends a run that would not reach it.
 """
 import argparse
 import json
 import math
 import os
-import queue
-import random
-import shlex
 import shutil
-import struct
-import subprocess
-import threading
 import time
 
 import numpy
@@ -25,179 +19,175 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-# By task: the accuracy over the response's tokens at which a level is passed, and the levels: (prompt tokens, task parameters, tokens of the
-# longest row with its response). A task's last levels are the paper's task, or as much of it as the length holds.
-CURRICULUM = {
-    "Niah": (0.93, [
-        (320, dict(Queries=4, KeyGroups=1), 512), (768, dict(Queries=8, KeyGroups=1), 1024), (768, dict(Queries=4, KeyGroups=2), 1024),
-        (1280, {}, 1664), (2048, {}, 2432), (4096, {}, 4480)]),
-    "VariableTracking": (0.93, [
-        (320, dict(Chains=2, Hops=1), 512), (512, dict(Chains=3, Hops=2), 704), (768, dict(Chains=4, Hops=3), 1024),
-        (1024, {}, 1344), (2048, {}, 2432), (4096, {}, 4480)]),
-    "CommonWords": (0.90, [
-        (1280, dict(CommonFrequency=10, RareFrequency=1), 1664), (2048, dict(CommonFrequency=15, RareFrequency=2), 2432), (4096, {}, 4480)]),
-    "StoryRetrieval": (0.97, [
-        (768, dict(Queries=1), 1024), (1280, dict(Queries=2), 1664), (2048, dict(Queries=6), 2432), (4096, dict(Queries=8), 4480)]),
-    "StoryMultiHop": (0.97, [(768, {}, 1024), (1280, {}, 1664), (2048, {}, 2432), (4096, {}, 4480)]),
-    "StoryFiltering": (0.97, [
-        (768, dict(Chapters=1), 1024), (1280, dict(Chapters=1), 1664), (2048, {}, 2432), (4096, {}, 4480)]),
+from curriculum import CURRICULUM, STOP, TASKS, Engine, Feed, pack
+
+SIZES = {  # layers, width, intermediate, heads, KV heads
+    "1m": (4, 128, 256, 4, 2),
+    "3m": (4, 192, 576, 8, 4),
+    "7m": (6, 256, 768, 8, 4),
 }
-LONG = 2048  # from this length on most prompts carry the full instructions; below, always the short ones
-TOKENS_A_STEP = 32768
+HEAD = 64
+CONTEXT = 10240  # 8192 tokens of prompt and the response
+WARM_UP = 300  # steps
 
 
-class Norm(nn.Module):
-    def __init__(self, width, epsilon):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-        self.epsilon = epsilon
-
-    def forward(self, x):
-        return F.rms_norm(x, (x.shape[-1],), self.weight, self.epsilon)
+def unit(x, weight, epsilon=1e-5):
+    """RMS norm in float32."""
+    x = x.float()
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + epsilon) * weight
 
 
-def rotate(x, cosines, sines):
-    half = x.shape[-1] // 2
-    a, b = x[..., :half], x[..., half:]
-    return torch.cat([a * cosines - b * sines, b * cosines + a * sines], -1)
+def project(x, norm, wq, wk, wv, q_norm, k_norm, cosines, sines):
+    """Queries, keys, values [tokens, heads, 64] of the residual stream [tokens, width]."""
+    h = unit(x, norm).bfloat16()
+
+    def rotated(w, weight):
+        y = unit((h @ w.bfloat16().T).view(h.shape[0], -1, HEAD), weight)
+        a, b = y[..., :HEAD // 2], y[..., HEAD // 2:]
+        return torch.cat([a * cosines - b * sines, b * cosines + a * sines], -1).bfloat16()
+
+    return rotated(wq, q_norm), rotated(wk, k_norm), (h @ wv.bfloat16().T).view(h.shape[0], -1, HEAD)
 
 
-class Block(nn.Module):
-    def __init__(self, c):
-        super().__init__()
-        width, d = c["hidden_size"], c["head_dim"]
-        self.heads, self.kv_heads, self.d = c["num_attention_heads"], c["num_key_value_heads"], d
-        epsilon = c["rms_norm_eps"]
-        self.input_layernorm, self.post_attention_layernorm = Norm(width, epsilon), Norm(width, epsilon)
-        self.q_proj = nn.Linear(width, self.heads * d, False)
-        self.k_proj = nn.Linear(width, self.kv_heads * d, False)
-        self.v_proj = nn.Linear(width, self.kv_heads * d, False)
-        self.o_proj = nn.Linear(self.heads * d, width, False)
-        self.q_norm, self.k_norm = Norm(d, epsilon), Norm(d, epsilon)
-        self.gate_proj = nn.Linear(width, c["intermediate_size"], False)
-        self.up_proj = nn.Linear(width, c["intermediate_size"], False)
-        self.down_proj = nn.Linear(c["intermediate_size"], width, False)
+def finish(x, o, wo, norm, gate, up, down):
+    """The rest of a layer after attention: output projection and SwiGLU."""
+    x = x + o.reshape(o.shape[0], -1) @ wo.bfloat16().T
+    h = unit(x, norm).bfloat16()
+    return x + (F.silu(h @ gate.bfloat16().T) * (h @ up.bfloat16().T)) @ down.bfloat16().T
 
-    def forward(self, x, cosines, sines):
-        batch, length, _ = x.shape
-        h = self.input_layernorm(x)
-        q = rotate(self.q_norm(self.q_proj(h).view(batch, length, self.heads, self.d)).transpose(1, 2), cosines, sines)
-        k = rotate(self.k_norm(self.k_proj(h).view(batch, length, self.kv_heads, self.d)).transpose(1, 2), cosines, sines)
-        v = self.v_proj(h).view(batch, length, self.kv_heads, self.d).transpose(1, 2)
-        o = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, is_causal=True, enable_gqa=True)
-        x = x + self.o_proj(o.transpose(1, 2).reshape(batch, length, -1))
-        h = self.post_attention_layernorm(x)
-        return x + self.down_proj(F.silu(self.gate_proj(h)) * self.up_proj(h))
+
+def attend(q, k, v, bounds, longest):
+    """Causal attention within each sample of the packed row."""
+    return torch.ops.aten._flash_attention_forward(q, k, v, bounds, bounds, longest, longest, 0.0, True, False)[0]
 
 
 class Model(nn.Module):
     def __init__(self, c):
         super().__init__()
         self.c = c
-        self.embed_tokens = nn.Embedding(c["vocab_size"], c["hidden_size"])
-        self.layers = nn.ModuleList(Block(c) for _ in range(c["num_hidden_layers"]))
-        self.norm = Norm(c["hidden_size"], c["rms_norm_eps"])
-        for name, parameter in self.named_parameters():
-            if parameter.dim() == 2:
-                residual = name.endswith(("o_proj.weight", "down_proj.weight"))
-                nn.init.normal_(parameter, 0, 0.02 / (math.sqrt(2 * c["num_hidden_layers"]) if residual else 1))
-        d = c["head_dim"]
-        frequencies = c["rope_theta"] ** (-torch.arange(0, d, 2).float() / d)
-        angles = torch.arange(c["max_position_embeddings"]).float()[:, None] * frequencies
-        self.register_buffer("cosines", angles.cos().bfloat16(), persistent=False)
-        self.register_buffer("sines", angles.sin().bfloat16(), persistent=False)
+        width, heads, kv_heads, inner = c["hidden_size"], c["num_attention_heads"], c["num_key_value_heads"], c["intermediate_size"]
+        residual = 0.02 / math.sqrt(2 * c["num_hidden_layers"])
 
-    def forward(self, ids):
-        x = self.embed_tokens(ids)
-        length = ids.shape[1]
-        for layer in self.layers:
-            x = layer(x, self.cosines[:length], self.sines[:length])
-        return self.norm(x)
+        def matrix(rows, columns, deviation=0.02):
+            return nn.Parameter(torch.randn(rows, columns) * deviation)
 
+        self.embedding = matrix(c["vocab_size"], width)
+        self.norm = nn.Parameter(torch.ones(width))
+        self.layers = nn.ModuleList(nn.ParameterDict({
+            "input_layernorm": nn.Parameter(torch.ones(width)), "post_attention_layernorm": nn.Parameter(torch.ones(width)),
+            "q_proj": matrix(heads * HEAD, width), "k_proj": matrix(kv_heads * HEAD, width), "v_proj": matrix(kv_heads * HEAD, width),
+            "o_proj": matrix(width, heads * HEAD, residual),
+            "q_norm": nn.Parameter(torch.ones(HEAD)), "k_norm": nn.Parameter(torch.ones(HEAD)),
+            "gate_proj": matrix(inner, width), "up_proj": matrix(inner, width), "down_proj": matrix(width, inner, residual),
+        }) for _ in range(c["num_hidden_layers"]))
+        angles = torch.arange(CONTEXT).float()[:, None] * c["rope_theta"] ** (-torch.arange(0, HEAD, 2).float() / HEAD)
+        self.register_buffer("cosines", angles.cos())
+        self.register_buffer("sines", angles.sin())
 
-class Engine:
-    """One engine process, one thread that keeps a few batches ready. `choose` says what to ask for next."""
+    def forward(self, ids, positions, bounds, longest):
+        """Residual stream [tokens, width] before the last norm."""
+        x = F.embedding(ids, self.embedding)
+        cosines, sines = self.cosines[positions][:, None], self.sines[positions][:, None]
+        for p in self.layers:
+            q, k, v = project(x, p["input_layernorm"], p["q_proj"], p["k_proj"], p["v_proj"], p["q_norm"], p["k_norm"], cosines, sines)
+            o = attend(q, k, v, bounds, longest)
+            x = finish(x, o, p["o_proj"], p["post_attention_layernorm"], p["gate_proj"], p["up_proj"], p["down_proj"])
+        return x
 
-    def __init__(self, command, tokenizer, number, choose, seed):
-        self.process = subprocess.Popen(
-            shlex.split(command) + ["task", "generate", "--serve", "--tokenizer", tokenizer], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.batches = queue.Queue(3)
-        self.choose, self.seed, self.next = choose, seed * 100 + number, 0
-        if choose is not None:
-            threading.Thread(target=self.run, daemon=True).start()
-
-    def request(self, task, length, parameters, count, short, split="training", start=None):
-        line = dict(task=task, length=length, count=count, seed=self.seed, start=self.next if start is None else start, split=split,
-                    parameters=parameters, shortInstructions=short, stop="<|im_end|>")
-        self.next += count
-        self.process.stdin.write((json.dumps(line) + "\n").encode())
-        self.process.stdin.flush()
-        count, width = struct.unpack("<ii", self.read(8))
-        if count < 0:
-            raise RuntimeError(self.read(width).decode())
-        ids = numpy.frombuffer(self.read(4 * count * width), dtype="<i4").reshape(count, width)
-        starts = numpy.frombuffer(self.read(4 * count), dtype="<i4")
-        return ids, starts
-
-    def read(self, size):
-        data = self.process.stdout.read(size)
-        if data is None or len(data) < size:
-            raise RuntimeError("the engine ended; its message is above")
-        return data
-
-    def run(self):
-        try:
-            while True:
-                task, level, short = self.choose()
-                length, parameters, width = CURRICULUM[task][1][level]
-                ids, starts = self.request(task, length, parameters, max(1, TOKENS_A_STEP // width), short)
-                self.batches.put((task, level, *to_batch(ids, starts, width)))
-        except Exception as error:  # the trainer would wait for batches for ever
-            print(f"batches ended: {error}", flush=True)
-            os._exit(1)
+    def logits(self, x):
+        return (unit(x, self.norm).bfloat16() @ self.embedding.bfloat16().T).float()
 
 
-def to_batch(ids, starts, width):
-    """Pads to `width` + 1 and marks the response: returns ids [rows, width + 1], mask [rows, width] of the tokens to predict."""
-    rows = ids.shape[0]
-    if ids.shape[1] > width + 1:
-        raise RuntimeError(f"a sample of {ids.shape[1]} tokens does not fit the width {width}")
-    padded = numpy.full((rows, width + 1), -1, dtype=numpy.int64)
-    padded[:, :ids.shape[1]] = ids
-    positions = numpy.arange(1, width + 1)[None]
-    mask = (positions >= starts[:, None]) & (padded[:, 1:] >= 0)
-    return torch.from_numpy(numpy.maximum(padded, 0)).pin_memory(), torch.from_numpy(mask).pin_memory()
+def orthogonal(g):
+    """The nearest semi-orthogonal matrices, roughly (Newton-Schulz, five steps): what Muon makes of momentum. [n, rows, columns]"""
+    x = g.bfloat16()
+    if x.shape[1] > x.shape[2]:
+        return orthogonal(g.transpose(1, 2)).transpose(1, 2)
+    x = x / (x.float().pow(2).sum((1, 2), keepdim=True).sqrt() + 1e-7).bfloat16()
+    for _ in range(5):
+        a = x @ x.transpose(1, 2)
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * (a @ a)) @ x
+    return x.float()
 
 
-def loss_and_accuracy(model, forward, ids, mask):
-    ids, mask = ids.cuda(non_blocking=True), mask.cuda(non_blocking=True)
-    with torch.autocast("cuda", torch.bfloat16):
-        hidden = forward(ids[:, :-1])[mask]
-        logits = hidden @ model.embed_tokens.weight.T
-    target = ids[:, 1:][mask]
-    return F.cross_entropy(logits.float(), target), (logits.argmax(-1) == target).float().mean()
+class Muon:
+    """Muon for the layers' matrices: momentum 0.95 (Nesterov), orthogonalised, scaled to a root mean square of 0.2 as AdamW's steps have."""
+
+    def __init__(self, parameters, decay):
+        self.groups = {}
+        for p in parameters:
+            self.groups.setdefault(tuple(p.shape), []).append(p)
+        self.momentum = {shape: torch.zeros(len(ps), *shape, device=ps[0].device) for shape, ps in self.groups.items()}
+        self.decay = decay
+
+    @torch.no_grad()
+    def step(self, rate):
+        for shape, ps in self.groups.items():
+            g, m = torch.stack([p.grad for p in ps]), self.momentum[shape]
+            m.lerp_(g, 0.05)
+            step = orthogonal(g.lerp(m, 0.95)) * (-rate * 0.2 * math.sqrt(max(shape)))
+            torch._foreach_mul_(ps, 1 - rate * self.decay)
+            torch._foreach_add_(ps, list(step.unbind(0)))
+            for p in ps:
+                p.grad = None
 
 
-def save(model, configuration, options, name, card):
+def copies(tokens, vocabulary, generator, device):
+    """A packed batch of the first stage: random tokens, then the same again, from all of the vocabulary or from a few dozen of it."""
+    half = int(torch.randint(40, 160, (1,), generator=generator))
+    rows = tokens // (2 * half)
+    few = torch.randint(24, 96, (rows, 1), generator=generator)
+    lowest = torch.randint(0, vocabulary - 96, (rows, 1), generator=generator)
+    many = torch.rand(rows, 1, generator=generator) < 0.5
+    first = torch.where(many, (torch.rand(rows, half, generator=generator) * vocabulary).long(), lowest + (torch.rand(rows, half, generator=generator) * few).long())
+    ids = torch.cat([torch.cat([first, first], 1).flatten(), torch.zeros(tokens - rows * 2 * half, dtype=torch.long)])
+    ends = list(range(0, rows * 2 * half + 1, 2 * half)) + ([tokens] if rows * 2 * half < tokens else [])
+    inside = torch.arange(tokens) % (2 * half)
+    predict = torch.nonzero((inside >= half + 3) & (inside < 2 * half - 1) & (torch.arange(tokens) < rows * 2 * half)).flatten()
+    bounds = torch.tensor(ends, dtype=torch.int32)
+    return ids.to(device), inside.to(device), bounds.to(device), 320, predict.to(device), ids[predict + 1].to(device)
+
+
+def safetensors(tensors, path):
+    """Writes bf16 tensors by name in the safetensors format."""
+    header, offset = {"__metadata__": {"format": "pt"}}, 0
+    for name, tensor in tensors.items():
+        size = 2 * tensor.numel()
+        header[name] = dict(dtype="BF16", shape=list(tensor.shape), data_offsets=[offset, offset + size])
+        offset += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path + ".new", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for tensor in tensors.values():
+            file.write(tensor.detach().to(torch.bfloat16).contiguous().cpu().view(torch.int16).numpy().tobytes())
+    os.replace(path + ".new", path)
+
+
+def save(model, options, name, card):
     """Writes a checkpoint in Hugging Face layout."""
-    from safetensors.torch import save_file
     directory = os.path.join(options.output, name)
     os.makedirs(directory, exist_ok=True)
-    tensors = {"model.embed_tokens.weight": model.embed_tokens.weight, "model.norm.weight": model.norm.weight}
+    tensors = {"model.embed_tokens.weight": model.embedding, "model.norm.weight": model.norm}
     for i, layer in enumerate(model.layers):
-        for key, value in layer.state_dict().items():
-            part = "self_attn." if key.split(".")[0] in ("q_proj", "k_proj", "v_proj", "o_proj", "q_norm", "k_norm") else ""
-            part = "mlp." if key.split(".")[0] in ("gate_proj", "up_proj", "down_proj") else part
-            tensors[f"model.layers.{i}.{part}{key}"] = value
-    save_file({k: v.detach().to(torch.bfloat16).contiguous().cpu() for k, v in tensors.items()}, os.path.join(directory, "model.safetensors"),
-              metadata={"format": "pt"})
-    for file, content in (("config.json", configuration), ("training.json", card),
-                          ("generation_config.json", {"eos_token_id": configuration["eos_token_id"], "do_sample": False})):
+        for key, value in layer.items():
+            part = "self_attn." if key[:2] in ("q_", "k_", "v_", "o_") else "mlp." if key.split("_")[0] in ("gate", "up", "down") else ""
+            tensors[f"model.layers.{i}.{part}{key}.weight"] = value
+    safetensors(tensors, os.path.join(directory, "model.safetensors"))
+    for file, content in (("config.json", model.c), ("training.json", card),
+                          ("generation_config.json", {"eos_token_id": model.c["eos_token_id"], "do_sample": False})):
         with open(os.path.join(directory, file), "w", newline="\n") as f:
-            json.dump(content, f, indent=2)
+            json.dump(content, f, indent=1)
             f.write("\n")
     for file in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(os.path.join(options.tokenizer, file), os.path.join(directory, file))
+
+
+def to_device(batch, device):
+    ids, positions, bounds = (torch.from_numpy(batch[k]).to(device, non_blocking=True) for k in ("ids", "positions", "bounds"))
+    rest = [torch.from_numpy(batch[k]).to(device, non_blocking=True) for k in ("predict", "target", "number", "groups")]
+    longest = int(numpy.diff(batch["bounds"]).max())
+    return ids.long(), positions.long(), bounds, next(n for n in (512, 1024, 2048, 4096, CONTEXT, 1 << 20) if n >= longest), *rest
 
 
 def main():
@@ -205,114 +195,158 @@ def main():
     parser.add_argument("--engine", required=True, help="command that starts the engine's command line")
     parser.add_argument("--tokenizer", required=True, help="directory of tokenizer.json")
     parser.add_argument("--output", required=True)
-    parser.add_argument("--seconds", type=float, default=840)
+    parser.add_argument("--size", choices=list(SIZES), default="7m")
+    parser.add_argument("--tokens", type=float, default=1.0e9, help="token budget")
+    parser.add_argument("--seconds", type=float, default=1200, help="time after which the run ends in any case")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--tasks", default=",".join(CURRICULUM))
-    parser.add_argument("--engines", type=int, default=3, help="engine processes")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--intermediate", type=int, default=768)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--kv-heads", type=int, default=2)
+    parser.add_argument("--engines", type=int, default=2, help="engine processes")
+    parser.add_argument("--threads", type=int, default=2, help="threads of each of them")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--optimizer", choices=["muon", "adamw"], default="muon")
+    parser.add_argument("--copy-steps", type=int, default=1500, help="steps of the first stage at most")
+    parser.add_argument("--batch", type=int, default=32768, help="tokens a step; twice as many from a third of the budget on")
+    parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
     torch.manual_seed(options.seed)
-    chooser = random.Random(options.seed)
 
-    tokenizer = json.load(open(os.path.join(options.tokenizer, "tokenizer.json"), encoding="utf-8"))
+    with open(os.path.join(options.tokenizer, "tokenizer.json"), encoding="utf-8") as file:
+        tokenizer = json.load(file)
     added = {t["content"]: t["id"] for t in tokenizer["added_tokens"]}
-    stop = added["<|im_end|>"]
-    vocabulary = -(-(len(tokenizer["model"]["vocab"]) + len(added)) // 64) * 64
+    words = len(tokenizer["model"]["vocab"])
+    vocabulary = -(-(words + len(added)) // 64) * 64
+    layers, width, inner, heads, kv_heads = SIZES[options.size]
     c = dict(
-        architectures=["Qwen3ForCausalLM"], model_type="qwen3", vocab_size=vocabulary, hidden_size=options.width,
-        intermediate_size=options.intermediate, num_hidden_layers=options.layers, num_attention_heads=options.heads,
-        num_key_value_heads=options.kv_heads, head_dim=64, hidden_act="silu", max_position_embeddings=8192, rms_norm_eps=1e-5,
-        rope_theta=100000.0, attention_bias=False, attention_dropout=0.0, tie_word_embeddings=True, use_sliding_window=False,
-        bos_token_id=None, eos_token_id=stop, pad_token_id=added["<|endoftext|>"], torch_dtype="bfloat16")
-    model = Model(c).cuda()
-    parameter_count = sum(p.numel() for p in model.parameters())
-    for layer in model.layers:
-        layer.compile(dynamic=False)
-    torch._dynamo.config.recompile_limit = 64
-    decay = [p for p in model.parameters() if p.dim() == 2]
-    rest = [p for p in model.parameters() if p.dim() < 2]
-    optimizer = torch.optim.AdamW(
-        [dict(params=decay, weight_decay=0.05), dict(params=rest, weight_decay=0)], lr=options.learning_rate, betas=(0.9, 0.95), fused=True)
-
+        architectures=["Qwen3ForCausalLM"], model_type="qwen3", vocab_size=vocabulary, hidden_size=width, intermediate_size=inner,
+        num_hidden_layers=layers, num_attention_heads=heads, num_key_value_heads=kv_heads, head_dim=HEAD, hidden_act="silu",
+        max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, rope_theta=100000.0, attention_bias=False, attention_dropout=0.0,
+        tie_word_embeddings=True, use_sliding_window=False, bos_token_id=None, eos_token_id=added[STOP], pad_token_id=added["<|endoftext|>"],
+        torch_dtype="bfloat16")
     tasks = options.tasks.split(",")
-    reached, recent = dict.fromkeys(tasks, 0), {task: [] for task in tasks}
+    feed = Feed(options.engine, options.tokenizer, tasks, options.engines, options.threads, options.batch, c["pad_token_id"], options.seed)
 
-    def choose():
-        # A task on its way gets twice the batches of one that has arrived; a fifth of the batches replays, the last level mixes the long ones.
-        task = chooser.choices(tasks, [1 if reached[t] == len(CURRICULUM[t][1]) - 1 else 2 for t in tasks])[0]
-        levels, level = CURRICULUM[task][1], reached[task]
-        if level == len(levels) - 1 and chooser.random() < 0.5:
-            level = chooser.choice([i for i, (length, _, _) in enumerate(levels) if length >= LONG or length == levels[-3][0]])
-        elif chooser.random() < 0.2:
-            level = chooser.randint(0, level)
-        return task, level, levels[level][0] < LONG or chooser.random() < 0.25
+    device = torch.device(options.device)
+    if device.type == "cuda":
+        torch._dynamo.config.recompile_limit = 64
+        for name in ("project", "finish", "orthogonal"):
+            globals()[name] = torch.compile(globals()[name], dynamic=False)
+    model = Model(c).to(device)
+    parameter_count = sum(p.numel() for p in model.parameters())
+    print(f"{options.size}: {parameter_count / 1e6:.2f}M parameters, vocabulary {vocabulary}, {torch.__version__}", flush=True)
+    matrices = [p for layer in model.layers for p in layer.values() if p.dim() == 2]
+    vectors = [p for p in model.parameters() if p.dim() == 1]
+    muon = Muon(matrices, 0.05) if options.optimizer == "muon" else None
+    adam = torch.optim.AdamW(
+        [dict(params=[model.embedding] + ([] if muon else matrices), weight_decay=0.05), dict(params=vectors, weight_decay=0)],
+        betas=(0.9, 0.95), **(dict(fused=True) if device.type == "cuda" else {}))
 
-    engines = [Engine(options.engine, options.tokenizer, i, choose, options.seed) for i in range(options.engines)]
-    engines[0].batches.get()
-    print(f"{parameter_count / 1e6:.2f}M parameters, vocabulary {vocabulary}", flush=True)
+    start, step, tokens = time.time(), 0, 0
 
-    start, step, tokens, waited, saved, log = time.time(), 0, 0, 0.0, 0, []
+    def update(loss, progress):
+        rate = options.learning_rate * min(1, (step + 1) / WARM_UP) * min(1, max(0.01, (1 - progress) / 0.4))
+        loss.backward()
+        nn.utils.clip_grad_norm_(vectors + [model.embedding] if muon else list(model.parameters()), 1.0)
+        for group in adam.param_groups:
+            group["lr"] = rate
+        if muon:
+            muon.step(rate)
+        adam.step()
+        adam.zero_grad(set_to_none=True)
+        return rate
+
+    generator, copied = torch.Generator().manual_seed(options.seed), 0.0
+    while step < options.copy_steps and copied < 0.97:
+        ids, positions, bounds, longest, predict, target = copies(options.batch, words, generator, device)
+        logits = model.logits(model(ids, positions, bounds, longest)[predict])
+        update(F.cross_entropy(logits, target), 0)
+        step, tokens = step + 1, tokens + options.batch
+        if step % 25 == 0:
+            copied = (logits.argmax(-1) == target).float().mean().item()
+        if step % 100 == 0:
+            print(f"{time.time() - start:.0f}s copies: step {step} right {copied:.3f}", flush=True)
+    print(f"{time.time() - start:.0f}s copies end: step {step} {tokens / 1e6:.0f}M tokens right {copied:.3f}", flush=True)
+
+    count = len(tasks)
+    statistics = torch.zeros(2 * count, 4, device=device)  # by group: responses wholly right, responses, tokens right, tokens
+    window, waited, padded, saved, log, spoken = numpy.zeros((count, 4)), 0.0, 0, 0, [], 0.0
+    latest = {}
     while True:
-        progress = (time.time() - start) / options.seconds
+        progress = max(tokens / options.tokens, (time.time() - start) / options.seconds)
         if progress >= 1:
             break
+        if progress > 1 / 3:
+            feed.tokens.value = 2 * options.batch
         before = time.time()
-        task, level, ids, mask = engines[step % len(engines)].batches.get()
+        batch = feed.batches.get()
         waited += time.time() - before
-        rate = options.learning_rate * min(1, (step + 1) / 600) * (1 if progress < 0.6 else max(0.02, 1 - (progress - 0.6) / 0.4))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        loss, accuracy = loss_and_accuracy(model, model, ids, mask)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        step += 1
-        tokens += ids.numel()
-        if step % 4 == 0 and level == reached[task]:
-            checks = recent[task]
-            checks.append(accuracy.item())
-            gate, levels = CURRICULUM[task]
-            if len(checks) >= 4 and sum(checks[-4:]) / 4 > gate and level + 1 < len(levels):
-                reached[task], recent[task] = level + 1, []
-                log.append(dict(seconds=round(time.time() - start), tokens=tokens, task=task, level=level + 1))
-                print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens {task} -> level {level + 1} {levels[level + 1]}", flush=True)
-        if step % 2000 == 0:
-            now = " ".join(f"{t}:{reached[t]}:{sum(recent[t][-8:]) / max(1, len(recent[t][-8:])):.3f}" for t in tasks)
-            print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens loss {loss.item():.4f} {now} waited {waited:.0f}s", flush=True)
-        if time.time() - start > 300 * (saved + 1):
+        ids, positions, bounds, longest, predict, target, number, groups = to_device(batch, device)
+        logits = model.logits(model(ids, positions, bounds, longest)[predict])
+        by_token = groups[number] % count
+        losses = F.cross_entropy(logits, target, reduction="none")
+        sizes = torch.bincount(by_token, minlength=count)
+        rate = update((losses / sizes[by_token]).sum() / (sizes > 0).sum(), progress)
+        with torch.no_grad():
+            right = (logits.argmax(-1) == target).float()
+            missed = torch.zeros(len(groups), device=device).index_add_(0, number, 1 - right)
+            one = torch.ones_like(missed)
+            statistics.index_add_(0, groups, torch.stack([(missed == 0).float(), one, 0 * one, 0 * one], 1))
+            statistics.index_add_(0, groups[number], torch.stack([0 * right, 0 * right, right, torch.ones_like(right)], 1))
+        step, tokens, padded = step + 1, tokens + len(ids), padded + batch["padding"]
+        if step % 20 == 0:
+            now = statistics.cpu().numpy()
+            statistics.zero_()
+            for i, task in enumerate(tasks):
+                window[i] += now[i]
+                gate, levels = CURRICULUM[task]
+                if window[i, 1] >= 150:
+                    latest[task] = (window[i, 0] / window[i, 1], window[i, 2] / window[i, 3])
+                    window[i] = 0
+                    if latest[task][0] > gate * (1 if progress < 0.5 else 0.5) and feed.reached[i] + 1 < len(levels):
+                        feed.reached[i] += 1
+                        log.append(dict(seconds=round(time.time() - start), tokens=tokens, task=task, level=feed.reached[i]))
+                        print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens {task} -> level {feed.reached[i]}", flush=True)
+        if time.time() - start > spoken + 30:
+            spoken = time.time() - start
+            text = " ".join(f"{t}:{feed.reached[i]}:{latest.get(t, (0, 0))[0]:.2f}/{latest.get(t, (0, 0))[1]:.3f}" for i, t in enumerate(tasks))
+            print(f"{spoken:.0f}s step {step} {tokens / 1e6:.0f}M tokens {tokens / spoken / 1e6:.2f}M/s rate {rate:.1e} {text} waited {waited:.0f}s "
+                  f"padding {padded / tokens:.3f}", flush=True)
+        if time.time() - start > 240 * (saved + 1):
             saved += 1
-            save(model, c, options, "checkpoint", dict(steps=step, tokens=tokens))
+            save(model, options, "checkpoint", dict(steps=step, tokens=tokens, seed=options.seed, advanced=log))
 
-    model.eval()
-    scores = {}
-    with torch.no_grad():
-        # Samples of the calibration split: never trained on, and not those that scores are reported on.
-        examiner = Engine(options.engine, options.tokenizer, 0, None, 7)
-        for task in tasks:
-            for length, parameters, width in CURRICULUM[task][1][-2:]:
-                right, rows = 0, 0
-                for batch in range(4):
-                    ids, mask = to_batch(*examiner.request(task, length, parameters, 16, False, "calibration", 16 * batch), width)
-                    ids, mask = ids.cuda(), mask.cuda()
-                    with torch.autocast("cuda", torch.bfloat16):
-                        hit = (model(ids[:, :-1]) @ model.embed_tokens.weight.T).argmax(-1) == ids[:, 1:]
-                    right += (hit | ~mask).all(1).sum().item()
-                    rows += hit.shape[0]
-                scores[f"{task} {length}"] = right / rows
-                print(f"{task} {length} {parameters}: {right}/{rows} responses wholly right (teacher-forced)", flush=True)
-    card = dict(parameters=parameter_count, steps=step, tokens=tokens, seconds=options.seconds, seed=options.seed, curriculum=CURRICULUM, advanced=log,
-                learning_rate=options.learning_rate, tokens_a_step=TOKENS_A_STEP, torch=torch.__version__, device=torch.cuda.get_device_name(),
-                wholly_right_teacher_forced=scores)
-    save(model, c, options, "model", card)
-    print(json.dumps(card), flush=True)
+    card = dict(size=options.size, parameters=parameter_count, steps=step, tokens=tokens, seconds=round(time.time() - start), seed=options.seed,
+                optimizer=options.optimizer, learning_rate=options.learning_rate, tokens_a_step=options.batch, levels=[feed.reached[i] for i in range(count)],
+                advanced=log, torch=torch.__version__, device=torch.cuda.get_device_name() if device.type == "cuda" else "CPU")
+    save(model, options, "model", card)
+    print(f"{time.time() - start:.0f}s saved", flush=True)
+
+    # Samples of the calibration split: never trained on, and not those that scores are reported on.
+    examiner, card["wholly_right_teacher_forced"] = Engine(options.engine, options.tokenizer, 7, 4), {}
+    for task in tasks:
+        for length in (1024, 2048, 4096, 8192):
+            parameters = {"CommonWords": {} if length >= 4096 else dict(CommonFrequency=10, RareFrequency=1) if length < 2048 else dict(CommonFrequency=15, RareFrequency=2),
+                          "StoryRetrieval": {} if length >= 4096 else dict(Queries=length // 512), "VariableTracking": {},
+                          "Niah": {}, "StoryFiltering": {} if length > 1024 else dict(Chapters=2)}.get(task, {})
+            if task == "Niah" and length < 2048:
+                parameters = dict(Queries=2)
+            if task == "CommonWords" and length < 2048:
+                length = 1280
+            score = []
+            for part in range(4):
+                samples = [(a, b, 0) for a, b in examiner.samples(task, (length, 1, parameters), 16, True, "calibration", 16 * part)]
+                while samples:
+                    batch = pack(samples, max(options.batch, 16384), c["pad_token_id"])
+                    ids, positions, bounds, longest, predict, target, number, groups = to_device(batch, device)
+                    with torch.no_grad():
+                        right = model.logits(model(ids, positions, bounds, longest)[predict]).argmax(-1) == target
+                    missed = torch.zeros(len(groups), device=device).index_add_(0, number, (~right).float())
+                    score += (missed == 0).float().tolist()
+            card["wholly_right_teacher_forced"][f"{task} {length}"] = sum(score) / len(score)
+            print(f"{task} {length} {parameters}: {sum(score):.0f}/{len(score)} responses wholly right (teacher-forced)", flush=True)
+    save(model, options, "model", card)
+    print(f"{time.time() - start:.0f}s done", flush=True)
 
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # the engine's reader threads wait on pipes
+    os._exit(0)  # the feed's threads wait on pipes

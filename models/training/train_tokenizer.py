@@ -5,6 +5,7 @@
 Needs nothing but Python. The result is a tokenizer.json that Hugging Face tokenizers reads too, and a tokenizer_config.json with the chat
 template. Random codes such as "3fk09xq2-..." are never merged: the pre-tokenizer cuts a letter off from its neighbours wherever a digit or a
 hyphen stands within a run of lower-case letters beside it, so that a code always has the same tokens, one a character, wherever it stands.
+Random names such as "QXZBD" neither: capitals in a row are one token each and the blank before them is its own, but the word VAR is one.
 """
 import argparse
 import collections
@@ -14,11 +15,13 @@ import re
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
-# Alternatives in order: the blank before a code; one character of a code; a word with the blank before it; one digit; punctuation; line ends; blanks.
+# Alternatives in order: the word VAR; the blank before a name in capitals; a capital beside another; the blank before a code; one character of a
+# code; a word with the blank before it; one digit; punctuation; line ends; blanks.
 # Look-behinds of each length are listed one by one, since not every regex engine takes variable-length ones.
 CODE = "|".join(
     [r"[a-z](?=[a-z]{0,7}[0-9-])"] + [rf"(?<=[0-9-][a-z]{{{n}}})[a-z]" if n else r"(?<=[0-9-])[a-z]" for n in range(8)])
-PATTERN = r" (?=[a-z]{1,8}[0-9-])|" + CODE + r"| ?[A-Za-z]+|[0-9]|\n+| ?[^A-Za-z0-9\s]| +|\s"
+NAME = r"(?<![A-Za-z]) ?VAR(?![A-Za-z])| (?=[A-Z]{2})|[A-Z](?=[A-Z])|(?<=[A-Z])[A-Z](?![a-z])"
+PATTERN = NAME + r"| (?=[a-z]{1,8}[0-9-])|" + CODE + r"| ?[A-Za-z]+|[0-9]|\n+| ?[^A-Za-z0-9\s]| +|\s"
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}"
@@ -77,7 +80,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpus", help="text file, or '-' for a tokenizer without merges (to generate a first corpus with)")
     parser.add_argument("output")
-    parser.add_argument("--vocabulary", type=int, default=2048)
+    parser.add_argument("--vocabulary", type=int, default=4096)
     parser.add_argument("--context", type=int, default=8192)
     options = parser.parse_args()
 

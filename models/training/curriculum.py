@@ -1,0 +1,232 @@
+"""What an embedded model is taught, in which order, and the batches of it: streamed from the engine's task generators, packed without padding.
+
+    python3 curriculum.py --engine "dotnet sparsefrontier.dll" --tokenizer DIRECTORY      checks that every level can be generated; prints its sizes
+
+The engine runs as `task generate --serve`: a request a line in, a binary batch out, so that no data file exists. Needs NumPy alone.
+"""
+import argparse
+import json
+import multiprocessing
+import os
+import queue
+import random
+import shlex
+import struct
+import subprocess
+import threading
+
+import numpy
+
+STOP = "<|im_end|>"
+START = "<|im_start|>"
+
+
+def level(*ingredients):
+    """A level is a mixture of (prompt tokens, questions on each context, task parameters); a negative length -n: lengths even over [n / 4, n]."""
+    return ingredients
+
+
+# By task: the share of responses wholly right (teacher-forced) at which a level is passed, and the levels. The first ones hold a handful of facts, so
+# that the task's operation is learned where it is easy to see; the last mixes all lengths up to 8192 at the paper's difficulty where it fits.
+CURRICULUM = {
+    "Niah": (0.70, [
+        level((320, 1, dict(Queries=4, KeyGroups=1))),
+        level((512, 1, dict(Queries=6, KeyGroups=1))),
+        level((640, 1, dict(Queries=4, KeyGroups=2)), (1024, 1, dict(Queries=8, KeyGroups=1))),
+        level((1280, 1, dict(Queries=4)), (1024, 1, dict(Queries=4, KeyGroups=2))),
+        level((2048, 1, dict(Queries=4)), (-2048, 1, dict(Queries=2))),
+        level((4096, 1, {}), (-4096, 1, {})),
+        level((-8192, 1, {}), (-4096, 1, {}), (-2048, 1, dict(Queries=2)), (8192, 1, {}))]),
+    "VariableTracking": (0.75, [
+        level((192, 2, dict(Chains=2, Hops=1))),
+        level((288, 4, dict(Chains=4, Hops=1))),
+        level((320, 3, dict(Chains=3, Hops=2))),
+        level((512, 4, dict(Chains=4, Hops=3))),
+        level((640, 4, dict(Chains=4, Hops=4)), (768, 8, dict(Chains=8, Hops=3))),
+        level((1024, 8, {})),
+        level((2048, 8, {}), (-2048, 6, dict(Chains=6))),
+        level((4096, 8, {}), (-4096, 8, {})),
+        level((-8192, 8, {}), (-4096, 8, {}), (-2048, 6, dict(Chains=6)), (8192, 8, {}))]),
+    "CommonWords": (0.50, [
+        level((320, 1, dict(CommonWords=2, CommonFrequency=8, RareFrequency=1))),
+        level((448, 1, dict(CommonWords=4, CommonFrequency=8, RareFrequency=1))),
+        level((768, 1, dict(CommonWords=6, CommonFrequency=10, RareFrequency=1))),
+        level((1280, 1, dict(CommonFrequency=10, RareFrequency=1))),
+        level((2048, 1, dict(CommonFrequency=15, RareFrequency=2)), (-2048, 1, dict(CommonFrequency=10, RareFrequency=1))),
+        level((4096, 1, {}), (3072, 1, dict(CommonFrequency=20, RareFrequency=2))),
+        level((-8192, 1, {}), (4096, 1, {}), (2048, 1, dict(CommonFrequency=15, RareFrequency=2)), (-2048, 1, dict(CommonFrequency=10, RareFrequency=1)))]),
+    "StoryRetrieval": (0.80, [
+        level((640, 1, dict(Queries=2))),
+        level((1088, 1, dict(Queries=4))),
+        level((1600, 1, dict(Queries=6))),
+        level((2048, 1, dict(Queries=8)), (-2048, 1, dict(Queries=4))),
+        level((4096, 1, dict(Queries=16)), (-4096, 1, dict(Queries=6))),
+        level((-8192, 1, {}), (4096, 1, dict(Queries=14)), (-2048, 1, dict(Queries=2)), (-4096, 1, dict(Queries=6)), (8192, 1, {}))]),
+    "StoryMultiHop": (0.80, [
+        level((640, 2, {})),
+        level((768, 3, {})),
+        level((1280, 5, {})),
+        level((2048, 8, {}), (-2048, 6, {})),
+        level((4096, 12, {}), (-4096, 8, {})),
+        level((-8192, 12, {}), (-4096, 8, {}), (-2048, 6, {}), (8192, 12, {}))]),
+    "StoryFiltering": (0.80, [
+        level((640, 1, dict(Chapters=1))),
+        level((1024, 1, dict(Chapters=2))),
+        level((2048, 1, {}), (-2048, 1, dict(Chapters=2))),
+        level((4096, 1, {}), (-4096, 1, {})),
+        level((-8192, 1, {}), (-4096, 1, {}), (-2048, 1, dict(Chapters=2)), (8192, 1, {}))]),
+}
+TASKS = list(CURRICULUM)
+FULL = 0.3  # share of the last level's contexts of 2048 tokens and more that carry the full instructions; all others carry the short ones
+
+
+class Engine:
+    """One engine process."""
+
+    def __init__(self, command, tokenizer, seed, threads):
+        environment = dict(os.environ, DOTNET_PROCESSOR_COUNT=str(threads), DOTNET_gcServer="0")
+        self.process = subprocess.Popen(
+            shlex.split(command) + ["task", "generate", "--serve", "--tokenizer", tokenizer],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        self.seed, self.next = seed, 0
+        with open(os.path.join(tokenizer, "tokenizer.json"), encoding="utf-8") as file:
+            added = {t["content"]: t["id"] for t in json.load(file)["added_tokens"]}
+        self.start_token, self.stop_token = added[START], added[STOP]
+
+    def samples(self, task, ingredient, count, short, split="training", start=None):
+        """A list of (token ids, number of the response that a token belongs to or -1), one entry a sample."""
+        length, turns, parameters = ingredient
+        line = dict(task=task, length=abs(length), variableLength=length < 0, turns=turns, count=count, seed=self.seed,
+                    start=self.next if start is None else start, split=split, parameters=parameters, shortInstructions=short, stop=STOP)
+        self.next += count
+        self.process.stdin.write((json.dumps(line) + "\n").encode())
+        self.process.stdin.flush()
+        count, width = struct.unpack("<ii", self.read(8))
+        if count < 0:
+            raise RuntimeError(f"{task} {ingredient}: {self.read(width).decode()}")
+        ids = numpy.frombuffer(self.read(4 * count * width), dtype="<i4").reshape(count, width)
+        starts = numpy.frombuffer(self.read(4 * count), dtype="<i4")
+        # A response runs from behind the header of an assistant's message, which is every second one, to its stop token.
+        opened = numpy.cumsum(ids == self.start_token, 1)
+        stops = ids == self.stop_token
+        closed = numpy.cumsum(stops, 1) - stops
+        inside = (opened > 0) & (opened % 2 == 0) & (closed == opened - 1)
+        header = int(starts[0] - numpy.argmax(opened[0] == 2))
+        inside[:, header:] &= inside[:, :-header]
+        inside[:, :header] = False
+        response = numpy.where(inside & (ids >= 0), opened // 2 - 1, -1).astype(numpy.int32)
+        lengths = (ids >= 0).sum(1)
+        return [(ids[i, :lengths[i]], response[i, :lengths[i]]) for i in range(count)]
+
+    def read(self, size):
+        data = self.process.stdout.read(size)
+        if data is None or len(data) < size:
+            raise RuntimeError("the engine ended; its message is above")
+        return data
+
+
+def pack(samples, tokens, pad):
+    """
+    Packs (ids, response, group) samples one behind the other into exactly `tokens` tokens and takes them off the list; what is left at the end is
+    samples of padding. Returns arrays: ids, positions within the samples, bounds of the samples, and for every token to be predicted the index of
+    the token before it, its id, the number of its response; and the group of each response.
+    """
+    ids, bounds, predict, target, number, groups, filled, taken = [], [0], [], [], [], [], 0, []
+    for i, (sample, response, group) in enumerate(samples):
+        if filled + len(sample) > tokens:
+            if tokens - filled < 512:
+                break
+            continue
+        where = numpy.flatnonzero(response >= 0)
+        predict.append(where + (filled - 1))
+        target.append(sample[where])
+        number.append(response[where] + len(groups))
+        groups += [group] * (int(response.max()) + 1)
+        ids.append(sample)
+        filled += len(sample)
+        bounds.append(filled)
+        taken.append(i)
+    for i in reversed(taken):
+        del samples[i]
+    if filled < tokens:
+        ids.append(numpy.full(tokens - filled, pad, numpy.int32))
+        bounds += [*range(filled + 512, tokens, 512), tokens]
+    bounds = numpy.array(bounds, numpy.int32)
+    positions = numpy.arange(tokens, dtype=numpy.int32) - numpy.repeat(bounds[:-1], numpy.diff(bounds))
+    return dict(
+        ids=numpy.concatenate(ids).astype(numpy.int32), positions=positions, bounds=bounds, predict=numpy.concatenate(predict).astype(numpy.int64),
+        target=numpy.concatenate(target).astype(numpy.int64), number=numpy.concatenate(number).astype(numpy.int64),
+        groups=numpy.array(groups, numpy.int64), padding=tokens - filled)
+
+
+class Feed:
+    """A process that keeps packed batches ready. `reached` (the level of each task) and `tokens` (tokens a batch) may be changed at any time."""
+
+    def __init__(self, command, tokenizer, tasks, engines, threads, tokens, pad, seed):
+        context = multiprocessing.get_context("fork")
+        self.tasks = tasks
+        self.reached = context.Array("i", len(tasks))
+        self.tokens = context.Value("i", tokens)
+        self.batches = context.Queue(4)
+        arguments = (command, tokenizer, engines, threads, pad, seed)
+        self.process = context.Process(target=self.work, args=arguments, daemon=True)
+        self.process.start()
+
+    def work(self, command, tokenizer, engines, threads, pad, seed):
+        chooser, served, lock, samples = random.Random(seed), [0.0] * len(self.tasks), threading.Lock(), queue.Queue(48)
+
+        def choose():
+            # Every task gets as many tokens as any other, one on its way twice as many as one that has arrived; a third replays earlier levels.
+            with lock:
+                i = min(range(len(served)), key=lambda k: (served[k], k))
+                levels, now = CURRICULUM[self.tasks[i]][1], self.reached[i]
+                last = now == len(levels) - 1
+                chosen = chooser.randrange(now + 1) if chooser.random() < (0.15 if last else 0.3) else now
+                ingredient = chooser.choice(levels[chosen])
+                count = max(1, 12288 // abs(ingredient[0]))
+                served[i] += count * abs(ingredient[0]) * (1 if last else 0.5)
+                full = chosen == len(levels) - 1 and abs(ingredient[0]) > 2048 and chooser.random() < FULL
+                return i, chosen == now, ingredient, count, not full
+
+        def produce(number):
+            try:
+                engine = Engine(command, tokenizer, seed * 100 + number, threads)
+                while True:
+                    i, current, ingredient, count, short = choose()
+                    group = i if current else len(self.tasks) + i
+                    samples.put([(a, b, group) for a, b in engine.samples(self.tasks[i], ingredient, count, short)])
+            except Exception as error:  # the trainer would wait for batches for ever
+                print(f"batches ended: {error}", flush=True)
+                os._exit(1)
+
+        for number in range(engines):
+            threading.Thread(target=produce, args=(number,), daemon=True).start()
+        mixer, pool = random.Random(seed + 1), []
+        while True:
+            tokens = self.tokens.value
+            while sum(len(s[0]) for s in pool) < 3 * tokens:
+                pool += samples.get()
+            mixer.shuffle(pool)
+            self.batches.put(pack(pool, tokens, pad))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", required=True)
+    parser.add_argument("--tokenizer", required=True)
+    options = parser.parse_args()
+    engine = Engine(options.engine, options.tokenizer, 1, os.cpu_count())
+    for task, (gate, levels) in CURRICULUM.items():
+        for number, ingredients in enumerate(levels):
+            for ingredient in ingredients:
+                full = number == len(levels) - 1 and abs(ingredient[0]) > 2048
+                for short in ([True, False] if full else [True]):
+                    samples = engine.samples(task, ingredient, 48, short)
+                    total, longest = sum(len(a) for a, _ in samples), max(len(a) for a, _ in samples)
+                    taught = sum(int((b >= 0).sum()) for _, b in samples)
+                    print(f"{task} {number} {'short' if short else 'full '} {ingredient}: {total / len(samples):.0f} tokens, {longest} at most, "
+                          f"{100 * taught / total:.0f} % of responses", flush=True)
+
+
+if __name__ == "__main__":
+    main()
