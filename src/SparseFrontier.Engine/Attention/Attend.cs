@@ -40,7 +40,7 @@ public static unsafe class Attend
 
     private static AttendResult RunDecode(DecodeMethod method, PromptLayer layer, MethodParameters parameters)
     {
-        int kvHeads = layer.Keys.Heads;
+        int kvHeads = layer.KvHeads;
         int length = layer.Length;
         KeptTokens? kept = method.Compress(layer, parameters);
         using LayerCache cache = Cache(layer);
@@ -132,8 +132,8 @@ public static unsafe class Attend
 
     private static LayerCache Cache(PromptLayer layer)
     {
-        var block = new KeyValueBlock(layer.Keys.Heads, layer.Length, layer.Keys.Dimension);
-        for (int head = 0; head < layer.Keys.Heads; head++)
+        var block = new KeyValueBlock(layer.KvHeads, layer.Length, layer.Keys.Dimension);
+        for (int head = 0; head < layer.KvHeads; head++)
         {
             for (int row = 0; row < layer.Length; row++)
             {

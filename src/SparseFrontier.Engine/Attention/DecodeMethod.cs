@@ -14,7 +14,7 @@ public abstract class DecodeMethod : AttentionMethod
     /// </summary>
     public virtual int QueriesNeeded(MethodParameters parameters) => int.MaxValue;
 
-    /// <summary>Which prompt tokens each KV head keeps, ascending; null: all. Called once a layer.</summary>
+    /// <summary>Which prompt tokens each KV head keeps, ascending; null: all. Called once a layer, whose keys are read in <see cref="PromptLayer.ForKvHeads"/>.</summary>
     /// <exception cref="BudgetInfeasibleException">The budget does not hold what is always kept.</exception>
     public virtual KeptTokens? Compress(PromptLayer layer, MethodParameters parameters) => null;
 

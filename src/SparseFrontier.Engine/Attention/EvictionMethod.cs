@@ -37,7 +37,7 @@ public abstract class EvictionMethod : DecodeMethod
     {
         ArgumentNullException.ThrowIfNull(layer);
         RequireFeasible(layer.Shape, parameters);
-        int heads = layer.Keys.Heads;
+        int heads = layer.KvHeads;
         int[] capacities = new int[heads];
         for (int head = 0; head < heads; head++)
         {

@@ -35,16 +35,17 @@ internal sealed record ObservationWindow(float[] Sums, float[] Maxima)
         int length = layer.Length;
         float[][] sums = new float[layer.Queries.Heads][];
         float[][] maxima = new float[layer.Queries.Heads][];
-        WorkerPool.For(
-            layer.Queries.Heads,
-            head =>
+        layer.ForKvHeads((part, first, count) => WorkerPool.For(
+            count * layer.GroupSize,
+            i =>
             {
+                int head = (first * layer.GroupSize) + i;
                 sums[head] = new float[length];
                 maxima[head] = new float[length];
-                layer.Kernels.LastWindowAttention(layer.Queries, layer.Keys, head, window, layer.Scale, sums[head], default, maxima[head]);
+                part.Kernels.LastWindowAttention(part.Queries, part.Keys, head, window, part.Scale, sums[head], default, maxima[head]);
             },
-            layer.CancellationToken);
-        var heads = new ObservationWindow[layer.Keys.Heads];
+            layer.CancellationToken));
+        var heads = new ObservationWindow[layer.KvHeads];
         for (int kvHead = 0; kvHead < heads.Length; kvHead++)
         {
             heads[kvHead] = new ObservationWindow(new float[length], new float[length]);

@@ -17,8 +17,8 @@ public abstract class PrefillMethod : AttentionMethod
         return Select(layer, parameters, 0, layer.Queries.Heads);
     }
 
-    /// <summary>Chooses what some query heads of a layer attend to; each head's choice depends on its own queries alone.</summary>
-    /// <param name="layer">The layer.</param>
+    /// <summary>Chooses what some query heads of a layer attend to; each head's choice depends on its own queries and on its KV head alone.</summary>
+    /// <param name="layer">The layer; of its queries, keys and values only those of the heads need be there.</param>
     /// <param name="parameters">The parameters.</param>
     /// <param name="firstHead">First query head.</param>
     /// <param name="headCount">Number of query heads.</param>

@@ -26,7 +26,7 @@ public sealed class RandomDecode : EvictionMethod
     /// <inheritdoc/>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters)
     {
-        float[][] scores = new float[layer.Keys.Heads][];
+        float[][] scores = new float[layer.KvHeads][];
         for (int head = 0; head < scores.Length; head++)
         {
             var random = new RandomSource("attention/Random/decode", layer.Seed, layer.Layer, head);

@@ -126,22 +126,29 @@ internal sealed class UserTokenMethod(UserMethod user) : EvictionMethod
     /// <inheritdoc/>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters)
     {
-        float[][] scores = new float[layer.Keys.Heads][];
-        int rows = Math.Min(QueryRows, layer.Length);
-        for (int h = 0; h < scores.Length; h++)
+        float[][] scores = new float[layer.KvHeads][];
+        layer.ForKvHeads((part, first, count) =>
         {
-            int head = h;
-            layer.CancellationToken.ThrowIfCancellationRequested();
-            int dimension = layer.Keys.Dimension;
-            var query = new UnitVectors(rows * layer.GroupSize, rows * layer.GroupSize, dimension, (i, target) =>
-                layer.Queries.RowSpan((head * layer.GroupSize) + (i / rows), layer.Length - rows + (i % rows)).CopyTo(target));
-            var keys = new UnitVectors(layer.Length, 1, dimension, (row, target) => layer.Keys.RowSpan(head, row).CopyTo(target));
-            scores[head] = new float[layer.Length];
-            user.Score(
-                new ScoreContext(keys, layer.Scale) { Layer = layer.Layer, Head = head, Position = layer.Length, Count = layer.Length, UnitSize = 1, Query = query.Mean(0) },
-                scores[head]);
-        }
+            for (int head = first; head < first + count; head++)
+            {
+                layer.CancellationToken.ThrowIfCancellationRequested();
+                scores[head] = ScoreTokens(part, head);
+            }
+        });
+        return scores;
+    }
 
+    private float[] ScoreTokens(PromptLayer layer, int head)
+    {
+        int rows = Math.Min(QueryRows, layer.Length);
+        int dimension = layer.Keys.Dimension;
+        var query = new UnitVectors(rows * layer.GroupSize, rows * layer.GroupSize, dimension, (i, target) =>
+            layer.Queries.RowSpan((head * layer.GroupSize) + (i / rows), layer.Length - rows + (i % rows)).CopyTo(target));
+        var keys = new UnitVectors(layer.Length, 1, dimension, (row, target) => layer.Keys.RowSpan(head, row).CopyTo(target));
+        float[] scores = new float[layer.Length];
+        user.Score(
+            new ScoreContext(keys, layer.Scale) { Layer = layer.Layer, Head = head, Position = layer.Length, Count = layer.Length, UnitSize = 1, Query = query.Mean(0) },
+            scores);
         return scores;
     }
 }

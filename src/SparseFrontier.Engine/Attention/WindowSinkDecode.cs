@@ -23,7 +23,7 @@ public sealed class WindowSinkDecode : EvictionMethod
 
     /// <inheritdoc/>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
-        [.. Enumerable.Range(0, layer.Keys.Heads).Select(_ => Enumerable.Range(0, layer.Length).Select(token => (float)token).ToArray())];
+        [.. Enumerable.Range(0, layer.KvHeads).Select(_ => Enumerable.Range(0, layer.Length).Select(token => (float)token).ToArray())];
 
     /// <summary>All of them: nothing depends on what the tokens hold.</summary>
     private protected override long CountForced(int[][] kept, int length, MethodParameters parameters) =>

@@ -14,7 +14,7 @@ namespace SparseFrontier.Experiments;
 internal sealed class Calibration
 {
     /// <summary>Changes when the same request may find another budget; part of a run's identity.</summary>
-    public const int Version = 1;
+    public const int Version = 2;
 
     /// <summary>Samples of a calibration.</summary>
     public const int SampleCount = 8;

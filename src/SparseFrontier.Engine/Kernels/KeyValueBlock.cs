@@ -108,13 +108,18 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <param name="target">[rows, dimension], written.</param>
     public void ReadValues(int head, int row, int rows, float* target) => Load(Value(head, row), DataType, target, (long)rows * Dimension);
 
-    /// <summary>A block of its own with some of the tokens of a float32 block, rounded to a type. Cost: one pass over what is kept.</summary>
-    /// <param name="type">F32 or BF16.</param>
+    /// <summary>A block of its own with some of the tokens. Cost: one pass over what is kept.</summary>
+    /// <param name="type">The block's own type, or BF16, which a float32 block is rounded to.</param>
     /// <param name="tokens">Ascending token indices by KV head; null for all.</param>
     public KeyValueBlock Copy(DataType type, int[][]? tokens = null)
     {
         // A task reads and writes some hundred KB.
         const int TaskTokens = 256;
+        if (type != DataType && DataType != DataType.F32)
+        {
+            throw new ArgumentException($"A block of {DataType} is copied as it is, not to {type}.", nameof(type));
+        }
+
         var copy = new KeyValueBlock(tokens is null ? Lengths : Array.ConvertAll(tokens, t => t.Length), Dimension, type);
         int tasks = (copy.Lengths.Append(0).Max() + TaskTokens - 1) / TaskTokens;
         WorkerPool.For(tasks * Heads, task =>
@@ -125,7 +130,15 @@ public sealed unsafe class KeyValueBlock : IDisposable
             for (int i = first; i < end; i++)
             {
                 int token = tokens is null ? i : tokens[head][i];
-                copy.Write(head, i, (float*)Key(head, token), (float*)Value(head, token));
+                if (type == DataType)
+                {
+                    Buffer.MemoryCopy(Key(head, token), copy.Key(head, i), RowBytes, RowBytes);
+                    Buffer.MemoryCopy(Value(head, token), copy.Value(head, i), RowBytes, RowBytes);
+                }
+                else
+                {
+                    copy.Write(head, i, (float*)Key(head, token), (float*)Value(head, token));
+                }
             }
         });
         return copy;

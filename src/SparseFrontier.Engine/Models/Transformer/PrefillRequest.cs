@@ -20,7 +20,10 @@ public sealed record PrefillRequest
     /// <summary>Called after each layer with the number of layers done.</summary>
     public Action<int>? LayerDone { get; init; }
 
-    /// <summary>Observes each global layer's queries, keys and values before attention (calibration, traces); valid during the call only.</summary>
+    /// <summary>
+    /// Observes each global layer's queries, keys and values before attention (calibration, traces); valid during the call only. Where they are stored as
+    /// bfloat16, the whole layer's are widened to float32 for the call.
+    /// </summary>
     public Action<PromptLayer>? LayerObserver { get; init; }
 
     /// <summary>Seed of the sample, for methods that draw random numbers.</summary>
@@ -37,6 +40,9 @@ public sealed record PrefillRequest
     /// fit into as many. It never changes a result.
     /// </summary>
     internal long QueryBytes { get; init; } = 128L << 20;
+
+    /// <summary>Bytes for float32 copies of one layer's keys and values where they are stored as bfloat16, at least one KV head's. It never changes a result.</summary>
+    internal long WidenedBytes { get; init; } = 64L << 20;
 }
 
 /// <summary>A decode method with its parameters.</summary>

@@ -10,6 +10,7 @@ namespace SparseFrontier.Models.Transformer;
 /// the whole prompt are kept, so that a method sees all queries and keys of a layer before it selects.
 /// </summary>
 /// <remarks>
+/// A layer's keys and values are stored in the cache's type at once. Where that is bfloat16, those of a few KV heads at a time are widened for methods and attention.
 /// Where the query heads together are wider than the hidden states and the prompt is long, they are run in groups: the queries of a group are
 /// made, attend, and are multiplied with their columns of the output projection, which is added up for the whole prompt. Memory is then twice the
 /// hidden states and the group's queries, and every element has the same sum.
@@ -41,6 +42,7 @@ internal sealed unsafe class PromptReader : IDisposable
     private readonly NativeArray<float> _projected;
     private readonly NativeArray<float> _keys;
     private readonly NativeArray<float> _values;
+    private readonly WidenedHeads? _widening;
     private readonly PromptState _state;
     private readonly PrefillCounters _counters = new();
     private long _planBytes;
@@ -67,6 +69,7 @@ internal sealed unsafe class PromptReader : IDisposable
         _projected = new NativeArray<float>(grouped ? (long)_length * _configuration.HiddenSize : 0);
         _keys = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
         _values = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
+        _widening = model.CacheType == DataType.F32 ? null : new WidenedHeads(_configuration.KvHeads, _length, _configuration.HeadDimension, request.WidenedBytes);
         _tokens = tokens.ToArray();
     }
 
@@ -109,6 +112,7 @@ internal sealed unsafe class PromptReader : IDisposable
         _projected.Dispose();
         _keys.Dispose();
         _values.Dispose();
+        _widening?.Dispose();
     }
 
     private static int ChunkRows(ModelConfiguration c)
@@ -147,7 +151,7 @@ internal sealed unsafe class PromptReader : IDisposable
             return;
         }
 
-        var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension);
+        var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension, _model.CacheType);
         bool kept = false;
         try
         {
@@ -178,7 +182,7 @@ internal sealed unsafe class PromptReader : IDisposable
     private void ReadLayerInGroups(int layer, LayerWeights weights)
     {
         ModelConfiguration c = _configuration;
-        var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension);
+        var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension, _model.CacheType);
         bool kept = false;
         try
         {
@@ -247,24 +251,31 @@ internal sealed unsafe class PromptReader : IDisposable
         return new HeadTensor(_tailQueries.Pointer - (start * width), c.QueryHeads, _length, c.HeadDimension, c.HeadDimension, width);
     }
 
-    private PromptLayer See(int layer, KeyValueBlock block, HeadTensor queries) => new()
+    private PromptLayer See(int layer, KeyValueBlock block, HeadTensor queries)
     {
-        Layer = layer,
-        Queries = queries,
-        Keys = block.Keys,
-        Values = block.Values,
-        Scale = _configuration.AttentionScale,
-        Kernels = _model.Kernels,
-        Seed = _request.Seed,
-        CancellationToken = _cancellationToken,
-    };
+        HeadTensor none = HeadTensor.HeadMajor(null, block.Heads, _length, block.Dimension);
+        _widening?.Block = block;
+
+        return new PromptLayer
+        {
+            Layer = layer,
+            Queries = queries,
+            Keys = _widening is null ? block.Keys : none,
+            Values = _widening is null ? block.Values : none,
+            Widening = _widening,
+            Scale = _configuration.AttentionScale,
+            Kernels = _model.Kernels,
+            Seed = _request.Seed,
+            CancellationToken = _cancellationToken,
+        };
+    }
 
     // Stores what the decode configurations need of a layer. Returns whether one keeps the block itself.
     private bool Keep(PromptLayer seen, KeyValueBlock block)
     {
         if (_configuration.IsGlobal(seen.Layer))
         {
-            _request.LayerObserver?.Invoke(seen);
+            Observe(seen, block);
             return KeepBlocks(seen, block);
         }
 
@@ -272,7 +283,7 @@ internal sealed unsafe class PromptReader : IDisposable
         if (_state.Caches.Count > 0)
         {
             int[] last = [.. Enumerable.Range(_length - kept, kept)];
-            KeyValueBlock tail = block.Copy(_model.CacheType, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
+            KeyValueBlock tail = block.Copy(block.DataType, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
             foreach (PromptCache cache in _state.Caches)
             {
                 cache.Blocks[seen.Layer] = tail;
@@ -282,6 +293,19 @@ internal sealed unsafe class PromptReader : IDisposable
         return false;
     }
 
+    private void Observe(PromptLayer seen, KeyValueBlock block)
+    {
+        if (_request.LayerObserver is null || _widening is null)
+        {
+            _request.LayerObserver?.Invoke(seen);
+            return;
+        }
+
+        using var all = new WidenedHeads(block.Heads, _length, block.Dimension, long.MaxValue) { Block = block };
+        (HeadTensor keys, HeadTensor values) = all.Widen(0, block.Heads);
+        _request.LayerObserver(seen with { Keys = keys, Values = values, Widening = null });
+    }
+
     // Attention of some heads, which writes over their queries.
     private void Attend(PromptLayer seen, int firstHead, int heads)
     {
@@ -289,7 +313,7 @@ internal sealed unsafe class PromptReader : IDisposable
         {
             int window = _configuration.SlidingWindows[seen.Layer];
             AttentionPlan plan = WindowPlan(window);
-            AttendHeads(seen, firstHead, heads, [plan], window);
+            AttendAll(seen, firstHead, heads, [plan], window);
             _counters.CountSliding(plan.CountPairs(window) * heads);
             return;
         }
@@ -297,28 +321,43 @@ internal sealed unsafe class PromptReader : IDisposable
         if (_request.Method is not { } method)
         {
             IReadOnlyList<AttentionPlan> dense = [AttentionPlan.Dense(_length)];
-            AttendHeads(seen, firstHead, heads, dense, 0);
+            AttendAll(seen, firstHead, heads, dense, 0);
             _counters.CountGlobal(_model.Kernels, dense, null, heads, _length);
             return;
         }
 
-        // As many heads at a time as their plans find room; one KV head's until the size of a plan is known.
+        // As many heads at a time as their plans and keys find room; one KV head's until the size of a plan is known.
         MethodParameters parameters = _request.Parameters ?? method.CreateParameters();
         int end = firstHead + heads;
         for (int head = firstHead; head < end;)
         {
             int first = head;
             long groups = _planBytes == 0 ? 1 : Math.Max(1, MaximumPlanBytes / (_planBytes * seen.GroupSize));
-            int count = (int)Math.Min(groups * seen.GroupSize, end - head);
-            PrefillSelection selection = _counters.TimeIndex(() => method.Select(seen, parameters, first, count));
+            int count = (int)Math.Min(Math.Min(groups, seen.KvHeadsAtOnce) * seen.GroupSize, end - head);
+            PromptLayer part = WithHeads(seen, first, count);
+            PrefillSelection selection = _counters.TimeIndex(() => method.Select(part, parameters, first, count));
             _planBytes = Math.Max(_planBytes, selection.Plans.Max(p => p.SizeInBytes));
-            AttendHeads(seen, first, count, selection.Plans, 0);
+            AttendHeads(part, first, count, selection.Plans, 0);
             _counters.CountGlobal(_model.Kernels, selection.Plans, selection, count, _length);
             head += count;
         }
     }
 
-    // The heads of one or more KV heads, or some of those of one.
+    // All of some heads with one plan, as many at a time as their keys find room.
+    private void AttendAll(PromptLayer seen, int firstHead, int heads, IReadOnlyList<AttentionPlan> plan, int window)
+    {
+        int step = seen.KvHeadsAtOnce * seen.GroupSize;
+        for (int head = firstHead; head < firstHead + heads; head += step)
+        {
+            int count = Math.Min(step, firstHead + heads - head);
+            AttendHeads(WithHeads(seen, head, count), head, count, plan, window);
+        }
+    }
+
+    // The layer with the keys and values of the heads of one or more KV heads, or of some of those of one.
+    private static PromptLayer WithHeads(PromptLayer seen, int firstHead, int count) =>
+        seen.WithKvHeads(firstHead / seen.GroupSize, Math.Max(1, count / seen.GroupSize));
+
     private void AttendHeads(PromptLayer layer, int firstHead, int count, IReadOnlyList<AttentionPlan> plans, int window)
     {
         int firstKvHead = firstHead / layer.GroupSize;
@@ -336,12 +375,11 @@ internal sealed unsafe class PromptReader : IDisposable
             _cancellationToken));
     }
 
-    // Evicts for each decode configuration, copying only what it keeps; those that keep everything share the block, or its copy in the
-    // cache's type. Returns whether the block itself is kept.
+    // Evicts for each decode configuration, copying only what it keeps; those that keep everything share the block. Returns whether it is kept.
     private bool KeepBlocks(PromptLayer seen, KeyValueBlock block)
     {
         int layer = seen.Layer;
-        KeyValueBlock? whole = null;
+        bool whole = false;
         for (int i = 0; i < _state.Caches.Count; i++)
         {
             PromptCache cache = _state.Caches[i];
@@ -350,15 +388,16 @@ internal sealed unsafe class PromptReader : IDisposable
             KeptTokens? tokens = configuration.Method.Compress(seen, configuration.Parameters);
             if (tokens is not null)
             {
-                cache.Blocks[layer] = block.Copy(_model.CacheType, tokens.ByHead);
+                cache.Blocks[layer] = block.Copy(block.DataType, tokens.ByHead);
             }
 
             cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            cache.Blocks[layer] ??= whole ??= _model.CacheType == block.DataType ? block : block.Copy(_model.CacheType);
+            whole |= tokens is null;
+            cache.Blocks[layer] ??= block;
             cache.ForcedTokens[layer] = tokens?.ForcedCount ?? -1;
         }
 
-        return whole == block;
+        return whole;
     }
 
     // Each tile's keys from its first row's window on, so that the kernel skips what no row of the tile sees.
@@ -379,16 +418,14 @@ internal sealed unsafe class PromptReader : IDisposable
     {
         int dimension = _configuration.HeadDimension;
         int heads = _configuration.KvHeads;
-        long bytes = dimension * sizeof(float);
-        for (int row = 0; row < rows; row++)
+        WorkerPool.For(heads, head =>
         {
-            for (int head = 0; head < heads; head++)
+            for (int row = 0; row < rows; row++)
             {
                 long source = (((long)row * heads) + head) * dimension;
-                Buffer.MemoryCopy(_keys.Pointer + source, block.Key(head, first + row), bytes, bytes);
-                Buffer.MemoryCopy(_values.Pointer + source, block.Value(head, first + row), bytes, bytes);
+                block.Write(head, first + row, _keys.Pointer + source, _values.Pointer + source);
             }
-        }
+        });
     }
 
     private void WriteLogits(float[]? allLogits)

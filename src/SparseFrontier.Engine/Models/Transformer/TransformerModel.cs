@@ -50,8 +50,8 @@ public sealed class TransformerModel : IDisposable
 
     /// <summary>
     /// Type of the keys and values that decoding reads: BF16 where the weights are, as in every engine that runs such checkpoints, else F32.
-    /// F16 weights get F32, because binary16 overflows where keys are large, and BF16 has three bits less than such weights. Reading a prompt
-    /// always computes on float32 keys and values; a layer's cache is rounded once, when the layer is done.
+    /// F16 weights get F32, because binary16 overflows where keys are large, and BF16 has three bits less than such weights. A layer's keys and values are
+    /// rounded as soon as they are made: methods choose from, and the prompt attends to, what decoding will read.
     /// </summary>
     public DataType CacheType { get; }
 

@@ -7,8 +7,8 @@ using Xunit;
 namespace SparseFrontier.Tests.Models.Transformer;
 
 /// <summary>
-/// What reading a prompt allocates: the KV cache, one layer's keys and values, twice the prompt's hidden states, rotary tables, and what does
-/// not grow with the prompt or is bounded by an amount that is asked for. Alone, because the whole process is counted.
+/// What reading a prompt allocates: the KV cache, twice the prompt's hidden states, rotary tables, and what does not grow with the prompt or is bounded by
+/// an amount that is asked for: here one KV head in float32 and a group of query heads. Alone, because the whole process is counted.
 /// </summary>
 [Collection(nameof(PrefillMemoryTests))]
 [CollectionDefinition(nameof(PrefillMemoryTests), DisableParallelization = true)]
@@ -35,10 +35,13 @@ public sealed class PrefillMemoryTests
         Assert.Equal(4 * wider, c.QueryHeads);
         PrefillRequest request = Request(method);
 
-        // A layer's keys and values, unless they are the cache; a group of heads: two of 32 elements, or all where they are no wider than the hidden states.
-        bool becomesCache = model.CacheType == DataType.F32 && c.GlobalLayerCount == c.LayerCount;
-        long keysAndValues = becomesCache ? 0 : 2L * c.KvHeads * c.HeadDimension * sizeof(float);
-        long group = Math.Min(64, c.QueryHeads * c.HeadDimension) * sizeof(float);
+        // Of a bfloat16 cache one KV head in float32, and not the layer.
+        Assert.Equal(2, c.KvHeads);
+        long head = model.CacheType == DataType.F32 ? 0 : 2L * c.HeadDimension * sizeof(float);
+
+        // A group of heads: two of 32 elements; where all are no wider than the hidden states, they are among the twice of these.
+        int queryWidth = c.QueryHeads * c.HeadDimension;
+        long group = queryWidth <= c.HiddenSize ? 0 : 64 * sizeof(float);
         long hidden = c.HiddenSize * sizeof(float);
         long rotary = c.HeadDimension * sizeof(float) * (c.GlobalLayerCount < c.LayerCount ? 2 : 1);
 
@@ -46,9 +49,16 @@ public sealed class PrefillMemoryTests
         long estimates = method is null ? 0 : 3 * sizeof(float) * WorkerPool.ThreadCount;
         (long shorter, long shorterCache) = Measure(model, request, Short);
         (long longer, long longerCache) = Measure(model, request, Long);
-        long perToken = ((longerCache - shorterCache) / (Long - Short)) + keysAndValues + (2 * hidden) + group + rotary + estimates;
+        long perToken = ((longerCache - shorterCache) / (Long - Short)) + head + (2 * hidden) + group + rotary + estimates;
         Assert.InRange(longer - shorter, 0, (Long - Short) * perToken);
         Assert.InRange(longer, longerCache, (Long * perToken) + (8 << 20));
+        if (head > 0)
+        {
+            (long wholeShorter, _) = Measure(model, request with { WidenedBytes = long.MaxValue }, Short);
+            (long wholeLonger, _) = Measure(model, request with { WidenedBytes = long.MaxValue }, Long);
+            Assert.True(wholeLonger - wholeShorter > (Long - Short) * perToken, "a layer in float32 exceeds it");
+        }
+
         if (wider > 1)
         {
             (long ungroupedShorter, _) = Measure(model, request with { QueryBytes = long.MaxValue }, Short);
@@ -84,6 +94,7 @@ public sealed class PrefillMemoryTests
             },
             DecodeConfigurations = [new(dense, dense.CreateParameters()), new(snap, snap.CreateParameters("Capacity=256;Window=64"))],
             QueryBytes = 0,
+            WidenedBytes = 0,
         };
     }
 

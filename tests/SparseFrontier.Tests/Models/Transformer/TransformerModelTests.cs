@@ -42,11 +42,11 @@ public sealed class TransformerModelTests
                     "BlockSparse" => prefill!.CreateParameters("BlockSize=16;TopBlocks=4"),
                     _ => null,
                 },
-                DecodeConfigurations = [Dense(), SnapKV(48), Quest()],
+                DecodeConfigurations = [Dense(), SnapKV(48), AdaSnapKV(48), Quest()],
                 ChunkRows = 100,
             };
             using PromptState together = model.Prefill(prompt, request with { QueryBytes = long.MaxValue }, Cancel);
-            using PromptState groups = model.Prefill(prompt, request with { QueryBytes = 0 }, Cancel);
+            using PromptState groups = model.Prefill(prompt, request with { QueryBytes = 0, WidenedBytes = 0 }, Cancel);
             Assert.Equal(together.LastLogits, groups.LastLogits);
             PrefillStatistics Counts(PromptState prompt) => prompt.Statistics with { IndexSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
             Assert.Equal(Counts(together), Counts(groups));
@@ -472,6 +472,8 @@ public sealed class TransformerModelTests
         configuration with { Parameters = configuration.Parameters.With(BudgetSchedule.DenseLayers(layers)) };
 
     private static DecodeConfiguration SnapKV(int capacity) => Configuration("SnapKV", ("Capacity", capacity), ("Window", 16), ("KernelSize", 5), ("LocalWindow", 8), ("PrefixTokens", 2));
+
+    private static DecodeConfiguration AdaSnapKV(int capacity) => Configuration("AdaSnapKV", ("Capacity", capacity), ("Window", 16), ("KernelSize", 5), ("LocalWindow", 8), ("PrefixTokens", 2));
 
     private static DecodeConfiguration Quest() => Configuration("Quest", ("PageSize", 8), ("TokenBudget", 40));
 
