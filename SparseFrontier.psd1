@@ -12,6 +12,7 @@
     TypesToProcess       = @('bin/SparseFrontier.Types.ps1xml')
     NestedModules        = @()
     CmdletsToExport      = @(
+        'Compare-SparseAttentionResult'
         'Get-SparseAttentionCost'
         'Get-SparseAttentionDevice'
         'Get-SparseAttentionMethod'
@@ -28,6 +29,7 @@
         'Register-SparseAttentionTask'
         'Show-SparsityPareto'
         'Test-KernelCorrectness'
+        'Test-SparsityClaim'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

@@ -35,7 +35,7 @@ internal static class ErrorMap
             or ErrorIds.DeviceUnsupported => ErrorCategory.NotImplemented,
         ErrorIds.CudaNotInstalled => ErrorCategory.NotInstalled,
         ErrorIds.PowerShellRequired => ErrorCategory.NotInstalled,
-        ErrorIds.ScoresInvalid => ErrorCategory.InvalidResult,
+        ErrorIds.ScoresInvalid or ErrorIds.ComparisonFailed => ErrorCategory.InvalidResult,
         ErrorIds.DeviceOutOfMemory => ErrorCategory.ResourceUnavailable,
         ErrorIds.DeviceFailed => ErrorCategory.DeviceError,
         ErrorIds.KernelCompilationFailed => ErrorCategory.InvalidResult,

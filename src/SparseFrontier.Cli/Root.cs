@@ -15,6 +15,8 @@ internal static class Root
             RunVerb.Create(),
             ParetoVerb.Create(),
             ToleranceVerb.Create(),
+            CompareVerb.Create(),
+            ClaimVerb.Create(),
             CostVerb.Create(),
             ResultsVerb.Create(),
             MethodsVerb.Create(),

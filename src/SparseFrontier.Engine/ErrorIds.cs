@@ -38,6 +38,7 @@ public static class ErrorIds
     public const string ResultWriteFailed = "ResultWriteFailed";
     public const string OutputFileExists = "OutputFileExists";
     public const string DataInsufficient = "DataInsufficient";
+    public const string ComparisonFailed = "ComparisonFailed";
     public const string NameTaken = "NameTaken";
     public const string ScoresInvalid = "ScoresInvalid";
     public const string PowerShellRequired = "PowerShellRequired";

@@ -19,9 +19,10 @@ public class CmdletContractTests
 
     private static readonly string[] s_expected =
     [
-        "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
+        "Compare-SparseAttentionResult", "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
         "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Invoke-SparseAttentionRun", "Measure-SparseKernel", "Measure-SparsityTolerance",
         "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask", "Show-SparsityPareto", "Test-KernelCorrectness",
+        "Test-SparsityClaim",
     ];
 
     public static TheoryData<string> Names => [.. ModuleAssembly.Cmdlets.Select(c => c.Name)];

@@ -16,7 +16,7 @@ public class CommandLineTests
     [Fact]
     public void The_stable_surface_is_there() => Assert.Equal(
         [
-            "attend", "cost", "devices", "kernels measure", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
+            "attend", "claim", "compare", "cost", "devices", "kernels measure", "kernels test", "methods", "model verify", "models", "pareto", "results", "run", "task generate", "task score", "tasks",
             "tokenize", "tolerance",
         ],
         AllVerbs.Order(StringComparer.Ordinal));
@@ -52,6 +52,8 @@ public class CommandLineTests
     [InlineData("run --method Quest --parameter PageSize=-3", "MethodParameterInvalid")]
     [InlineData("run --model ./no/such/model", "ModelNotFound")]
     [InlineData("tolerance ./no/such/folder", "FileNotFound")]
+    [InlineData("compare ./no/such/folder", "FileNotFound")]
+    [InlineData("claim \"Quest over SnapKV\" ./no/such/folder", "FileNotFound")]
     [InlineData("cost --formula Guess", "ParameterInvalid")]
     [InlineData("cost NoSuchModel", "ModelNotFound")]
     [InlineData("methods NoSuchMethod", "MethodNotFound")]

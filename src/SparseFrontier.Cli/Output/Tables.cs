@@ -87,6 +87,49 @@ internal static class Tables
         }
     }
 
+    /// <summary>Comparisons with a baseline, a table for each task, length and model.</summary>
+    public static void Differences(TextWriter writer, IReadOnlyList<ResultDifference> rows)
+    {
+        foreach (var group in rows.GroupBy(CellText.DifferenceHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Method", d => CellText.Methods(d.Method, d.DecodeMethod)),
+                new("Asked", d => CellText.Requested(d.RequestedSparsity, d.RequestedDecodeSparsity), Right: true),
+                new("Before", d => CellText.Score(d.BaselineScore), Right: true),
+                new("Now", d => CellText.Score(d.Score), Right: true),
+                new("Bounds", d => CellText.SignedInterval(d.DifferenceLow, d.DifferenceHigh)),
+                new("n", d => d.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Verdict", d => d.Verdict.ToString()),
+                new("", d => d.Message));
+        }
+    }
+
+    /// <summary>Verdicts on a claim, a table for each model.</summary>
+    public static void Claims(TextWriter writer, IReadOnlyList<SparsityClaim> rows)
+    {
+        foreach (var group in rows.GroupBy(CellText.ClaimHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Task", c => c.Task),
+                new("Length", c => c.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Sparsity", CellText.ClaimSparsity, Right: true),
+                new("Score", c => CellText.Score(c.Score), Right: true),
+                new("Other", c => CellText.Score(c.OtherScore), Right: true),
+                new("Bounds", c => CellText.SignedInterval(c.DifferenceLow, c.DifferenceHigh)),
+                new("n", c => c.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Verdict", c => c.Verdict.ToString()),
+                new("", c => c.Message));
+        }
+    }
+
     /// <summary>Costs, a table for each model, formula, phase, length and batch.</summary>
     public static void Costs(TextWriter writer, IReadOnlyList<SparseAttentionCost> costs)
     {

@@ -26,10 +26,7 @@ internal static class ParetoVerb
         var chart = new Option<bool>("--chart") { Description = "A chart of each frontier in characters before its table." };
         return new Command("pareto", "Finds which runs no other run beats in both cost and value.") { results, cost, value, groupBy, batch, output, optimalOnly, chart }.Does((parsed, sink, token) =>
         {
-            var rows = new List<SparseAttentionResult>();
-            sink.Receiver = item => rows.Add((SparseAttentionResult)item);
-            new GetResultOperation { Path = parsed.GetValue(results)! }.Execute(sink, token);
-            sink.Receiver = null;
+            IReadOnlyList<SparseAttentionResult> rows = ResultFilters.Read(parsed.GetValue(results)!, sink, token);
             string[] groups = parsed.GetValue(groupBy)!;
             new GetParetoOperation
             {

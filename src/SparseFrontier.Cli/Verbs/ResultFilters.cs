@@ -1,4 +1,6 @@
 using System.CommandLine;
+using SparseFrontier.Cli.Output;
+using SparseFrontier.Experiments.Operations;
 
 namespace SparseFrontier.Cli.Verbs;
 
@@ -12,4 +14,14 @@ internal static class ResultFilters
         Arity = ArgumentArity.ZeroOrMore,
         DefaultValueFactory = _ => [],
     };
+
+    /// <summary>The rows of folders.</summary>
+    public static IReadOnlyList<SparseAttentionResult> Read(string[] paths, ConsoleSink sink, CancellationToken token)
+    {
+        var rows = new List<SparseAttentionResult>();
+        sink.Receiver = item => rows.Add((SparseAttentionResult)item);
+        new GetResultOperation { Path = paths }.Execute(sink, token);
+        sink.Receiver = null;
+        return rows;
+    }
 }

@@ -23,10 +23,7 @@ internal static class ToleranceVerb
             results, maximumDrop, relative, confidence, criterion, correction, worstTask,
         }.Does((parsed, sink, token) =>
         {
-            var rows = new List<SparseAttentionResult>();
-            sink.Receiver = item => rows.Add((SparseAttentionResult)item);
-            new GetResultOperation { Path = parsed.GetValue(results)! }.Execute(sink, token);
-            sink.Receiver = null;
+            IReadOnlyList<SparseAttentionResult> rows = ResultFilters.Read(parsed.GetValue(results)!, sink, token);
             new MeasureToleranceOperation
             {
                 Results = rows,

@@ -194,7 +194,9 @@ public static class Pareto
             : throw Unknown(name);
     }
 
-    private static PropertyInfo Property(string name) =>
+    /// <summary>The column of rows that a name means, in any case.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
+    internal static PropertyInfo Property(string name) =>
         typeof(SparseAttentionResult).GetProperties().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? throw Unknown(name);
 
     private static SparseFrontierException Unknown(string name) => new(

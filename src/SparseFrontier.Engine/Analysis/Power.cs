@@ -32,4 +32,28 @@ public static class Power
             : OfTest(effect, 2, level) >= power ? 2
             : SpecialFunctions.Invert(n => OfTest(effect, n, level), power, 2, (2 * estimate) + 20);
     }
+
+    /// <summary>
+    /// Samples with which the mean of bounded values would be shown to be below a threshold: the larger of what the one-sided t test needs for a power
+    /// of 0.8 if mean and spread are as observed, and of the fewest samples of the observed composition whose bound (<see cref="BoundedMean"/>) is
+    /// below it. Null if the mean is not below the threshold or more than ten million are needed.
+    /// </summary>
+    /// <param name="values">Values observed, none above <paramref name="maximum"/>.</param>
+    /// <param name="maximum">The largest value that is possible.</param>
+    /// <param name="threshold">The threshold.</param>
+    /// <param name="level">Level of the test, such as 0.05.</param>
+    public static int? BoundedSamplesNeeded(double[] values, double maximum, double threshold, double level)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        double mean = values.Average();
+        if (mean >= threshold || level <= 0)
+        {
+            return null;
+        }
+
+        double deviation = Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / Math.Max(1, values.Length - 1));
+        double byPower = deviation == 0 ? 0 : SamplesNeeded((threshold - mean) / deviation, level, 0.8);
+        int? byBound = BoundedMean.SamplesNeeded(values, maximum, threshold, 1 - level);
+        return byBound is null || byPower > 10_000_000 ? null : Math.Max(byBound.Value, (int)Math.Ceiling(byPower));
+    }
 }

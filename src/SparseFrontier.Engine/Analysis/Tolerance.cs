@@ -24,9 +24,6 @@ public sealed record ToleranceSeries(
 /// </summary>
 public static class Tolerance
 {
-    /// <summary>The power that the needed number of samples is computed for.</summary>
-    private const double WantedPower = 0.8;
-
     /// <summary>The tolerated sparsity of each series by non-inferiority.</summary>
     /// <param name="series">Series with scores.</param>
     /// <param name="maximumDrop">The margin, above 0 and below 1.</param>
@@ -106,15 +103,7 @@ public static class Tolerance
                 ErrorIds.DataInsufficient, $"'{dense}' and '{sparse}' cannot be tested: both need a Score, a StandardError and a SampleCount above 1.", sparse.RunId);
         }
 
-        double va = ea * ea;
-        double vb = eb * eb;
-        if (va + vb == 0)
-        {
-            return b < a ? 0 : 1;
-        }
-
-        double freedom = (va + vb) * (va + vb) / ((va * va / (dense.SampleCount - 1)) + (vb * vb / (sparse.SampleCount - 1)));
-        return SpecialFunctions.StudentCumulative((b - a) / Math.Sqrt(va + vb), freedom);
+        return DifferenceTest.Welch((a, ea, dense.SampleCount), (b, eb, sparse.SampleCount)).PValueBelow(0);
     }
 
     private static string Family(ToleranceSeries series, int index, ToleranceCorrection correction) => correction switch
@@ -184,20 +173,7 @@ public static class Tolerance
 
         public double PValue(ToleranceLevel level) => BoundedMean.PValue(Values(level), Largest, Threshold);
 
-        public int? SamplesNeeded(ToleranceLevel level, double alpha)
-        {
-            double[] values = Values(level);
-            double mean = values.Average();
-            if (mean >= Threshold || alpha <= 0)
-            {
-                return null;
-            }
-
-            double deviation = Math.Sqrt(values.Sum(v => (v - mean) * (v - mean)) / Math.Max(1, values.Length - 1));
-            double byPower = deviation == 0 ? 0 : Power.SamplesNeeded((Threshold - mean) / deviation, alpha, WantedPower);
-            int? byBound = BoundedMean.SamplesNeeded(values, Largest, Threshold, 1 - alpha);
-            return byBound is null || byPower > 10_000_000 ? null : Math.Max(byBound.Value, (int)Math.Ceiling(byPower));
-        }
+        public int? SamplesNeeded(ToleranceLevel level, double alpha) => Power.BoundedSamplesNeeded(Values(level), Largest, Threshold, alpha);
 
         public string Describe(ToleranceLevel level) => IsRelative
             ? FormattableString.Invariant($"{Drop:G3} of {level.DenseScores.Average():F3}")

@@ -5,11 +5,18 @@ internal sealed class PairedScores
 {
     private readonly Dictionary<(string Path, string RunId), IReadOnlyList<SampleResult>> _samples = [];
 
+    /// <summary>Whether the folder of a row's run is on this disk.</summary>
+    public static bool AreHere(SparseAttentionResult row) => row.Path is { Length: > 0 } path && Directory.Exists(path);
+
+    /// <summary>Whether an error says that rows cannot be compared, which does not concern other rows.</summary>
+    public static bool IsOfData(SparseFrontierException e) => e.ErrorId is ErrorIds.DataInsufficient or ErrorIds.ResultUnreadable or ErrorIds.ResultRowInvalid;
+
     /// <summary>The samples of a row, by index.</summary>
     /// <exception cref="SparseFrontierException">DataInsufficient: they are not on this disk. ResultUnreadable, ResultRowInvalid.</exception>
     public IReadOnlyList<SampleResult> Of(SparseAttentionResult row)
     {
-        if (row.Path is not { Length: > 0 } path || !Directory.Exists(path))
+        string path = row.Path ?? "";
+        if (!AreHere(row))
         {
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,

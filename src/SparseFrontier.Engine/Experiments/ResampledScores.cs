@@ -30,7 +30,7 @@ internal static class ResampledScores
 
             return result;
         }
-        catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.DataInsufficient or ErrorIds.ResultUnreadable or ErrorIds.ResultRowInvalid)
+        catch (SparseFrontierException e) when (PairedScores.IsOfData(e))
         {
             explain($"The frontier has no bands: {e.Message}");
             return null;

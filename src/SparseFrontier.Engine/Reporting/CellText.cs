@@ -1,5 +1,5 @@
 using System.Globalization;
-using SparseFrontier.Attention;
+using SparseFrontier.Experiments;
 
 namespace SparseFrontier.Reporting;
 
@@ -10,12 +10,7 @@ public static class CellText
     private static readonly string[] s_prefixes = ["", "K", "M", "G", "T", "P", "E"];
 
     /// <summary>The methods of a run: "Dense", "VerticalSlash", "Quest" or "VerticalSlash + Quest".</summary>
-    public static string Methods(string method, string decodeMethod)
-    {
-        bool densePrefill = MethodRegistry.IsDense(method);
-        bool denseDecode = MethodRegistry.IsDense(decodeMethod);
-        return denseDecode ? (densePrefill ? "Dense" : method) : densePrefill ? decodeMethod : $"{method} + {decodeMethod}";
-    }
+    public static string Methods(string method, string decodeMethod) => MethodNames.Of(method, decodeMethod);
 
     /// <summary>What was asked: the sparsities of the sparse phases, "0.90", "0.80 / 0.90", or "-" where a budget was given instead.</summary>
     public static string Requested(double? sparsity, double? decodeSparsity)
@@ -170,4 +165,31 @@ public static class CellText
 
     /// <summary>A large amount, "-" where it is unknown.</summary>
     public static string Operations(double? value) => value is double known ? Amount(known) : "-";
+
+    /// <summary>What a table of comparisons is of.</summary>
+    public static string DifferenceHeading(ResultDifference difference)
+    {
+        ArgumentNullException.ThrowIfNull(difference);
+        return FormattableString.Invariant($"{difference.Task} at {difference.SequenceLength} tokens, {difference.Model}: margin {difference.MaximumDrop:G3}, confidence {difference.ConfidenceLevel:G3}");
+    }
+
+    /// <summary>What a table of verdicts on a claim is of.</summary>
+    public static string ClaimHeading(SparsityClaim claim)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        return FormattableString.Invariant($"{claim.Claim}, {claim.Model}: difference above {claim.Threshold:G3} with confidence {claim.ConfidenceLevel:G3}");
+    }
+
+    /// <summary>A difference with its sign and three decimals, "-" where there is none.</summary>
+    public static string Signed(double? value) => value?.ToString("+0.000;-0.000;0.000", CultureInfo.CurrentCulture) ?? "-";
+
+    /// <summary>An interval of differences, "[-0.021, 0.035]", or nothing.</summary>
+    public static string SignedInterval(double? low, double? high) => low is null || high is null ? "" : $"[{Signed(low)}, {Signed(high)}]";
+
+    /// <summary>The sparsities that a claim compares: "0.90", or "0.90 : 0.50" where they differ.</summary>
+    public static string ClaimSparsity(SparsityClaim claim)
+    {
+        ArgumentNullException.ThrowIfNull(claim);
+        return claim.Sparsity == claim.OtherSparsity ? Fraction(claim.Sparsity) : $"{Fraction(claim.Sparsity)} : {Fraction(claim.OtherSparsity)}";
+    }
 }

@@ -1,0 +1,40 @@
+using System.Text.Json;
+
+namespace SparseFrontier.Tests.Analysis;
+
+/// <summary>Rows with samples on disk, without a run.</summary>
+internal static class StoredScores
+{
+    /// <summary>A row of a decode method with the samples that it was made from.</summary>
+    public static SparseAttentionResult Row(
+        TemporaryFolder folder, string method, double? sparsity, double[] scores, string task = "Niah", int length = 2048, string model = "tiny", long seed = 1, string output = "x")
+    {
+        string runId = FormattableString.Invariant($"{method}-{sparsity}-{task}-{length}-{model}-{seed}-{Guid.NewGuid():N}");
+        string path = folder.File(runId);
+        Directory.CreateDirectory(path);
+        File.WriteAllLines(
+            Path.Combine(path, "samples-0001.jsonl"),
+            scores.Select((s, i) => JsonSerializer.Serialize(new SampleResult { RunId = runId, Index = i, Score = s, Output = output, GoldJson = $"\"{i}\"" })));
+        double mean = scores.Average();
+        return new SparseAttentionResult
+        {
+            RunId = runId,
+            Method = "Dense",
+            DecodeMethod = method,
+            Task = task,
+            Model = model,
+            SequenceLength = length,
+            Seed = seed,
+            PrefillSparsity = 0,
+            DecodeSparsity = sparsity ?? 0,
+            RequestedDecodeSparsity = sparsity,
+            Score = mean,
+            StandardError = Math.Sqrt(scores.Sum(s => (s - mean) * (s - mean)) / Math.Max(1, scores.Length - 1) / scores.Length),
+            SampleCount = scores.Length,
+            Path = path,
+        };
+    }
+
+    /// <summary>Scores of 1, the first few of 0.</summary>
+    public static double[] Lost(int n, int lost) => [.. Enumerable.Range(0, n).Select(i => i < lost ? 0.0 : 1)];
+}
