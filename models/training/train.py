@@ -99,10 +99,8 @@ class Model(nn.Module):
 
 
 def orthogonal(g):
-    """The nearest semi-orthogonal matrices, roughly (Newton-Schulz, five steps): what Muon makes of momentum. [n, rows, columns]"""
+    """The nearest semi-orthogonal matrices, roughly (Newton-Schulz, five steps): what Muon makes of momentum. [n, rows, columns], rows at most columns"""
     x = g.bfloat16()
-    if x.shape[1] > x.shape[2]:
-        return orthogonal(g.transpose(1, 2)).transpose(1, 2)
     x = x / (x.float().pow(2).sum((1, 2), keepdim=True).sqrt() + 1e-7).bfloat16()
     for _ in range(5):
         a = x @ x.transpose(1, 2)
@@ -114,20 +112,21 @@ class Muon:
     """Muon for the layers' matrices: momentum 0.95 (Nesterov), orthogonalised, scaled to a root mean square of 0.2 as AdamW's steps have."""
 
     def __init__(self, parameters, decay):
-        self.groups = {}
+        self.groups = {}  # by rows and columns with the smaller first: one stack of matrices, turned where need be
         for p in parameters:
-            self.groups.setdefault(tuple(p.shape), []).append(p)
+            self.groups.setdefault((min(p.shape), max(p.shape)), []).append(p)
         self.momentum = {shape: torch.zeros(len(ps), *shape, device=ps[0].device) for shape, ps in self.groups.items()}
         self.decay = decay
 
     @torch.no_grad()
     def step(self, rate):
         for shape, ps in self.groups.items():
-            g, m = torch.stack([p.grad for p in ps]), self.momentum[shape]
+            turned = [p.shape[0] > p.shape[1] for p in ps]
+            g, m = torch.stack([p.grad.T if t else p.grad for p, t in zip(ps, turned)]), self.momentum[shape]
             m.lerp_(g, 0.05)
-            step = orthogonal(g.lerp(m, 0.95)) * (-rate * 0.2 * math.sqrt(max(shape)))
+            step = orthogonal(g.lerp(m, 0.95)) * (-rate * 0.2 * math.sqrt(shape[1]))
             torch._foreach_mul_(ps, 1 - rate * self.decay)
-            torch._foreach_add_(ps, list(step.unbind(0)))
+            torch._foreach_add_(ps, [s.T if t else s for s, t in zip(step.unbind(0), turned)])
             for p in ps:
                 p.grad = None
 
@@ -184,8 +183,12 @@ def save(model, options, name, card):
 
 
 def to_device(batch, device):
-    ids, positions, bounds = (torch.from_numpy(batch[k]).to(device, non_blocking=True) for k in ("ids", "positions", "bounds"))
-    rest = [torch.from_numpy(batch[k]).to(device, non_blocking=True) for k in ("predict", "target", "number", "groups")]
+    def moved(key):
+        tensor = torch.from_numpy(batch[key])
+        return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
+
+    ids, positions, bounds = moved("ids"), moved("positions"), moved("bounds")
+    rest = [moved(key) for key in ("predict", "target", "number", "groups")]
     longest = int(numpy.diff(batch["bounds"]).max())
     return ids.long(), positions.long(), bounds, next(n for n in (512, 1024, 2048, 4096, CONTEXT, 1 << 20) if n >= longest), *rest
 
@@ -226,6 +229,7 @@ def main():
     feed = Feed(options.engine, options.tokenizer, tasks, options.engines, options.threads, options.batch, c["pad_token_id"], options.seed)
 
     device = torch.device(options.device)
+    torch.set_num_threads(2)
     if device.type == "cuda":
         torch._dynamo.config.recompile_limit = 64
         for name in ("project", "finish", "orthogonal"):
@@ -283,7 +287,7 @@ def main():
         logits = model.logits(model(ids, positions, bounds, longest)[predict])
         by_token = groups[number] % count
         losses = F.cross_entropy(logits, target, reduction="none")
-        sizes = torch.bincount(by_token, minlength=count)
+        sizes = torch.zeros(count, device=device).index_add_(0, by_token, torch.ones_like(losses))
         rate = update((losses / sizes[by_token]).sum() / (sizes > 0).sum(), progress)
         with torch.no_grad():
             right = (logits.argmax(-1) == target).float()
@@ -298,10 +302,10 @@ def main():
             for i, task in enumerate(tasks):
                 window[i] += now[i]
                 gate, levels = CURRICULUM[task]
-                if window[i, 1] >= 150:
+                if window[i, 1] >= 100:
                     latest[task] = (window[i, 0] / window[i, 1], window[i, 2] / window[i, 3])
                     window[i] = 0
-                    if latest[task][0] > gate * (1 if progress < 0.5 else 0.5) and feed.reached[i] + 1 < len(levels):
+                    if latest[task][0] > gate and feed.reached[i] + 1 < len(levels):
                         feed.reached[i] += 1
                         log.append(dict(seconds=round(time.time() - start), tokens=tokens, task=task, level=feed.reached[i]))
                         print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens {task} -> level {feed.reached[i]}", flush=True)
@@ -333,7 +337,7 @@ def main():
                 length = 1280
             score = []
             for part in range(4):
-                samples = [(a, b, 0) for a, b in examiner.samples(task, (length, 1, parameters), 16, True, "calibration", 16 * part)]
+                samples = [(a, b, 0, 0) for a, b in examiner.samples(task, (length, 1, parameters), 16, True, "calibration", 16 * part)]
                 while samples:
                     batch = pack(samples, max(options.batch, 16384), c["pad_token_id"])
                     ids, positions, bounds, longest, predict, target, number, groups = to_device(batch, device)

@@ -147,7 +147,7 @@ public static class TaskStream
                 int length = request.VariableLength
                     ? new RandomSource("task/length", request.Seed, index).Next(shortest, request.Length + 1)
                     : request.Length;
-                (TaskSample sample, IReadOnlyList<(string Prompt, string Target)> further) = source.Generate(index, length, request.Turns);
+                (TaskSample sample, IReadOnlyList<(string Prompt, string Target)> further) = Make(source, index, length, request);
                 List<int> ids = [.. sample.PromptIds, .. encoder.Encode(sample.TargetResponse), .. stop];
                 foreach ((string prompt, string target) in further)
                 {
@@ -163,6 +163,20 @@ public static class TaskStream
             ? rows
             : throw new SparseFrontierException(
                 ErrorIds.ParameterInvalid, $"A row of {longest} tokens does not fit the width of {width}: ask for a shorter length or a greater width.", width);
+    }
+
+    // The minimum of a task is measured on a few samples: one that does not fit a length drawn near it takes the whole length.
+    private static (TaskSample Sample, IReadOnlyList<(string Prompt, string Target)> Further) Make(
+        TaskSource source, int index, int length, BatchRequest request)
+    {
+        try
+        {
+            return source.Generate(index, length, request.Turns);
+        }
+        catch (SparseFrontierException exception) when (exception.ErrorId == ErrorIds.SequenceLengthInvalid && length < request.Length)
+        {
+            return source.Generate(index, request.Length, request.Turns);
+        }
     }
 
     private static TaskSource Open(BatchRequest request, Dictionary<string, TaskSource> sources, PromptEncoder encoder)
