@@ -16,6 +16,7 @@ using SparseFrontier.Benchmarks.Suites;
     ("threads", "handing out the iterations of a loop, against Parallel.For", ThreadSuite.Run),
     ("first-calls", "first calls of kernels with and without tiered compilation", FirstCallSuite.Run),
     ("pytorch", "linear layers, attention, prefill and decode of a model, against PyTorch and Transformers", PyTorchSuite.Run),
+    ("cuda-model", "a random checkpoint of Qwen2.5-7B's shape on a GPU: prefill and decode by method", CudaModelSuite.Run),
 ];
 
 if (args is [FirstCallSuite.ChildArgument])

@@ -42,6 +42,10 @@ public abstract class BlockMethod : PrefillMethod
         return 1 - ((double)CountPairs(shape.Length, parameters.Integer(BlockSize), parameters.Integer(TopBlocks)) / shape.CausalPairs);
     }
 
+    /// <summary>Pairs of one head under a uniform budget, and how many of them count as forced: what the selection's scores do not change.</summary>
+    internal (long Attended, long Forced) CountHead(int length, MethodParameters parameters) =>
+        (CountPairs(length, parameters.Integer(BlockSize), parameters.Integer(TopBlocks)), ForcedPairs(length, parameters));
+
     /// <summary>Creates what scores the block pairs of one query head.</summary>
     private protected abstract BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters);
 

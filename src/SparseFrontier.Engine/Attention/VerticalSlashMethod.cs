@@ -47,6 +47,9 @@ public abstract class VerticalSlashMethod : PrefillMethod
         return [.. Enumerable.Range(0, budgets.Count).Select(i => 1 - (pairs.Sum(p => p[i]) / causal))];
     }
 
+    /// <summary>Pairs of one head that are always kept.</summary>
+    internal static long CountForced(int length, MethodParameters parameters) => ForcedPlan(length, parameters).Plan.CountPairs();
+
     /// <summary>Key columns and offsets of a head in order of importance.</summary>
     private protected virtual VerticalSlashRanking Rank(PromptLayer layer, int queryHead, MethodParameters parameters) =>
         VerticalSlashRanking.Create(layer, queryHead, parameters.Integer(Window));

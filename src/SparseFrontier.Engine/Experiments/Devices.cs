@@ -69,20 +69,6 @@ internal static class Devices
         return CudaOrdinal(device) is int ordinal ? new CudaKernels(CudaDevice.Get(ordinal), type) : KernelSets.Default;
     }
 
-    /// <summary>Refuses a device that whole models do not run on.</summary>
-    /// <exception cref="SparseFrontierException">As <see cref="Require"/>; DeviceUnsupported for GPUs.</exception>
-    public static void RequireForModels(string device)
-    {
-        Require(device);
-        if (CudaOrdinal(device) is not null)
-        {
-            throw new SparseFrontierException(
-                ErrorIds.DeviceUnsupported,
-                $"Whole models run on the device cpu only so far; '{device}' runs `attend` and `kernels test`.",
-                device);
-        }
-    }
-
     /// <summary>The number of a GPU's name: 0 of "cuda" and "cuda:0"; null for other names.</summary>
     public static int? CudaOrdinal(string device)
     {

@@ -93,7 +93,7 @@ internal sealed class PlannedRun
         IReadOnlyDictionary<string, int> taskParameters =
             task.ResolveParameters(ParameterText.Parse(given.TaskParameters).DistinctBy(p => p.Key, StringComparer.OrdinalIgnoreCase).ToDictionary(p => p.Key, p => p.Value));
 
-        Devices.RequireForModels(given.Device);
+        Devices.Require(given.Device);
         string directory = factory.Resolve(given.Model);
         ModelConfiguration configuration = factory.ReadConfiguration(directory);
         if (ReadLayers(given.DenseLayers).FirstOrDefault(l => l >= configuration.LayerCount, -1) is >= 0 and int missing)

@@ -1,5 +1,7 @@
+using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Models.Tokenizers;
 using SparseFrontier.Models.Transformer;
+using SparseFrontier.Models.Transformer.Cuda;
 using SparseFrontier.Tasks;
 using SparseFrontier.Tensors;
 
@@ -25,32 +27,77 @@ internal sealed class TransformerEngineFactory : EngineFactory
     /// <inheritdoc/>
     public override SampleEngine Open(string directory, string device)
     {
-        Devices.RequireForModels(device);
-        return new TransformerEngine(directory);
+        Devices.Require(device);
+        return Devices.CudaOrdinal(device) is int ordinal ? new CudaEngine(directory, CudaDevice.Get(ordinal)) : new TransformerEngine(directory);
     }
 
-    private sealed class TransformerEngine : SampleEngine
+    /// <summary>A checkpoint's tokenizer and chat template, on whatever device its weights are.</summary>
+    private abstract class CheckpointEngine : SampleEngine
     {
         private readonly Tokenizer _tokenizer;
-        private readonly TransformerModel _model;
         private readonly string? _templateHash;
 
-        public TransformerEngine(string directory)
+        protected CheckpointEngine(string directory)
         {
             _tokenizer = Tokenizer.Load(directory);
             var template = ChatTemplate.Load(directory);
             _templateHash = template?.ContentHash;
             Encoder = PromptEncoder.For(_tokenizer, template);
-            _model = TransformerModel.Load(directory);
         }
-
-        public override ModelConfiguration Configuration => _model.Configuration;
-
-        public override ModelIdentity Identity => new(_model.ContentHash, _tokenizer.ContentHash, _templateHash, _model.CacheType.ToString());
 
         public override PromptEncoder Encoder { get; }
 
         public override string Decode(ReadOnlySpan<int> tokens) => _tokenizer.Decode(tokens, skipSpecialTokens: true);
+
+        protected ModelIdentity IdentityOf(string contentHash, DataType cacheType) => new(contentHash, _tokenizer.ContentHash, _templateHash, cacheType.ToString());
+    }
+
+    private sealed class CudaEngine(string directory, CudaDevice device) : CheckpointEngine(directory)
+    {
+        private readonly CudaModel _model = CudaModel.Load(directory, device);
+
+        public override ModelConfiguration Configuration => _model.Configuration;
+
+        public override ModelIdentity Identity => IdentityOf(_model.ContentHash, _model.CacheType);
+
+        public override EnginePrompt Prefill(int[] tokens, PrefillRequest request, CancellationToken cancellationToken) =>
+            new CudaEnginePrompt(_model.Prefill(tokens, request, cancellationToken));
+
+        public override void Step(IReadOnlyList<EngineRow> rows, Span<float> logits, CancellationToken cancellationToken) =>
+            _model.Step([.. rows.Select(r => (((CudaEngineSequence)r.Sequence).Inner, r.Token))], logits, cancellationToken);
+
+        public override void Dispose() => _model.Dispose();
+    }
+
+    private sealed class CudaEnginePrompt(CudaPrompt inner) : EnginePrompt
+    {
+        public override float[] LastLogits => inner.LastLogits;
+
+        public override PrefillStatistics Statistics => inner.Statistics;
+
+        public override EngineSequence StartSequence(int configuration) => new CudaEngineSequence(inner.StartSequence(configuration));
+
+        public override void Dispose() => inner.Dispose();
+    }
+
+    private sealed class CudaEngineSequence(CudaSequence inner) : EngineSequence
+    {
+        public CudaSequence Inner => inner;
+
+        public override DecodeStatistics Statistics => inner.Statistics;
+
+        public override void Truncate(int generatedLength) => inner.Truncate(generatedLength);
+
+        public override void Dispose() => inner.Dispose();
+    }
+
+    private sealed class TransformerEngine(string directory) : CheckpointEngine(directory)
+    {
+        private readonly TransformerModel _model = TransformerModel.Load(directory);
+
+        public override ModelConfiguration Configuration => _model.Configuration;
+
+        public override ModelIdentity Identity => IdentityOf(_model.ContentHash, _model.CacheType);
 
         public override EnginePrompt Prefill(int[] tokens, PrefillRequest request, CancellationToken cancellationToken) =>
             new Prompt(_model.Prefill(tokens, request, cancellationToken));

@@ -1,4 +1,17 @@
+using SparseFrontier.Tensors;
+
 namespace SparseFrontier.Kernels.Cuda;
+
+/// <summary>Addresses of arrays on the device, by cache: its keys and values, and those of its tail, moved back so that token t is row t; 0 without tails.</summary>
+/// <param name="Keys">[caches] addresses.</param>
+/// <param name="Values">[caches] addresses.</param>
+/// <param name="TailKeys">[caches] addresses.</param>
+/// <param name="TailValues">[caches] addresses.</param>
+/// <param name="Splits">[caches] int: tokens before the tail.</param>
+internal readonly record struct CudaCacheAddresses(ulong Keys, ulong Values, ulong TailKeys, ulong TailValues, ulong Splits);
+
+/// <summary>Token lists at addresses on the device; see <see cref="CudaTokenLists"/>.</summary>
+internal readonly record struct CudaTokenListView(int Count, int Maximum, int PageSize, ulong Counts, ulong Offsets, ulong PageIndices);
 
 /// <summary>Attention over operands on the device: nothing waits, nothing goes through the host.</summary>
 internal static class CudaAttention
@@ -30,10 +43,10 @@ internal static class CudaAttention
             (plans.TileCount, queries.Heads, 1),
             threads,
             sharedBytes,
-            queries.Memory,
-            keys.Memory,
-            values.Memory,
-            output.Memory,
+            queries.Address,
+            keys.Address,
+            values.Address,
+            output.Address,
             logSumExp,
             plans.Tiles,
             plans.Ranges,
@@ -48,11 +61,11 @@ internal static class CudaAttention
             slidingWindow,
             scale * Log2E,
             queries.HeadStride,
-            (long)queries.Width,
+            queries.RowStride,
             keys.HeadStride,
-            (long)keys.Width,
+            keys.RowStride,
             output.HeadStride,
-            (long)output.Width);
+            output.RowStride);
     }
 
     /// <summary>Attention of one query per head over cached tokens, for all sequences of a batch; see decode.cu.</summary>
@@ -63,33 +76,69 @@ internal static class CudaAttention
     /// <param name="lists">A list per cache, or one per query.</param>
     /// <param name="output">[sequences x query heads, 1, dimension].</param>
     /// <param name="logSumExp">[sequences x query heads] float32, or null.</param>
-    public static unsafe void Decode(CudaVectors queries, CudaVectors keys, CudaVectors values, float scale, CudaTokenLists lists, CudaVectors output, CudaMemory? logSumExp)
+    public static void Decode(CudaVectors queries, CudaVectors keys, CudaVectors values, float scale, CudaTokenLists lists, CudaVectors output, CudaMemory? logSumExp)
     {
-        RequireDimension(queries.Dimension);
         CudaDevice device = queries.Device;
-        int head = RoundUp(queries.Dimension, 64);
-        int queriesOfList = queries.Heads / lists.Count;
-        int pieces = Pieces(lists.Maximum);
         ulong[] keyBases = new ulong[keys.Heads];
         ulong[] valueBases = new ulong[keys.Heads];
         for (int i = 0; i < keys.Heads; i++)
         {
-            keyBases[i] = keys.Memory.Address + (ulong)(i * keys.HeadStride * 2);
-            valueBases[i] = values.Memory.Address + (ulong)(i * values.HeadStride * 2);
+            keyBases[i] = keys.Address + (ulong)(i * keys.HeadStride * 2);
+            valueBases[i] = values.Address + (ulong)(i * values.HeadStride * 2);
         }
 
         using var keyAddresses = CudaMemory.From<ulong>(device, keyBases);
         using var valueAddresses = CudaMemory.From<ulong>(device, valueBases);
-        using var partials = CudaMemory.Allocate(device, (long)queries.Heads * pieces * head * sizeof(float));
-        using var statistics = CudaMemory.Allocate(device, (long)queries.Heads * pieces * 2 * sizeof(float));
-        (string, int)[] definitions = [queries.TypeDefinition, ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", queriesOfList <= 8 ? 1 : 2)];
+        var caches = new CudaCacheAddresses(keyAddresses.Address, valueAddresses.Address, 0, 0, 0);
+        Decode(
+            device, queries.Type, queries.Dimension, queries.Address, queries.Heads, queries.Heads / keys.Heads, caches, (int)keys.RowStride, scale, lists.View, output.Address, logSumExp);
+    }
+
+    /// <summary>As <see cref="Decode(CudaVectors, CudaVectors, CudaVectors, float, CudaTokenLists, CudaVectors, CudaMemory?)"/>, over caches of a prompt and a tail.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="type">BF16 or F16.</param>
+    /// <param name="dimension">Elements of a vector.</param>
+    /// <param name="queries">Address of [queries, dimension rounded up to 8].</param>
+    /// <param name="queryCount">Queries of all sequences.</param>
+    /// <param name="group">Queries of a cache.</param>
+    /// <param name="caches">Addresses of the caches' keys and values.</param>
+    /// <param name="stride">Elements from one cached vector to the next.</param>
+    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="lists">A list per cache, or one per query.</param>
+    /// <param name="output">Address of [queries, dimension rounded up to 8]; may be the queries.</param>
+    /// <param name="logSumExp">[queries] float32, or null.</param>
+    public static void Decode(
+        CudaDevice device,
+        DataType type,
+        int dimension,
+        ulong queries,
+        int queryCount,
+        int group,
+        CudaCacheAddresses caches,
+        int stride,
+        float scale,
+        CudaTokenListView lists,
+        ulong output,
+        CudaMemory? logSumExp)
+    {
+        RequireDimension(dimension);
+        int width = RoundUp(dimension, 8);
+        int head = RoundUp(dimension, 64);
+        int queriesOfList = queryCount / lists.Count;
+        int pieces = Pieces(lists.Maximum);
+        using var partials = CudaMemory.Allocate(device, (long)queryCount * pieces * head * sizeof(float));
+        using var statistics = CudaMemory.Allocate(device, (long)queryCount * pieces * 2 * sizeof(float));
+        (string, int)[] definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", queriesOfList <= 8 ? 1 : 2)];
         device.Function("decode.cu", "decode", definitions).Launch(
             (pieces, lists.Count, (queriesOfList + 15) / 16),
             128,
             4 * 16 * (head + 2) * sizeof(float),
-            queries.Memory,
-            keyAddresses,
-            valueAddresses,
+            queries,
+            caches.Keys,
+            caches.Values,
+            caches.TailKeys,
+            caches.TailValues,
+            caches.Splits,
             lists.Counts,
             lists.Offsets,
             lists.PageIndices,
@@ -97,12 +146,12 @@ internal static class CudaAttention
             statistics,
             pieces,
             queriesOfList,
-            queries.Heads / keys.Heads,
-            queries.Width,
-            keys.Width,
+            group,
+            width,
+            stride,
             scale * Log2E);
         device.Function("decode.cu", "combine", definitions).Launch(
-            (queries.Heads, 1, 1), head, 0, partials, statistics, lists.Counts, output.Memory, logSumExp, pieces, queriesOfList, queries.Width);
+            (queryCount, 1, 1), head, 0, partials, statistics, lists.Counts, output, logSumExp, pieces, queriesOfList, width);
     }
 
     /// <summary>Pieces that the longest list is cut into; as pieceTokens of the source, whose pieces grow with the list.</summary>

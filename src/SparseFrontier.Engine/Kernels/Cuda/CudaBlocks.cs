@@ -17,13 +17,13 @@ internal static class CudaBlocks
             (blocks, vectors.Heads, 1),
             Math.Min(256, CudaAttention.RoundUp(vectors.Width, 32)),
             0,
-            vectors.Memory,
+            vectors.Address,
             sums,
             vectors.Rows,
             size,
             vectors.Width,
             vectors.HeadStride,
-            (long)vectors.Width,
+            vectors.RowStride,
             divisor);
         return sums;
     }
@@ -70,7 +70,7 @@ internal static class CudaPages
         int pages = (keys.Rows + pageSize - 1) / pageSize;
         CudaVectors bounds = CudaVectors.Allocate(keys.Device, keys.Type, keys.Heads, 2 * pages, keys.Dimension);
         keys.Device.Function("pages.cu", "pageBounds", keys.TypeDefinition).Launch(
-            (pages, keys.Heads, 1), CudaAttention.RoundUp(keys.Width / 2, 32), 0, keys.Memory, bounds.Memory, keys.Rows, pageSize, keys.Width, keys.HeadStride, keys.Width);
+            (pages, keys.Heads, 1), CudaAttention.RoundUp(keys.Width / 2, 32), 0, keys.Address, bounds.Memory, keys.Rows, pageSize, keys.Width, keys.HeadStride, (int)keys.RowStride);
         return bounds;
     }
 

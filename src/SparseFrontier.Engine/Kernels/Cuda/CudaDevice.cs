@@ -25,6 +25,12 @@ public sealed unsafe class CudaDevice
         using Scope scope = Enter();
         CudaException.Check(CudaDriver.cuStreamCreate(out nint stream, 0), "cuStreamCreate");
         Stream = stream;
+
+        // The pool keeps what is freed, so that an allocation costs a microsecond and no wait.
+        CudaException.Check(CudaDriver.cuDeviceGetDefaultMemPool(out nint pool, device), "cuDeviceGetDefaultMemPool");
+        ulong all = ulong.MaxValue;
+        CudaException.Check(CudaDriver.cuMemPoolSetAttribute(pool, CudaPoolAttribute.ReleaseThreshold, ref all), "cuMemPoolSetAttribute");
+        Pool = pool;
     }
 
     /// <summary>Number of the device, from 0.</summary>
@@ -41,6 +47,36 @@ public sealed unsafe class CudaDevice
 
     /// <summary>The stream of all work.</summary>
     internal nint Stream { get; }
+
+    /// <summary>Where memory is taken from, in the order of the stream.</summary>
+    internal nint Pool { get; }
+
+    /// <summary>Bytes that can still be allocated: free on the card, or kept by the pool.</summary>
+    public long FreeBytes
+    {
+        get
+        {
+            using Scope scope = Enter();
+            CudaException.Check(CudaDriver.cuMemGetInfo(out nuint free, out _), "cuMemGetInfo");
+            CudaException.Check(CudaDriver.cuMemPoolGetAttribute(Pool, CudaPoolAttribute.ReservedBytes, out ulong reserved), "cuMemPoolGetAttribute");
+            CudaException.Check(CudaDriver.cuMemPoolGetAttribute(Pool, CudaPoolAttribute.UsedBytes, out ulong used), "cuMemPoolGetAttribute");
+            return (long)((ulong)free + reserved - used);
+        }
+    }
+
+    /// <summary>Bytes in use now.</summary>
+    public long UsedBytes => PoolBytes(CudaPoolAttribute.UsedBytes);
+
+    /// <summary>Most bytes in use since <see cref="ResetMostUsedBytes"/>.</summary>
+    public long MostUsedBytes => PoolBytes(CudaPoolAttribute.MostUsedBytes);
+
+    /// <summary>Begins to measure <see cref="MostUsedBytes"/> anew.</summary>
+    public void ResetMostUsedBytes()
+    {
+        using Scope scope = Enter();
+        ulong zero = 0;
+        CudaException.Check(CudaDriver.cuMemPoolSetAttribute(Pool, CudaPoolAttribute.MostUsedBytes, ref zero), "cuMemPoolSetAttribute");
+    }
 
     /// <summary>A device by its number, opened at the first call.</summary>
     /// <exception cref="SparseFrontierException">CudaNotInstalled, DeviceNotFound or DeviceUnsupported, with what is missing; DeviceFailed.</exception>
@@ -90,6 +126,13 @@ public sealed unsafe class CudaDevice
 
         string key = $"{file}:{name} {string.Join(' ', defines)}";
         return _functions.GetOrAdd(key, _ => LoadFunction(file, name, defines));
+    }
+
+    private long PoolBytes(CudaPoolAttribute attribute)
+    {
+        using Scope scope = Enter();
+        CudaException.Check(CudaDriver.cuMemPoolGetAttribute(Pool, attribute, out ulong value), "cuMemPoolGetAttribute");
+        return (long)value;
     }
 
     private CudaFunction LoadFunction(string file, string name, string[] defines)

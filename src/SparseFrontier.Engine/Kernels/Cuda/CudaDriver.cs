@@ -48,11 +48,26 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library, EntryPoint = "cuMemGetInfo_v2")]
     public static partial int cuMemGetInfo(out nuint free, out nuint total);
 
-    [LibraryImport(Library, EntryPoint = "cuMemAlloc_v2")]
-    public static partial int cuMemAlloc(out ulong address, nuint bytes);
+    [LibraryImport(Library, EntryPoint = "cuMemAllocAsync")]
+    public static partial int cuMemAllocAsync(out ulong address, nuint bytes, nint stream);
 
-    [LibraryImport(Library, EntryPoint = "cuMemFree_v2")]
-    public static partial int cuMemFree(ulong address);
+    [LibraryImport(Library, EntryPoint = "cuMemFreeAsync")]
+    public static partial int cuMemFreeAsync(ulong address, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuDeviceGetDefaultMemPool")]
+    public static partial int cuDeviceGetDefaultMemPool(out nint pool, int device);
+
+    [LibraryImport(Library, EntryPoint = "cuMemPoolSetAttribute")]
+    public static partial int cuMemPoolSetAttribute(nint pool, CudaPoolAttribute attribute, ref ulong value);
+
+    [LibraryImport(Library, EntryPoint = "cuMemPoolGetAttribute")]
+    public static partial int cuMemPoolGetAttribute(nint pool, CudaPoolAttribute attribute, out ulong value);
+
+    [LibraryImport(Library, EntryPoint = "cuMemPoolTrimTo")]
+    public static partial int cuMemPoolTrimTo(nint pool, nuint bytesToKeep);
+
+    [LibraryImport(Library, EntryPoint = "cuMemcpyDtoDAsync_v2")]
+    public static partial int cuMemcpyDtoDAsync(ulong target, ulong source, nuint bytes, nint stream);
 
     [LibraryImport(Library, EntryPoint = "cuMemcpyHtoDAsync_v2")]
     public static partial int cuMemcpyHtoDAsync(ulong target, void* source, nuint bytes, nint stream);
@@ -119,6 +134,15 @@ internal enum CudaAttribute
     ComputeCapabilityMajor = 75,
     ComputeCapabilityMinor = 76,
     MaximumSharedBytes = 97,
+}
+
+/// <summary>Attributes of a memory pool that are read or set (CUmemPool_attribute).</summary>
+internal enum CudaPoolAttribute
+{
+    ReleaseThreshold = 4,
+    ReservedBytes = 5,
+    UsedBytes = 7,
+    MostUsedBytes = 8,
 }
 
 /// <summary>Attributes of a kernel that are read or set (CUfunction_attribute).</summary>

@@ -5,7 +5,8 @@ namespace SparseFrontier.Kernels.Cuda;
 /// <summary>A call into CUDA failed.</summary>
 public sealed class CudaException : SparseFrontierException
 {
-    private const int OutOfMemory = 2;
+    /// <summary>CUDA's number for memory that is not there.</summary>
+    internal const int OutOfMemory = 2;
 
     private CudaException(string errorId, string message, int code, Exception? innerException = null)
         : base(errorId, message, null, innerException) =>
@@ -17,13 +18,25 @@ public sealed class CudaException : SparseFrontierException
     /// <summary>Throws if a driver call failed.</summary>
     /// <param name="code">What the call returned.</param>
     /// <param name="call">The call's name and what it was for.</param>
-    internal static unsafe void Check(int code, string call)
+    internal static void Check(int code, string call)
     {
-        if (code == 0)
+        if (code != 0)
         {
-            return;
+            Throw(code, call);
         }
+    }
 
+    /// <summary>Throws if a driver call failed; the text is made only then.</summary>
+    internal static void Check(int code, Func<string> call)
+    {
+        if (code != 0)
+        {
+            Throw(code, call());
+        }
+    }
+
+    private static unsafe void Throw(int code, string call)
+    {
         string name = CudaDriver.cuGetErrorName(code, out byte* text) == 0 ? Marshal.PtrToStringUTF8((nint)text)! : $"error {code}";
         string description = CudaDriver.cuGetErrorString(code, out text) == 0 ? Marshal.PtrToStringUTF8((nint)text)! : "unknown to this driver";
         if (code == OutOfMemory)

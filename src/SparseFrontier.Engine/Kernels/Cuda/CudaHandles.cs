@@ -38,7 +38,10 @@ internal abstract class CudaHandle : SafeHandle
     protected abstract int Free(nint value);
 }
 
-/// <summary>Memory of a device.</summary>
+/// <summary>
+/// Memory of a device, from its pool: allocated and freed in the order of the device's work, so that neither waits, and memory that is given back serves the next
+/// operation.
+/// </summary>
 internal sealed unsafe class CudaMemory : CudaHandle
 {
     private CudaMemory(CudaDevice device, nint address, long bytes)
@@ -56,13 +59,17 @@ internal sealed unsafe class CudaMemory : CudaHandle
     public static CudaMemory Allocate(CudaDevice device, long bytes)
     {
         using CudaDevice.Scope scope = device.Enter();
-        int code = CudaDriver.cuMemAlloc(out ulong address, (nuint)Math.Max(16, bytes));
-        if (code != 0)
+        int code = CudaDriver.cuMemAllocAsync(out ulong address, (nuint)Math.Max(16, bytes), device.Stream);
+        if (code == CudaException.OutOfMemory)
         {
-            _ = CudaDriver.cuMemGetInfo(out nuint free, out nuint total);
-            CudaException.Check(code, FormattableString.Invariant(
-                $"cuMemAlloc of {bytes / 1048576.0:F1} MiB on {device.Name} ({free / 1048576.0:F0} of {total / 1048576.0:F0} MiB free)"));
+            // What the pool keeps may lie in pieces: give it back and ask once more.
+            device.Synchronize();
+            _ = CudaDriver.cuMemPoolTrimTo(device.Pool, 0);
+            code = CudaDriver.cuMemAllocAsync(out address, (nuint)Math.Max(16, bytes), device.Stream);
         }
+
+        CudaException.Check(code, () => FormattableString.Invariant(
+            $"cuMemAllocAsync of {bytes / 1048576.0:F1} MiB on {device.Name} ({device.FreeBytes / 1048576.0:F0} of {device.Properties.MemoryBytes / 1048576.0:F0} MiB free)"));
 
         return new CudaMemory(device, (nint)address, bytes);
     }
@@ -80,7 +87,7 @@ internal sealed unsafe class CudaMemory : CudaHandle
         return memory;
     }
 
-    /// <summary>Copies from the host and waits.</summary>
+    /// <summary>Copies from the host, in the order of the device's work; the source may be changed afterwards.</summary>
     public void Upload(void* source, long bytes, long offset = 0)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes, SizeInBytes);
@@ -88,7 +95,6 @@ internal sealed unsafe class CudaMemory : CudaHandle
         if (bytes > 0)
         {
             CudaException.Check(CudaDriver.cuMemcpyHtoDAsync(Address + (ulong)offset, source, (nuint)bytes, Device.Stream), "cuMemcpyHtoDAsync");
-            Device.Synchronize();
         }
     }
 
@@ -117,6 +123,14 @@ internal sealed unsafe class CudaMemory : CudaHandle
         return result;
     }
 
+    /// <summary>Copies from another place on the device.</summary>
+    public void CopyFrom(ulong source, long bytes, long offset = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + bytes, SizeInBytes);
+        using CudaDevice.Scope scope = Device.Enter();
+        CudaException.Check(CudaDriver.cuMemcpyDtoDAsync(Address + (ulong)offset, source, (nuint)bytes, Device.Stream), "cuMemcpyDtoDAsync");
+    }
+
     /// <summary>Sets every byte, in the order of the device's work.</summary>
     public void Fill(byte value)
     {
@@ -125,7 +139,7 @@ internal sealed unsafe class CudaMemory : CudaHandle
     }
 
     /// <inheritdoc/>
-    protected override int Free(nint value) => CudaDriver.cuMemFree((ulong)value);
+    protected override int Free(nint value) => CudaDriver.cuMemFreeAsync((ulong)value, Device.Stream);
 }
 
 /// <summary>A compiled program on a device.</summary>

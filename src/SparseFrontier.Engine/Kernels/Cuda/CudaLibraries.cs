@@ -15,11 +15,15 @@ internal static class CudaLibraries
     /// <summary>The run-time compiler's library, as declarations name it.</summary>
     public const string Compiler = "SparseFrontier.Nvrtc";
 
+    /// <summary>The library of matrix products, as declarations name it.</summary>
+    public const string Products = "SparseFrontier.CublasLt";
+
     // Newest first: a newer compiler knows every older architecture that the kernels run on.
     private static readonly int[] s_compilerVersions = [13, 12];
 
     private static readonly Lazy<nint> s_driver = new(() => Load(DriverNames(), []));
     private static readonly Lazy<nint> s_compiler = new(() => Load(CompilerNames(), CompilerFolders()));
+    private static readonly Lazy<nint> s_products = new(() => Load(ProductNames(), CompilerFolders()));
 
     // A type initialiser, because an assembly can be given a resolver only once.
     static CudaLibraries() => NativeLibrary.SetDllImportResolver(typeof(CudaLibraries).Assembly, Resolve);
@@ -40,7 +44,16 @@ internal static class CudaLibraries
             ? [.. s_compilerVersions.Select(v => $"nvrtc64_{v}0_0.dll")]
             : [.. s_compilerVersions.Select(v => $"libnvrtc.so.{v}"), "libnvrtc.so"];
 
-    /// <summary>Existing folders that may hold the run-time compiler, in the order in which they are searched.</summary>
+    /// <summary>Whether the library of matrix products was found.</summary>
+    public static bool HasProducts => s_products.Value != 0;
+
+    /// <summary>File names of cuBLASLt on this system.</summary>
+    public static IReadOnlyList<string> ProductNames() =>
+        OperatingSystem.IsWindows()
+            ? [.. s_compilerVersions.Select(v => $"cublasLt64_{v}.dll")]
+            : [.. s_compilerVersions.Select(v => $"libcublasLt.so.{v}"), "libcublasLt.so"];
+
+    /// <summary>Existing folders that may hold the run-time compiler and cuBLASLt, in the order in which they are searched.</summary>
     public static IReadOnlyList<string> CompilerFolders()
     {
         bool windows = OperatingSystem.IsWindows();
@@ -80,6 +93,7 @@ internal static class CudaLibraries
     {
         Driver => s_driver.Value,
         Compiler => s_compiler.Value,
+        Products => s_products.Value,
         _ => 0,
     };
 

@@ -179,6 +179,9 @@ internal sealed class CudaTokenLists : IDisposable
     /// <summary>int; null without pages.</summary>
     public CudaMemory? PageIndices { get; }
 
+    /// <summary>The lists as kernels take them.</summary>
+    public CudaTokenListView View => new(Count, Maximum, PageSize, Counts.Address, Offsets?.Address ?? 0, PageIndices?.Address ?? 0);
+
     /// <summary>All tokens of each cache.</summary>
     public static CudaTokenLists All(CudaDevice device, int[] counts) =>
         new(counts.Length, counts.Append(0).Max(), 0, CudaMemory.From<int>(device, counts), null, null);

@@ -92,20 +92,46 @@ internal static class CudaSelection
     {
         CudaDevice device = queries.Device;
         int heads = queries.Heads;
-        int group = heads / keys.Heads;
         int length = keys.Rows;
         int blocks = (length + blockSize - 1) / blockSize;
         int top = Math.Min(topBlocks, blocks);
+        CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * blocks * top * 2 * sizeof(int));
+        CudaMemory tiles = CudaMemory.Allocate(device, (long)heads * blocks * 4 * sizeof(int));
+        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (head, first, rows, chosen) =>
+            device.Function("lists.cu", "blockRanges", ("TYPE", 0)).Launch(
+                (rows, 1, 1), 64, 0, chosen, ranges, tiles, first, top, blockSize, length, blocks, head * blocks));
+        return new CudaPlans(
+            heads, blocks, CudaPlans.BlockRows(blockSize), 0, tiles, ranges, CudaMemory.From<int>(device, new int[heads]), CudaMemory.From<int>(device, new int[heads]), CudaMemory.Allocate(device, 0));
+    }
+
+    /// <summary>As <see cref="Blocks"/>, lists of blocks of 64 or 128 keys for prefill_hopper.cu.</summary>
+    public static HopperLists BlockLists(CudaVectors queries, CudaVectors keys, int blockSize, int topBlocks, int forcedFirst, int forcedLocal)
+    {
+        CudaDevice device = queries.Device;
+        int blocks = (keys.Rows + blockSize - 1) / blockSize;
+        int top = Math.Min(topBlocks, blocks);
+        CudaMemory rowLists = CudaMemory.Allocate(device, (long)queries.Heads * blocks * 32);
+        CudaMemory starts = CudaMemory.Allocate(device, (long)queries.Heads * blocks * top * sizeof(int));
+        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (head, first, rows, chosen) =>
+            device.Function("lists.cu", "blockLists", ("TYPE", 0)).Launch((rows, 1, 1), 64, 0, chosen, rowLists, starts, first, top, blockSize, head * blocks));
+        return new HopperLists(rowLists, starts, null);
+    }
+
+    // Chooses strip by strip; emit is given the head, the first block of rows, their number and the chosen key blocks [rows, top].
+    private static void ChooseBlocks(
+        CudaVectors queries, CudaVectors keys, int blockSize, int top, int forcedFirst, int forcedLocal, Action<int, int, int, CudaMemory> emit)
+    {
+        CudaDevice device = queries.Device;
+        int group = queries.Heads / keys.Heads;
+        int blocks = (keys.Rows + blockSize - 1) / blockSize;
         int width = queries.Width;
         using CudaMemory queryMeans = CudaBlocks.Sum(queries, blockSize, blockSize);
         using CudaMemory keyMeans = CudaBlocks.Sum(keys, blockSize, blockSize);
-        CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * blocks * top * 2 * sizeof(int));
-        CudaMemory tiles = CudaMemory.Allocate(device, (long)heads * blocks * 4 * sizeof(int));
         int strip = (int)Math.Clamp(BlockScoreBytes / sizeof(float) / blocks, 1, blocks);
         using var scores = CudaMemory.Allocate(device, (long)strip * blocks * sizeof(float));
         using var chosen = CudaMemory.Allocate(device, (long)strip * top * sizeof(int));
         long headBytes = (long)blocks * width * sizeof(float);
-        for (int head = 0; head < heads; head++)
+        for (int head = 0; head < queries.Heads; head++)
         {
             for (int first = 0; first < blocks; first += strip)
             {
@@ -126,13 +152,9 @@ internal static class CudaSelection
                     firstCausalRow: first);
                 device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
                     (rows, 1, 1), 512, 0, scores, (long)blocks, 0UL, first, 1, blocks, 0UL, chosen, top, 0UL, forcedFirst, forcedLocal);
-                device.Function("lists.cu", "blockRanges", ("TYPE", 0)).Launch(
-                    (rows, 1, 1), 64, 0, chosen, ranges, tiles, first, top, blockSize, length, blocks, head * blocks);
+                emit(head, first, rows, chosen);
             }
         }
-
-        return new CudaPlans(
-            heads, blocks, CudaPlans.BlockRows(blockSize), 0, tiles, ranges, CudaMemory.From<int>(device, new int[heads]), CudaMemory.From<int>(device, new int[heads]), CudaMemory.Allocate(device, 0));
     }
 
     /// <summary>SnapKV: the tokens that each KV head keeps, [KV heads, capacity] int ascending.</summary>
@@ -176,6 +198,12 @@ internal sealed class CudaVerticalSlash(CudaPlans plans, CudaMemory verticals, C
 {
     /// <summary>The plans, which own the verticals and their counts.</summary>
     public CudaPlans Plans => plans;
+
+    /// <summary>[query heads, verticals of a head] ascending, then -1.</summary>
+    public CudaMemory VerticalLists => verticals;
+
+    /// <summary>[query heads, slashes of a head] ascending, then -1.</summary>
+    public CudaMemory SlashLists => slashes;
 
     /// <summary>[query heads][count] ascending.</summary>
     public int[][] Verticals() => Lists(verticals, verticalCounts);

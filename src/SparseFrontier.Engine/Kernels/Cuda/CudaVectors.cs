@@ -2,10 +2,14 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels.Cuda;
 
-/// <summary>Vectors [heads, rows, width] of a 16-bit type in device memory, head by head; the width is the dimension rounded up to 8, filled with zeros.</summary>
+/// <summary>
+/// Vectors [heads, rows, width] of a 16-bit type in device memory, head by head, or a view of such memory in another order; the width is the dimension rounded
+/// up to 8, filled with zeros.
+/// </summary>
 internal sealed unsafe class CudaVectors : IDisposable
 {
     private const int Threads = 256;
+    private readonly bool _isView;
 
     private CudaVectors(CudaDevice device, DataType type, int heads, int rows, int dimension)
     {
@@ -15,7 +19,25 @@ internal sealed unsafe class CudaVectors : IDisposable
         Rows = rows;
         Dimension = dimension;
         Width = (dimension + 7) / 8 * 8;
+        HeadStride = (long)rows * Width;
+        RowStride = Width;
         Memory = CudaMemory.Allocate(device, (long)heads * rows * Width * 2);
+        Address = Memory.Address;
+    }
+
+    private CudaVectors(CudaDevice device, DataType type, int heads, int rows, int dimension, ulong address, long headStride, long rowStride, CudaMemory memory)
+    {
+        Device = device;
+        Type = type;
+        Heads = heads;
+        Rows = rows;
+        Dimension = dimension;
+        Width = (dimension + 7) / 8 * 8;
+        HeadStride = headStride;
+        RowStride = rowStride;
+        Memory = memory;
+        Address = address;
+        _isView = true;
     }
 
     /// <summary>The device that they lie on.</summary>
@@ -33,20 +55,34 @@ internal sealed unsafe class CudaVectors : IDisposable
     /// <summary>Elements of a vector that count.</summary>
     public int Dimension { get; }
 
-    /// <summary>Elements of a vector in memory: from one row to the next.</summary>
+    /// <summary>Elements of a vector in memory.</summary>
     public int Width { get; }
 
-    /// <summary>Elements from one head to the next.</summary>
-    public long HeadStride => (long)Rows * Width;
+    /// <summary>Elements from one row to the next.</summary>
+    public long RowStride { get; }
 
-    /// <summary>The memory.</summary>
+    /// <summary>Elements from one head to the next.</summary>
+    public long HeadStride { get; }
+
+    /// <summary>The memory, of which a view is a part.</summary>
     public CudaMemory Memory { get; }
+
+    /// <summary>Of the first head's first vector.</summary>
+    public ulong Address { get; }
 
     /// <summary>The definition of the type that sources are specialised by.</summary>
     public (string Name, int Value) TypeDefinition => ("TYPE", TypeValue(Type));
 
     /// <summary>Vectors that are not yet written.</summary>
     public static CudaVectors Allocate(CudaDevice device, DataType type, int heads, int rows, int dimension) => new(device, type, heads, rows, dimension);
+
+    /// <summary>A view of memory that another owns, row by row with the heads side by side; the dimension is a multiple of 8.</summary>
+    public static CudaVectors RowMajor(DataType type, CudaMemory memory, int heads, int rows, int dimension) =>
+        new(memory.Device, type, heads, rows, dimension, memory.Address, dimension, (long)heads * dimension, memory);
+
+    /// <summary>A view of some heads.</summary>
+    public CudaVectors Slice(int firstHead, int heads) =>
+        new(Device, Type, heads, Rows, Dimension, Address + (ulong)(firstHead * HeadStride * 2), HeadStride, RowStride, Memory);
 
     /// <summary>A rounded copy of vectors in host memory.</summary>
     public static CudaVectors From(CudaDevice device, DataType type, HeadTensor source)
@@ -89,7 +125,13 @@ internal sealed unsafe class CudaVectors : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => Memory.Dispose();
+    public void Dispose()
+    {
+        if (!_isView)
+        {
+            Memory.Dispose();
+        }
+    }
 
     /// <summary>How sources call a type.</summary>
     public static int TypeValue(DataType type) => type == DataType.BF16 ? 0 : 1;

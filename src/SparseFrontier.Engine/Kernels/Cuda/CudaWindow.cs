@@ -49,8 +49,8 @@ internal sealed class CudaWindow : IDisposable
             (splits, (window + 63) / 64, heads),
             128,
             3 * tileBytes,
-            queries.Memory,
-            keys.Memory,
+            queries.Address,
+            keys.Address,
             statistics,
             length,
             window,
@@ -59,16 +59,16 @@ internal sealed class CudaWindow : IDisposable
             queries.Width,
             scale * Log2E,
             queries.HeadStride,
-            (long)queries.Width,
+            queries.RowStride,
             keys.HeadStride,
-            (long)keys.Width);
+            keys.RowStride);
         device.Function("window.cu", "windowLogarithms", definitions).Launch((heads, 1, 1), 256, 0, statistics, logarithms, splits, window);
         device.Function("window.cu", "windowSums", definitions).Launch(
             (chunks, heads, 1),
             128,
             (2 * tileBytes) + (((64 * 65) + (8 * 64) + ChunkKeys + window) * sizeof(float)),
-            queries.Memory,
-            keys.Memory,
+            queries.Address,
+            keys.Address,
             logarithms,
             result.ColumnSums,
             result.ColumnMaxima,
@@ -79,9 +79,9 @@ internal sealed class CudaWindow : IDisposable
             queries.Width,
             scale * Log2E,
             queries.HeadStride,
-            (long)queries.Width,
+            queries.RowStride,
             keys.HeadStride,
-            (long)keys.Width);
+            keys.RowStride);
         device.Function("window.cu", "windowDiagonals", definitions).Launch(
             ((length + 255) / 256, heads, 1), 256, 0, strips, result.DiagonalSums, length, window, chunks);
         return result;

@@ -125,7 +125,7 @@ internal sealed unsafe class DecodeStep : IDisposable
 
     private void RunLayer(int layer, Group[] groups, int rows, CancellationToken cancellationToken)
     {
-        LayerWeights weights = _weights.Layers[layer];
+        LayerWeights<WeightMatrix, NativeArray<float>> weights = _weights.Layers[layer];
         Angles angles = _configuration.IsGlobal(layer) ? _global : _sliding;
         _forward.Project(weights, _residual.Pointer, rows, angles.Cosines(0), angles.Sines(0), _queries.Pointer, _keys.Pointer, _values.Pointer, cancellationToken);
 

@@ -9,6 +9,9 @@ internal sealed unsafe class EmbeddingTable(SafetensorsTensor tensor)
 {
     private readonly int _width = (int)tensor.Shape[1];
 
+    /// <summary>Where the embeddings are mapped.</summary>
+    public SafetensorsTensor Tensor => tensor;
+
     /// <summary>F32, F16 or BF16.</summary>
     public DataType DataType => tensor.DataType;
 

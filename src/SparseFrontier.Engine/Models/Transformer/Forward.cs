@@ -4,15 +4,13 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Models.Transformer;
 
 /// <summary>
-/// The decoder over rows of tokens, all but attention itself: written once for every family, for prefill (matrix products) and for decode
-/// (the same products for few rows). A row's result does not depend on the rows beside it.
+/// The decoder on a processor, over float32 rows in host memory. Beside the whole of a layer's projections it makes those of some heads alone, for prompts whose
+/// queries would take too much memory at once.
 /// </summary>
-internal sealed unsafe class Forward : IDisposable
+internal sealed unsafe class Forward : Decoder<WeightMatrix, NativeArray<float>>
 {
     private readonly KernelSet _kernels;
     private readonly ModelWeights _weights;
-    private readonly ModelConfiguration _configuration;
-    private readonly float _embeddingScale;
     private readonly NativeArray<float> _normalized;
     private readonly NativeArray<float> _gate;
     private readonly NativeArray<float> _up;
@@ -23,26 +21,28 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="configuration">Shape and constants.</param>
     /// <param name="maximumRows">Most rows of a call.</param>
     public Forward(KernelSet kernels, ModelWeights weights, ModelConfiguration configuration, int maximumRows)
+        : base(weights, configuration, maximumRows)
     {
         _kernels = kernels;
         _weights = weights;
-        _configuration = configuration;
-        MaximumRows = maximumRows;
-
-        // Hugging Face multiplies Gemma's embeddings by a factor rounded to the type of the weights.
-        _embeddingScale = configuration.IsGemma ? weights.Embedding.DataType.Round(MathF.Sqrt(configuration.HiddenSize)) : 1;
         _normalized = new NativeArray<float>((long)maximumRows * configuration.HiddenSize);
         _gate = new NativeArray<float>((long)maximumRows * configuration.IntermediateSize);
         _up = new NativeArray<float>((long)maximumRows * configuration.IntermediateSize);
     }
 
-    /// <summary>Most rows of a call.</summary>
-    public int MaximumRows { get; }
+    /// <inheritdoc/>
+    protected override nint Normalized => (nint)_normalized.Pointer;
+
+    /// <inheritdoc/>
+    protected override nint Gated => (nint)_gate.Pointer;
+
+    /// <inheritdoc/>
+    protected override nint Upward => (nint)_up.Pointer;
 
     /// <summary>Writes the embedding of a token, [hidden].</summary>
-    public void Embed(int token, float* residual) => _weights.Embedding.Read(token, _embeddingScale, residual);
+    public void Embed(int token, float* residual) => _weights.Embedding.Read(token, EmbeddingScale, residual);
 
-    /// <summary>Queries, keys and values of rows: norm, projections, norms by head, rotation.</summary>
+    /// <summary>Queries, keys and values of rows, as the base's of addresses.</summary>
     /// <param name="layer">The layer's weights.</param>
     /// <param name="residual">[rows, hidden].</param>
     /// <param name="rows">Number of rows.</param>
@@ -53,7 +53,7 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="values">[rows, KV heads, dimension], written.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
     public void Project(
-        LayerWeights layer,
+        LayerWeights<WeightMatrix, NativeArray<float>> layer,
         float* residual,
         int rows,
         float* cosines,
@@ -61,14 +61,10 @@ internal sealed unsafe class Forward : IDisposable
         float* queries,
         float* keys,
         float* values,
-        CancellationToken cancellationToken)
-    {
-        Normalize(layer, residual, rows);
-        MakeQueries(layer, rows, cosines, sines, 0, _configuration.QueryHeads, queries, cancellationToken);
-        MakeKeysAndValues(layer, rows, cosines, sines, keys, values, cancellationToken);
-    }
+        CancellationToken cancellationToken) =>
+        Project(layer, (nint)residual, rows, (nint)cosines, (nint)sines, (nint)queries, (nint)keys, (nint)values, cancellationToken);
 
-    /// <summary>As <see cref="Project"/>, the keys and values alone.</summary>
+    /// <summary>As <see cref="Project(LayerWeights{WeightMatrix, NativeArray{float}}, float*, int, float*, float*, float*, float*, float*, CancellationToken)"/>, the keys and values alone.</summary>
     /// <param name="layer">The layer's weights.</param>
     /// <param name="residual">[rows, hidden].</param>
     /// <param name="rows">Number of rows.</param>
@@ -77,13 +73,14 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="keys">[rows, KV heads, dimension], written.</param>
     /// <param name="values">[rows, KV heads, dimension], written.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
-    public void ProjectKeysAndValues(LayerWeights layer, float* residual, int rows, float* cosines, float* sines, float* keys, float* values, CancellationToken cancellationToken)
+    public void ProjectKeysAndValues(
+        LayerWeights<WeightMatrix, NativeArray<float>> layer, float* residual, int rows, float* cosines, float* sines, float* keys, float* values, CancellationToken cancellationToken)
     {
-        Normalize(layer, residual, rows);
-        MakeKeysAndValues(layer, rows, cosines, sines, keys, values, cancellationToken);
+        Normalize((nint)residual, rows, layer.AttentionNorm, Normalized);
+        MakeKeysAndValues(layer, rows, (nint)cosines, (nint)sines, (nint)keys, (nint)values, cancellationToken);
     }
 
-    /// <summary>As <see cref="Project"/>, the queries of some heads alone.</summary>
+    /// <summary>As <see cref="Project(LayerWeights{WeightMatrix, NativeArray{float}}, float*, int, float*, float*, float*, float*, float*, CancellationToken)"/>, the queries of some heads alone.</summary>
     /// <param name="layer">The layer's weights.</param>
     /// <param name="residual">[rows, hidden].</param>
     /// <param name="rows">Number of rows.</param>
@@ -94,10 +91,23 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="queries">[rows, heads, dimension], written.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
     public void ProjectQueries(
-        LayerWeights layer, float* residual, int rows, float* cosines, float* sines, int firstHead, int heads, float* queries, CancellationToken cancellationToken)
+        LayerWeights<WeightMatrix, NativeArray<float>> layer,
+        float* residual,
+        int rows,
+        float* cosines,
+        float* sines,
+        int firstHead,
+        int heads,
+        float* queries,
+        CancellationToken cancellationToken)
     {
-        Normalize(layer, residual, rows);
-        MakeQueries(layer, rows, cosines, sines, firstHead, heads, queries, cancellationToken);
+        Normalize((nint)residual, rows, layer.AttentionNorm, Normalized);
+        ModelConfiguration c = Configuration;
+        int first = firstHead * c.HeadDimension;
+        WeightMatrix weight = heads == c.QueryHeads ? layer.Query.Weight : layer.Query.Weight.Slice(first, heads * c.HeadDimension, 0, c.HiddenSize);
+        float* bias = layer.Query.Bias is { } vector ? vector.Pointer + first : null;
+        _kernels.MatMul(_normalized.Pointer, rows, weight, bias, queries, cancellationToken);
+        FinishQueries(layer, rows, heads, (nint)cosines, (nint)sines, (nint)queries);
     }
 
     /// <summary>What follows attention in a layer: output projection, feed-forward, each added to the residual.</summary>
@@ -106,11 +116,8 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="residual">[rows, hidden], changed.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
-    public void Finish(LayerWeights layer, float* attention, float* residual, int rows, CancellationToken cancellationToken)
-    {
-        ProjectOutput(layer, attention, rows, 0, _configuration.QueryHeads, _normalized.Pointer, cancellationToken);
-        FinishProjected(layer, _normalized.Pointer, residual, rows, cancellationToken);
-    }
+    public void Finish(LayerWeights<WeightMatrix, NativeArray<float>> layer, float* attention, float* residual, int rows, CancellationToken cancellationToken) =>
+        Finish(layer, (nint)attention, (nint)residual, rows, cancellationToken);
 
     /// <summary>
     /// The output projection of some heads: written for the first head, added for others. Heads added in ascending order give the bits of all
@@ -123,15 +130,15 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="heads">Number of query heads.</param>
     /// <param name="output">[rows, hidden], changed.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
-    public void ProjectOutput(LayerWeights layer, float* attention, int rows, int firstHead, int heads, float* output, CancellationToken cancellationToken)
+    public void ProjectOutput(
+        LayerWeights<WeightMatrix, NativeArray<float>> layer, float* attention, int rows, int firstHead, int heads, float* output, CancellationToken cancellationToken)
     {
-        ModelConfiguration c = _configuration;
-        Linear linear = layer.Output;
-        WeightMatrix weight = heads == c.QueryHeads ? linear.Weight
-            : linear.Weight.Slice(0, c.HiddenSize, firstHead * c.HeadDimension, heads * c.HeadDimension);
+        ModelConfiguration c = Configuration;
+        WeightMatrix weight = heads == c.QueryHeads ? layer.Output.Weight
+            : layer.Output.Weight.Slice(0, c.HiddenSize, firstHead * c.HeadDimension, heads * c.HeadDimension);
         if (firstHead == 0)
         {
-            _kernels.MatMul(attention, rows, weight, linear.BiasPointer, output, cancellationToken);
+            _kernels.MatMul(attention, rows, weight, Pointer(layer.Output.Bias), output, cancellationToken);
         }
         else
         {
@@ -145,77 +152,64 @@ internal sealed unsafe class Forward : IDisposable
     /// <param name="residual">[rows, hidden], changed.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
-    public void FinishProjected(LayerWeights layer, float* output, float* residual, int rows, CancellationToken cancellationToken)
+    public void FinishProjected(LayerWeights<WeightMatrix, NativeArray<float>> layer, float* output, float* residual, int rows, CancellationToken cancellationToken)
     {
-        ModelConfiguration c = _configuration;
-        float* x = _normalized.Pointer;
         AddBlock(layer.AttentionOutputNorm, output, residual, rows);
-
-        _kernels.RmsNorm(residual, rows, c.HiddenSize, layer.FeedForwardNorm.Pointer, c.NormEpsilon, x);
-        Multiply(x, rows, layer.Gate, _gate.Pointer, cancellationToken);
-        Multiply(x, rows, layer.Up, _up.Pointer, cancellationToken);
-        _kernels.Gate(_gate.Pointer, _up.Pointer, (long)rows * c.IntermediateSize, c.Activation);
-        Multiply(_gate.Pointer, rows, layer.Down, x, cancellationToken);
-        AddBlock(layer.FeedForwardOutputNorm, x, residual, rows);
+        FeedForward(layer, (nint)residual, rows, cancellationToken);
     }
 
     /// <summary>Logits of rows, [rows, vocabulary].</summary>
-    public void Logits(float* residual, int rows, float* logits, CancellationToken cancellationToken)
-    {
-        _kernels.RmsNorm(residual, rows, _configuration.HiddenSize, _weights.FinalNorm.Pointer, _configuration.NormEpsilon, _normalized.Pointer);
-        Multiply(_normalized.Pointer, rows, new Linear(_weights.Output, null), logits, cancellationToken);
-    }
+    public void Logits(float* residual, int rows, float* logits, CancellationToken cancellationToken) => Logits((nint)residual, rows, (nint)logits, cancellationToken);
 
     /// <inheritdoc/>
-    public void Dispose()
+    public override void Dispose()
     {
         _normalized.Dispose();
         _gate.Dispose();
         _up.Dispose();
     }
 
-    private void Normalize(LayerWeights layer, float* residual, int rows) =>
-        _kernels.RmsNorm(residual, rows, _configuration.HiddenSize, layer.AttentionNorm.Pointer, _configuration.NormEpsilon, _normalized.Pointer);
+    /// <inheritdoc/>
+    protected override void Normalize(nint residual, int rows, NativeArray<float> weight, nint output) =>
+        _kernels.RmsNorm((float*)residual, rows, Configuration.HiddenSize, weight.Pointer, Configuration.NormEpsilon, (float*)output);
 
-    private void MakeQueries(LayerWeights layer, int rows, float* cosines, float* sines, int firstHead, int heads, float* queries, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    protected override void NormalizeHeads(nint vectors, int count, NativeArray<float> weight) =>
+        _kernels.RmsNorm((float*)vectors, count, Configuration.HeadDimension, weight.Pointer, Configuration.NormEpsilon, (float*)vectors);
+
+    /// <inheritdoc/>
+    protected override void Rotate(nint vectors, int rows, int heads, nint cosines, nint sines) =>
+        _kernels.Rotate((float*)vectors, rows, heads, Configuration.HeadDimension, (float*)cosines, (float*)sines);
+
+    /// <inheritdoc/>
+    protected override void Gate(nint gate, nint up, int rows) =>
+        _kernels.Gate((float*)gate, (float*)up, (long)rows * Configuration.IntermediateSize, Configuration.Activation);
+
+    /// <inheritdoc/>
+    protected override void Multiply(nint input, int rows, Linear<WeightMatrix, NativeArray<float>> linear, nint output, CancellationToken cancellationToken) =>
+        _kernels.MatMul((float*)input, rows, linear.Weight, Pointer(linear.Bias), (float*)output, cancellationToken);
+
+    /// <inheritdoc/>
+    protected override void AddProduct(
+        nint input, int rows, Linear<WeightMatrix, NativeArray<float>> linear, NativeArray<float>? norm, nint residual, CancellationToken cancellationToken)
     {
-        ModelConfiguration c = _configuration;
-        int first = firstHead * c.HeadDimension;
-        Linear linear = layer.Query;
-        WeightMatrix weight = heads == c.QueryHeads ? linear.Weight : linear.Weight.Slice(first, heads * c.HeadDimension, 0, c.HiddenSize);
-        float* bias = linear.BiasPointer == null ? null : linear.BiasPointer + first;
-        _kernels.MatMul(_normalized.Pointer, rows, weight, bias, queries, cancellationToken);
-        if (layer.QueryNorm is not null)
-        {
-            _kernels.RmsNorm(queries, rows * heads, c.HeadDimension, layer.QueryNorm.Pointer, c.NormEpsilon, queries);
-        }
-
-        _kernels.Rotate(queries, rows, heads, c.HeadDimension, cosines, sines);
+        Multiply(input, rows, linear, Normalized, cancellationToken);
+        AddBlock(norm, _normalized.Pointer, (float*)residual, rows);
     }
 
-    private void MakeKeysAndValues(LayerWeights layer, int rows, float* cosines, float* sines, float* keys, float* values, CancellationToken cancellationToken)
-    {
-        ModelConfiguration c = _configuration;
-        Multiply(_normalized.Pointer, rows, layer.Key, keys, cancellationToken);
-        Multiply(_normalized.Pointer, rows, layer.Value, values, cancellationToken);
-        if (layer.KeyNorm is not null)
-        {
-            _kernels.RmsNorm(keys, rows * c.KvHeads, c.HeadDimension, layer.KeyNorm.Pointer, c.NormEpsilon, keys);
-        }
+    /// <inheritdoc/>
+    protected override void MultiplyLogits(nint input, int rows, WeightMatrix weight, nint logits, CancellationToken cancellationToken) =>
+        _kernels.MatMul((float*)input, rows, weight, null, (float*)logits, cancellationToken);
 
-        _kernels.Rotate(keys, rows, c.KvHeads, c.HeadDimension, cosines, sines);
-    }
+    private static float* Pointer(NativeArray<float>? bias) => bias is null ? null : bias.Pointer;
 
     private void AddBlock(NativeArray<float>? norm, float* block, float* residual, int rows)
     {
         if (norm is not null)
         {
-            _kernels.RmsNorm(block, rows, _configuration.HiddenSize, norm.Pointer, _configuration.NormEpsilon, block);
+            _kernels.RmsNorm(block, rows, Configuration.HiddenSize, norm.Pointer, Configuration.NormEpsilon, block);
         }
 
-        _kernels.Add(residual, block, (long)rows * _configuration.HiddenSize);
+        _kernels.Add(residual, block, (long)rows * Configuration.HiddenSize);
     }
-
-    private void Multiply(float* input, int rows, Linear linear, float* output, CancellationToken cancellationToken) =>
-        _kernels.MatMul(input, rows, linear.Weight, linear.BiasPointer, output, cancellationToken);
 }

@@ -7,27 +7,65 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer;
 
-/// <summary>
-/// The weights of a checkpoint, found by name and checked against its configuration. Matrices are rearranged for products in the type that
-/// they are stored in, the embedding is read where it is mapped, norms and biases are copied as float32.
-/// </summary>
-internal sealed unsafe class ModelWeights : IDisposable
+/// <summary>The weights of a checkpoint in host memory: matrices rearranged for products in the type that they are stored in, norms and biases as float32.</summary>
+internal sealed class ModelWeights : ModelWeights<WeightMatrix, NativeArray<float>>
+{
+    /// <summary>Maps the weights of a directory.</summary>
+    /// <exception cref="SparseFrontierException">CheckpointUnreadable or CheckpointInvalid.</exception>
+    public ModelWeights(string directory, ModelConfiguration configuration)
+        : base(directory, configuration, new HostWeightLoader())
+    {
+    }
+
+    private sealed unsafe class HostWeightLoader : WeightLoader<WeightMatrix, NativeArray<float>>
+    {
+        public override WeightMatrix Matrix(SafetensorsTensor tensor, int rows, int columns) => new(tensor.Data, tensor.DataType, rows, columns);
+
+        public override NativeArray<float> Vector(ReadOnlySpan<float> values)
+        {
+            var copy = new NativeArray<float>(values.Length);
+            values.CopyTo(copy.Span);
+            return copy;
+        }
+    }
+}
+
+/// <summary>Puts weights into a device's memory.</summary>
+/// <typeparam name="TMatrix">How the device holds a matrix.</typeparam>
+/// <typeparam name="TVector">How the device holds a vector.</typeparam>
+internal abstract class WeightLoader<TMatrix, TVector>
+{
+    /// <summary>A copy of a tensor [rows, columns]; the tensor's pages may be given back afterwards.</summary>
+    public abstract TMatrix Matrix(SafetensorsTensor tensor, int rows, int columns);
+
+    /// <summary>A copy of float32 elements.</summary>
+    public abstract TVector Vector(ReadOnlySpan<float> values);
+}
+
+/// <summary>The weights of a checkpoint, found by name and checked against its configuration, in the memory of a device; the embedding stays mapped too.</summary>
+/// <typeparam name="TMatrix">How the device holds a matrix.</typeparam>
+/// <typeparam name="TVector">How the device holds a vector.</typeparam>
+internal class ModelWeights<TMatrix, TVector> : IDisposable
+    where TMatrix : class, IDisposable
+    where TVector : class, IDisposable
 {
     // Plain decoders; Gemma 3's text decoder in the older, the newer and the nested conditional-generation layout.
     private static readonly string[] s_prefixes = ["model.", "language_model.model.", "model.language_model.", "model.language_model.model."];
     private static readonly string[] s_outputNames = ["lm_head.weight", "language_model.lm_head.weight"];
 
     private readonly SafetensorsCheckpoint _checkpoint;
+    private readonly WeightLoader<TMatrix, TVector> _loader;
     private readonly ModelConfiguration _configuration;
     private readonly List<IDisposable> _copies = [];
     private readonly SortedDictionary<string, SafetensorsTensor> _used = new(StringComparer.Ordinal);
     private readonly string _prefix;
 
-    /// <summary>Maps the weights of a directory.</summary>
-    /// <exception cref="SparseFrontierException">CheckpointUnreadable or CheckpointInvalid.</exception>
-    public ModelWeights(string directory, ModelConfiguration configuration)
+    /// <summary>Loads the weights of a directory.</summary>
+    /// <exception cref="SparseFrontierException">CheckpointUnreadable or CheckpointInvalid; what the loader throws.</exception>
+    public ModelWeights(string directory, ModelConfiguration configuration, WeightLoader<TMatrix, TVector> loader)
     {
         _configuration = configuration;
+        _loader = loader;
         _checkpoint = SafetensorsCheckpoint.Open(directory);
         try
         {
@@ -53,13 +91,13 @@ internal sealed unsafe class ModelWeights : IDisposable
     public EmbeddingTable Embedding { get; }
 
     /// <summary>Layer by layer.</summary>
-    public IReadOnlyList<LayerWeights> Layers { get; }
+    public IReadOnlyList<LayerWeights<TMatrix, TVector>> Layers { get; }
 
     /// <summary>[hidden].</summary>
-    public NativeArray<float> FinalNorm { get; }
+    public TVector FinalNorm { get; }
 
     /// <summary>[vocabulary, hidden]; the embedding's elements where tied, which then only look-ups read from the file.</summary>
-    public WeightMatrix Output { get; }
+    public TMatrix Output { get; }
 
     /// <summary>Elements of all weights that the model uses, the embedding once.</summary>
     public long ParameterCount => _used.Values.Sum(t => t.Count);
@@ -67,8 +105,17 @@ internal sealed unsafe class ModelWeights : IDisposable
     /// <summary>Bytes of all weights that the model uses.</summary>
     public long SizeInBytes => _used.Values.Sum(t => t.SizeInBytes);
 
+    /// <summary>SHA-256 over configuration, stop tokens and weights, lower-case hexadecimal.</summary>
+    /// <param name="configuration">Bytes of config.json.</param>
+    public string ContentHash(byte[] configuration)
+    {
+        string stops = string.Join(',', _configuration.StopTokens.Select(t => t.ToString(CultureInfo.InvariantCulture)));
+        byte[] message = [.. SHA256.HashData(configuration), .. SHA256.HashData(Encoding.ASCII.GetBytes(stops)), .. Hash(CancellationToken.None)];
+        return Convert.ToHexStringLower(SHA256.HashData(message));
+    }
+
     /// <summary>SHA-256 over the used tensors' names, types, shapes and bytes, whatever files they are spread over.</summary>
-    public byte[] Hash(CancellationToken cancellationToken)
+    public unsafe byte[] Hash(CancellationToken cancellationToken)
     {
         SafetensorsTensor[] tensors = [.. _used.Values];
         byte[][] parts = new byte[tensors.Length][];
@@ -93,19 +140,20 @@ internal sealed unsafe class ModelWeights : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
+    public virtual void Dispose()
     {
+        GC.SuppressFinalize(this);
         _copies.ForEach(c => c.Dispose());
         _checkpoint.Dispose();
     }
 
-    private LayerWeights ReadLayer(int index)
+    private LayerWeights<TMatrix, TVector> ReadLayer(int index)
     {
         ModelConfiguration c = _configuration;
         string prefix = string.Create(CultureInfo.InvariantCulture, $"{_prefix}layers.{index}.");
         int queries = c.QueryHeads * c.HeadDimension;
         int keys = c.KvHeads * c.HeadDimension;
-        return new LayerWeights
+        return new LayerWeights<TMatrix, TVector>
         {
             AttentionNorm = Norm(prefix + "input_layernorm.weight", c.HiddenSize),
             Query = Linear(prefix + "self_attn.q_proj", queries, c.HiddenSize, c.QueryKeyValueBias),
@@ -123,38 +171,39 @@ internal sealed unsafe class ModelWeights : IDisposable
         };
     }
 
-    private Linear Linear(string name, int outputs, int inputs, bool bias) =>
+    private Linear<TMatrix, TVector> Linear(string name, int outputs, int inputs, bool bias) =>
         new(Matrix(name + ".weight", outputs, inputs), bias ? Vector(name + ".bias", outputs) : null);
 
-    private WeightMatrix Matrix(string name, int rows, int columns)
+    private TMatrix Matrix(string name, int rows, int columns)
     {
         SafetensorsTensor tensor = Find(name, rows, columns);
-        var matrix = new WeightMatrix(tensor.Data, tensor.DataType, rows, columns);
+        TMatrix matrix = _loader.Matrix(tensor, rows, columns);
         _copies.Add(matrix);
         tensor.ReleaseMemory();
         return matrix;
     }
 
-    private NativeArray<float> Norm(string name, int width)
+    private TVector Norm(string name, int width)
     {
-        NativeArray<float> norm = Vector(name, width);
+        float[] norm = Find(name, width).ToSingles();
         if (_configuration.IsGemma)
         {
-            foreach (ref float weight in norm.Span)
+            foreach (ref float weight in norm.AsSpan())
             {
                 weight += 1;
             }
         }
 
-        return norm;
+        return Keep(norm);
     }
 
-    private NativeArray<float> Vector(string name, int width)
+    private TVector Vector(string name, int width) => Keep(Find(name, width).ToSingles());
+
+    private TVector Keep(float[] values)
     {
-        var copy = new NativeArray<float>(width);
-        _copies.Add(copy);
-        Find(name, width).CopyTo(copy.Span);
-        return copy;
+        TVector vector = _loader.Vector(values);
+        _copies.Add(vector);
+        return vector;
     }
 
     private SafetensorsTensor Find(string name, params ReadOnlySpan<long> shape)

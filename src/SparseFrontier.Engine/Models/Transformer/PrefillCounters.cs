@@ -43,6 +43,20 @@ internal sealed class PrefillCounters
         _nominal.AddRange(selection?.NominalSparsity ?? []);
     }
 
+    /// <summary>Counts heads of a global layer by their sums.</summary>
+    public void Add(long causal, long attended, long forced, long executed, IEnumerable<double> nominal)
+    {
+        _causal += causal;
+        _attended += attended;
+        _forced += forced;
+        _executed += executed;
+        _nominal.AddRange(nominal);
+    }
+
+    public void AddIndexSeconds(double seconds) => _indexSeconds += seconds;
+
+    public void AddAttentionSeconds(double seconds) => _attentionSeconds += seconds;
+
     public void CountSliding(long pairs) => _sliding += pairs;
 
     public PrefillStatistics ToStatistics(double totalSeconds) => new()

@@ -142,7 +142,7 @@ internal sealed unsafe class PromptReader : IDisposable
         return (sizes.LastOrDefault(n => n * headBytes <= _request.QueryBytes, sizes.First()), tail);
     }
 
-    private void ReadLayer(int layer, LayerWeights weights)
+    private void ReadLayer(int layer, LayerWeights<WeightMatrix, NativeArray<float>> weights)
     {
         ModelConfiguration c = _configuration;
         if (_groupHeads < c.QueryHeads)
@@ -179,7 +179,7 @@ internal sealed unsafe class PromptReader : IDisposable
         }
     }
 
-    private void ReadLayerInGroups(int layer, LayerWeights weights)
+    private void ReadLayerInGroups(int layer, LayerWeights<WeightMatrix, NativeArray<float>> weights)
     {
         ModelConfiguration c = _configuration;
         var block = new KeyValueBlock(c.KvHeads, _length, c.HeadDimension, _model.CacheType);
@@ -228,7 +228,7 @@ internal sealed unsafe class PromptReader : IDisposable
     }
 
     // The tensor of all queries, of which only the last rows are there.
-    private HeadTensor MakeTailQueries(LayerWeights weights, RotaryTable rotary)
+    private HeadTensor MakeTailQueries(LayerWeights<WeightMatrix, NativeArray<float>> weights, RotaryTable rotary)
     {
         ModelConfiguration c = _configuration;
         long width = (long)c.QueryHeads * c.HeadDimension;

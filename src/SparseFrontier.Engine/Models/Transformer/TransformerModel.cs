@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using SparseFrontier.Kernels;
 using SparseFrontier.Tensors;
 
@@ -15,6 +12,7 @@ public sealed class TransformerModel : IDisposable
     private readonly byte[] _configurationBytes;
     private readonly Lazy<string> _contentHash;
     private readonly DataType _frequencyType;
+    private readonly SequenceLimits _limits;
     private DecodeStep? _step;
 
     private TransformerModel(string directory, KernelSet kernels, bool roundFrequencies, DataType? cacheType)
@@ -22,8 +20,9 @@ public sealed class TransformerModel : IDisposable
         Directory = directory;
         Kernels = kernels;
         Configuration = ModelConfiguration.Load(directory);
+        _limits = new SequenceLimits(Name, Configuration);
         _configurationBytes = File.ReadAllBytes(Path.Combine(directory, "config.json"));
-        _contentHash = new Lazy<string>(ComputeContentHash);
+        _contentHash = new Lazy<string>(() => Weights!.ContentHash(_configurationBytes));
         Weights = new ModelWeights(directory, Configuration);
         _frequencyType = roundFrequencies ? DataType : DataType.F32;
         SlidingRotary = CreateRotary(Configuration.SlidingRotary);
@@ -159,13 +158,7 @@ public sealed class TransformerModel : IDisposable
 
     private PromptState Read(ReadOnlySpan<int> tokens, PrefillRequest request, float[]? allLogits, CancellationToken cancellationToken)
     {
-        if (tokens.IsEmpty)
-        {
-            throw new SparseFrontierException(ErrorIds.SequenceLengthInvalid, "A prompt has at least one token.", 0);
-        }
-
-        RequireTokens(tokens);
-        RequireLength(tokens.Length, request.MaximumOutputTokens, Configuration.MaximumLength(request.YarnFactor));
+        _limits.RequirePrompt(tokens, request);
         try
         {
             using var reader = new PromptReader(this, Weights, tokens, request, cancellationToken);
@@ -190,49 +183,14 @@ public sealed class TransformerModel : IDisposable
                 throw new ArgumentException("A sequence was started from another model.", nameof(rows));
             }
 
-            RequireTokens([row.Token]);
+            _limits.RequireTokens([row.Token]);
             int more = 0;
             foreach (StepRow other in rows)
             {
                 more += other.Sequence == row.Sequence ? 1 : 0;
             }
 
-            RequireLength(row.Sequence.Length, more, row.Sequence.MaximumLength);
+            _limits.RequireLength(row.Sequence.Length, more, row.Sequence.MaximumLength);
         }
-    }
-
-    private void RequireTokens(ReadOnlySpan<int> tokens)
-    {
-        foreach (int token in tokens)
-        {
-            if ((uint)token >= (uint)Configuration.VocabularySize)
-            {
-                throw new SparseFrontierException(
-                    ErrorIds.TokenizerInvalid,
-                    FormattableString.Invariant($"Token {token} is not in the vocabulary of '{Name}', which has {Configuration.VocabularySize} tokens; the tokenizer belongs to another checkpoint."),
-                    token);
-            }
-        }
-    }
-
-    private void RequireLength(int length, int more, int maximum)
-    {
-        if ((long)length + more > maximum)
-        {
-            string advice = Configuration.ExtendsByYarn
-                ? FormattableString.Invariant($", or give a YaRN factor of at least {(double)(length + more) / Configuration.NativeContextLength:R}")
-                : string.Empty;
-            throw new SparseFrontierException(
-                ErrorIds.SequenceTooLong,
-                FormattableString.Invariant($"{length} tokens and {more} to follow exceed the {maximum} that '{Name}' allows. Use a shorter sequence, fewer output tokens or a model with a longer context{advice}."),
-                length + more);
-        }
-    }
-
-    private string ComputeContentHash()
-    {
-        string stops = string.Join(',', Configuration.StopTokens.Select(t => t.ToString(CultureInfo.InvariantCulture)));
-        byte[] message = [.. SHA256.HashData(_configurationBytes), .. SHA256.HashData(Encoding.ASCII.GetBytes(stops)), .. Weights.Hash(CancellationToken.None)];
-        return Convert.ToHexStringLower(SHA256.HashData(message));
     }
 }

@@ -6,6 +6,9 @@
 // agree, and v's columns in any order that the output is written back in. Four warps, then the pieces, are merged in a fixed order, so that a sequence's result
 // depends neither on its companions nor on timing.
 //
+// A cache is the prompt's tokens, which sequences share, and a tail of its own: token t lies at the tail's base from `splits` of the cache on, whose address is moved
+// back so that token t is its row t too.
+//
 // Cost: 4 HEAD bytes a token of a list, read once; 8 HEAD bytes a query head and piece written and read.
 //
 // Constants: TYPE, HEAD (rounded up to 64), PAGE: 0 = token t of a list is token t of its cache; else lists name pages of PAGE tokens. HALVES: 1 where a list has at
@@ -39,6 +42,11 @@ static __device__ __forceinline__ int pieceTokens(int n)
     return size;
 }
 
+static __device__ __forceinline__ uint4 loadRow(const Element* row, int column, bool valid)
+{
+    return valid ? __ldg(reinterpret_cast<const uint4*>(row + column)) : make_uint4(0, 0, 0, 0);
+}
+
 static __device__ __forceinline__ uint4 load(const Element* base, long long row, int stride, int column, bool valid)
 {
     return valid ? __ldg(reinterpret_cast<const uint4*>(base + row * stride + column)) : make_uint4(0, 0, 0, 0);
@@ -53,11 +61,11 @@ static __device__ __forceinline__ long long rowOf(const int* pages, int token)
 #endif
 }
 
-// queries [lists x queriesOfList, dimension]; keyBases, valueBases [caches] addresses, cache of a list = list x queriesOfList / group; tokens [lists];
+// queries [lists x queriesOfList, dimension]; keyBases, valueBases, tailKeyBases, tailValueBases [caches] addresses, splits [caches] or null without tails, cache of a list = list x queriesOfList / group; tokens [lists];
 // pageOffsets [lists] into pages. partials [lists][pieces][queriesOfList][HEAD] and statistics [lists][pieces][queriesOfList] {maximum in base 2, sum}.
 extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
-    const Element* queries, const unsigned long long* keyBases, const unsigned long long* valueBases, const int* tokens, const long long* pageOffsets,
-    const int* pages, float* partials, float2* statistics, int pieces, int queriesOfList, int group, int dimension, int stride, float scale)
+    const Element* queries, const unsigned long long* keyBases, const unsigned long long* valueBases, const unsigned long long* tailKeyBases,
+    const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, float* partials, float2* statistics, int pieces, int queriesOfList, int group, int dimension, int stride, float scale)
 {
     extern __shared__ __align__(16) float merged[]; // [Warps][16][HEAD], then maxima and sums [Warps][16]
     float* maxima = merged + Warps * 16 * HEAD;
@@ -77,6 +85,9 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     long long cache = (long long)list * queriesOfList / group;
     const Element* keys = reinterpret_cast<const Element*>(keyBases[cache]);
     const Element* values = reinterpret_cast<const Element*>(valueBases[cache]);
+    int split = splits ? splits[cache] : 0x7fffffff;
+    const Element* tailKeys = splits ? reinterpret_cast<const Element*>(tailKeyBases[cache]) : keys;
+    const Element* tailValues = splits ? reinterpret_cast<const Element*>(tailValueBases[cache]) : values;
     queries += ((long long)list * queriesOfList + firstQuery) * dimension;
 #if PAGE != 0
     pages += pageOffsets[list];
@@ -121,11 +132,12 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
         {
             int t = token + n * 8 + row;
             long long source = rowOf(pages, min(t, end - 1));
+            const Element* vector = (source < split ? keys : tailKeys) + source * stride;
 #pragma unroll
             for (int q = 0; q < HEAD / 32; q++)
             {
                 int column = q * 32 + quarter * 8;
-                key[n][q] = load(keys, source, stride, column, t < end && column < dimension);
+                key[n][q] = loadRow(vector, column, t < end && column < dimension);
             }
         }
 
@@ -135,11 +147,12 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
         {
             int t = token + (v >> 1) * 8 + quarter * 2 + (v & 1);
             long long source = rowOf(pages, min(t, end - 1));
+            const Element* vector = (source < split ? values : tailValues) + source * stride;
 #pragma unroll
             for (int p = 0; p < Slots; p++)
             {
                 int column = p * 64 + row * 8;
-                value[v][p] = load(values, source, stride, column, t < end && column < dimension);
+                value[v][p] = loadRow(vector, column, t < end && column < dimension);
             }
         }
 

@@ -1,5 +1,6 @@
 // From selections to what the prefill kernel executes: ranges of keys for tiles of rows.
 #include "ptx.cuh"
+#include "row_list.cuh"
 
 // Blocks of `size` keys by block of rows, ascending, into one range each. blocks [rows][top], of which row r has min(r + 1, top); ranges likewise.
 // tiles [row blocks] {first row, rows, first range, end}. Grid: row blocks.
@@ -72,4 +73,107 @@ extern "C" __global__ void slashRanges(const int* slashes, const int* counts, in
     }
 
     tiles[blockIdx.y * allTiles + tile] = make_int4(tile * 64, min(64, length - tile * 64), begin, written);
+}
+
+// Chosen blocks of `size` keys into the lists of prefill_hopper.cu, whose row blocks have as many rows as a block has keys: the own block, which needs the mask, first, then
+// the others, which every row sees whole. blocks [rows][top] ascending, of which row r has min(r + 1, top), its own the last; blockStarts likewise. Grid: row blocks.
+extern "C" __global__ void blockLists(const int* blocks, RowList* rowLists, int* blockStarts, int firstBlockRow, int top, int size, int firstList)
+{
+    long long row = blockIdx.x;
+    int block = firstBlockRow + blockIdx.x;
+    int count = min(block + 1, top);
+    int begin = (firstList + block) * top;
+    for (int i = threadIdx.x; i < count; i += blockDim.x)
+    {
+        blockStarts[begin + i] = blocks[row * top + count - 1 - i] * size;
+    }
+
+    if (threadIdx.x == 0)
+    {
+        RowList list;
+        list.blockBegin = begin;
+        list.maskedBlocks = 1;
+        list.fullBlocks = count - 1;
+        list.columnBegin = 0;
+        list.columnCount = 0;
+        list.unused[0] = list.unused[1] = list.unused[2] = 0;
+        rowLists[firstList + block] = list;
+    }
+}
+
+static __device__ __forceinline__ int firstColumnFrom(const int* columns, int count, int key)
+{
+    int from = 0;
+    while (from < count)
+    {
+        int middle = (from + count) >> 1;
+        if (columns[middle] < key) from = middle + 1; else count = middle;
+    }
+
+    return from;
+}
+
+// Sum over positions 0..position of the number of a range's keys that are not after the position.
+static __device__ __forceinline__ long long seenUpTo(int position, int2 range)
+{
+    long long growing = max(0, min(position, range.y - 1) - range.x + 1);
+    long long full = max(0, position - max(range.y - 1, range.x - 1));
+    return growing * (growing + 1) / 2 + full * (range.y - range.x);
+}
+
+// Query-key pairs of plans of 64-row tiles over ranges and columns, as AttentionPlan.CountPairs counts them, and what the portable kernel executes for them
+// (CudaPlans.CountExecutedPairs): counts [plans][4] += {attended pairs, executed pairs, 64-key blocks of ranges, columns before ranges}. One thread a tile.
+extern "C" __global__ void countPairs(
+    const int4* tiles, const int2* ranges, const int* columnOffsets, const int* columnCounts, const int* columns, int tileCount, int length, int stepKeys, unsigned long long* counts)
+{
+    int index = blockIdx.x * blockDim.x + threadIdx.x;
+    if (index >= tileCount)
+    {
+        return;
+    }
+
+    int plan = blockIdx.y;
+    int4 tile = tiles[(long long)plan * tileCount + index];
+    const int* list = columns + columnOffsets[plan];
+    int listed = columnCounts[plan];
+    int first = tile.x;
+    int last = tile.x + tile.y - 1;
+    int visible = firstColumnFrom(list, listed, last + 1);
+    long long pairs = 0, groups = 0, blocks = 0, before = 0;
+    int single = visible;
+    int gap = 0;
+    for (int i = tile.z; i <= tile.w; i++)
+    {
+        // Columns between the last range and this one, or the end.
+        int2 range = i < tile.w ? ranges[i] : make_int2(length, length);
+        int from = firstColumnFrom(list, listed, gap);
+        int to = firstColumnFrom(list, listed, min(range.x, last + 1));
+        int whole = firstColumnFrom(list, listed, min(range.x, first + 1));
+        if (to > from)
+        {
+            whole = max(from, min(whole, to));
+            pairs += (long long)(whole - from) * tile.y;
+            for (int c = whole; c < to; c++)
+            {
+                pairs += last - list[c] + 1;
+            }
+        }
+
+        if (i < tile.w)
+        {
+            pairs += seenUpTo(last, range) - seenUpTo(first - 1, range);
+            int end = min(range.y, last + 1);
+            groups += max(0, end - range.x + 15) / 16;
+            blocks += (range.y - range.x + 63) / 64;
+            before += max(0, firstColumnFrom(list, listed, range.x) - from);
+            single -= end > range.x ? firstColumnFrom(list, listed, end) - firstColumnFrom(list, listed, range.x) : 0;
+            gap = range.y;
+        }
+    }
+
+    long long steps = (groups * 16 + stepKeys - 1) / stepKeys + (single + stepKeys - 1) / stepKeys;
+    atomicAdd(counts + plan * 4, static_cast<unsigned long long>(pairs));
+    atomicAdd(counts + plan * 4 + 1, static_cast<unsigned long long>(steps * stepKeys * 64));
+    atomicAdd(counts + plan * 4 + 2, static_cast<unsigned long long>(blocks));
+    atomicAdd(counts + plan * 4 + 3, static_cast<unsigned long long>(before));
 }

@@ -1,0 +1,252 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Cuda;
+
+namespace SparseFrontier.Models.Transformer.Cuda;
+
+/// <summary>
+/// Selection and attention of a layer's prompt rows on the device, output over the queries: by prefill_hopper.cu where the card and the shape allow, else by prefill.cu.
+/// BlockSparse, VerticalSlash and FlexPrefill with uniform budgets are selected for on the device, everything else on the processor, from copies.
+/// </summary>
+internal static class CudaPrefill
+{
+    // Lists of the heads that are selected for together.
+    private const long ListBytes = 512L << 20;
+    private const int TileRows = 64;
+
+    /// <summary>Causal attention of all heads, in a window or not; returns the pairs that were computed.</summary>
+    public static long Dense(CudaVectors queries, CudaVectors keys, CudaVectors values, float scale, int window)
+    {
+        int length = keys.Rows;
+        if (HopperConfiguration.Find(queries.Device.Properties.Major, queries.Dimension, 128, columns: false) is { } hopper)
+        {
+            CudaHopper.Prefill(hopper, queries, keys, values, scale, null, window, queries, null);
+            long tiles = 0;
+            for (long row = 0; row < length; row += hopper.Rows)
+            {
+                tiles += (Math.Min(length, row + hopper.Rows) + hopper.Keys - 1) / hopper.Keys;
+            }
+
+            return tiles * hopper.Rows * hopper.Keys * queries.Heads;
+        }
+
+        AttentionPlan plan = window > 0 ? WindowPlan(length, window) : AttentionPlan.Dense(length, TileRows);
+        using CudaPlans plans = CudaPlans.From(queries.Device, [plan]);
+        CudaAttention.Prefill(queries, keys, values, scale, plans, window, queries, null);
+        return CudaPlans.CountExecutedPairs(plan, window) * queries.Heads;
+    }
+
+    /// <summary>Pairs of a head whose rows see so many latest keys.</summary>
+    public static long DensePairs(int length, int window) => WindowPlan(length, window).CountPairs(window);
+
+    /// <summary>Attention to what a method selects.</summary>
+    public static void Sparse(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, PrefillCounters counters, CudaClock clock)
+    {
+        bool uniform = parameters.Schedule.IsUniform;
+        if (uniform && method is BlockSparse blocks && parameters.Integer("BlockSize") is 16 or 32 or 64 or 128)
+        {
+            int size = parameters.Integer("BlockSize");
+            HopperConfiguration? hopper = HopperConfiguration.Find(layer.Queries.Device.Properties.Major, layer.Queries.Dimension, size, columns: false);
+            if (hopper is not null || size < 128)
+            {
+                method.RequireFeasible(layer.Shape, parameters);
+                AttendBlocks(blocks, parameters, layer, hopper, counters, clock);
+                return;
+            }
+        }
+
+        if (uniform && method is VerticalSlash or FlexPrefill)
+        {
+            method.RequireFeasible(layer.Shape, parameters);
+            AttendVerticalSlash((VerticalSlashMethod)method, parameters, layer, counters, clock);
+            return;
+        }
+
+        OnHost(method, parameters, layer, counters, clock);
+    }
+
+    private static void AttendBlocks(
+        BlockMethod method, MethodParameters parameters, CudaPromptLayer layer, HopperConfiguration? hopper, PrefillCounters counters, CudaClock clock)
+    {
+        int size = parameters.Integer("BlockSize");
+        int top = parameters.Integer("TopBlocks");
+        int first = parameters.Integer("ForcedFirstBlocks");
+        int local = parameters.Integer("ForcedLocalBlocks");
+        long blocks = (layer.Length + size - 1) / size;
+        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, blocks * Math.Min(top, blocks) * 8))
+        {
+            if (hopper is not null)
+            {
+                HopperLists? lists = null;
+                clock.Time(counters.AddIndexSeconds, () => lists = CudaSelection.BlockLists(queries, keys, size, top, first, local));
+                clock.Time(counters.AddAttentionSeconds, () => CudaHopper.Prefill(hopper, queries, keys, values, layer.Scale, lists, 0, queries, null));
+                lists!.Dispose();
+            }
+            else
+            {
+                CudaPlans? plans = null;
+                clock.Time(counters.AddIndexSeconds, () => plans = CudaSelection.Blocks(queries, keys, size, top, first, local));
+                clock.Time(counters.AddAttentionSeconds, () => CudaAttention.Prefill(queries, keys, values, layer.Scale, plans!, 0, queries, null));
+                plans!.Dispose();
+            }
+        }
+
+        long heads = layer.Queries.Heads;
+        (long attended, long forced) = method.CountHead(layer.Length, parameters);
+        long executed = ExecutedBlockPairs(layer.Length, size, top, hopper, layer.Queries.Dimension);
+        counters.Add(layer.Shape.CausalPairs * heads, attended * heads, forced * heads, executed * heads, []);
+    }
+
+    /// <summary>Query-key pairs that the kernel computes for a head of a block method.</summary>
+    internal static long ExecutedBlockPairs(int length, int size, int top, HopperConfiguration? hopper, int dimension)
+    {
+        int rows = CudaPlans.BlockRows(size);
+        int keys = CudaPlans.StepKeys(rows, CudaAttention.RoundUp(dimension, 16));
+        long pairs = 0;
+        for (int block = 0; block * (long)size < length; block++)
+        {
+            int count = Math.Min(block + 1, top);
+            int ownKeys = Math.Min(size, length - (block * size));
+            int groups = ((count - 1) * (size / 16)) + ((ownKeys + 15) / 16);
+            pairs += hopper is not null ? (long)count * size * size : (((groups * 16L) + keys - 1) / keys) * keys * rows;
+        }
+
+        return pairs;
+    }
+
+    private static void AttendVerticalSlash(VerticalSlashMethod method, MethodParameters parameters, CudaPromptLayer layer, PrefillCounters counters, CudaClock clock)
+    {
+        CudaDevice device = layer.Queries.Device;
+        int length = layer.Length;
+        int window = Math.Min(length, parameters.Integer("Window"));
+        double? coverage = method is FlexPrefill ? parameters["Alpha"] : null;
+        int verticals = coverage is null ? parameters.Integer("VerticalSize") : parameters.Integer("MinimumBudget");
+        int slashes = coverage is null ? parameters.Integer("SlashSize") : parameters.Integer("MinimumBudget");
+        int forcedVerticals = parameters.Integer("ForcedVerticals");
+        int forcedSlashes = parameters.Integer("ForcedSlashes");
+        int tiles = (length + TileRows - 1) / TileRows;
+        int mostSlashes = Math.Min(length, coverage is null ? Math.Max(slashes, forcedSlashes) : length);
+        int mostVerticals = Math.Min(length, coverage is null ? Math.Max(verticals, forcedVerticals) : length);
+        long forced = VerticalSlashMethod.CountForced(length, parameters);
+        long rangeBytes = (long)tiles * Math.Min(mostSlashes, tiles) * 8;
+        HopperConfiguration? hopper = HopperConfiguration.Find(device.Properties.Major, layer.Queries.Dimension, TileRows, columns: true);
+        long hopperBytes = (long)tiles * ((mostSlashes + (long)mostVerticals) * 4 + 32);
+
+        // Lists by row block take room for every slash and vertical: only where they are few.
+        if (hopperBytes * (layer.Queries.Heads / layer.Keys.Heads) > 2 * ListBytes)
+        {
+            hopper = null;
+        }
+
+        int stepKeys = CudaPlans.StepKeys(TileRows, CudaAttention.RoundUp(layer.Queries.Dimension, 16));
+        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, rangeBytes + (hopper is null ? 0 : hopperBytes)))
+        {
+            CudaVerticalSlash? chosen = null;
+            HopperLists? lists = null;
+            clock.Time(counters.AddIndexSeconds, () =>
+            {
+                chosen = CudaSelection.VerticalSlash(queries, keys, layer.Scale, window, verticals, slashes, forcedVerticals, forcedSlashes, coverage);
+                lists = hopper is null ? null : Lists(chosen, queries.Heads, mostVerticals, mostSlashes, tiles, length);
+            });
+            clock.Time(counters.AddAttentionSeconds, () =>
+            {
+                if (lists is not null)
+                {
+                    CudaHopper.Prefill(hopper!, queries, keys, values, layer.Scale, lists, 0, queries, null);
+                }
+                else
+                {
+                    CudaAttention.Prefill(queries, keys, values, layer.Scale, chosen!.Plans, 0, queries, null);
+                }
+            });
+            Count(chosen!.Plans, queries.Heads, length, stepKeys, lists is not null, forced, counters);
+            lists?.Dispose();
+            chosen.Dispose();
+        }
+    }
+
+    private static HopperLists Lists(CudaVerticalSlash chosen, int heads, int verticals, int slashes, int tiles, int length)
+    {
+        CudaDevice device = chosen.VerticalLists.Device;
+        var lists = new HopperLists(
+            CudaMemory.Allocate(device, (long)heads * tiles * 32),
+            CudaMemory.Allocate(device, (long)heads * tiles * slashes * sizeof(int)),
+            CudaMemory.Allocate(device, (long)heads * tiles * verticals * sizeof(int)));
+        device.Function("vertical_slash_lists.cu", "vertical_slash_lists").Launch(
+            (((heads * tiles) + 3) / 4, 1, 1), 128, 0, chosen.VerticalLists, chosen.SlashLists, lists.RowLists, lists.BlockStarts, lists.Columns, heads, verticals, slashes, tiles, 0, length);
+        return lists;
+    }
+
+    // Element-exact pairs, by a kernel over the lists.
+    private static void Count(CudaPlans plans, int heads, int length, int stepKeys, bool wholeBlocks, long forced, PrefillCounters counters)
+    {
+        CudaDevice device = plans.Tiles.Device;
+        using var sums = CudaMemory.Allocate(device, heads * 4L * sizeof(long));
+        sums.Fill(0);
+        device.Function("lists.cu", "countPairs", ("TYPE", 0)).Launch(
+            ((plans.TileCount + 127) / 128, heads, 1),
+            128,
+            0,
+            plans.Tiles,
+            plans.Ranges,
+            plans.ColumnOffsets,
+            plans.ColumnCounts,
+            plans.Columns,
+            plans.TileCount,
+            length,
+            stepKeys,
+            sums);
+        long[] counts = sums.ToArray<long>();
+        long causal = (long)length * (length + 1) / 2;
+        for (int head = 0; head < heads; head++)
+        {
+            ReadOnlySpan<long> count = counts.AsSpan(head * 4, 4);
+            long executed = wholeBlocks ? ((count[2] * TileRows) + count[3]) * TileRows : count[1];
+            double nominal = 1 - (((TileRows * TileRows * (double)count[2]) + (TileRows * (double)count[3])) / causal);
+            counters.Add(causal, count[0], forced, executed, [nominal]);
+        }
+    }
+
+    private static void OnHost(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, PrefillCounters counters, CudaClock clock)
+    {
+        PromptLayer host = counters.TimeIndex(layer.OnHost);
+        int group = layer.Queries.Heads / layer.Keys.Heads;
+        for (int kvHead = 0; kvHead < layer.Keys.Heads; kvHead++)
+        {
+            int first = kvHead * group;
+            PrefillSelection selection = counters.TimeIndex(() => method.Select(host, parameters, first, group));
+            using CudaPlans plans = counters.TimeIndex(() => CudaPlans.From(layer.Keys.Device, selection.Plans));
+            CudaVectors queries = layer.Queries.Slice(first, group);
+            CudaVectors keys = layer.Keys.Slice(kvHead, 1);
+            CudaVectors values = layer.Values.Slice(kvHead, 1);
+            clock.Time(counters.AddAttentionSeconds, () => CudaAttention.Prefill(queries, keys, values, layer.Scale, plans, 0, queries, null));
+            long executed = selection.Plans.Sum(p => CudaPlans.CountExecutedPairs(p, 0)) * (selection.Plans.Count == 1 ? group : 1);
+            counters.Add(layer.Shape.CausalPairs * group, selection.CountPairs(group), selection.ForcedPairs, executed, selection.NominalSparsity);
+        }
+    }
+
+    // As many KV heads at a time as their lists find room.
+    private static IEnumerable<(CudaVectors Queries, CudaVectors Keys, CudaVectors Values)> Groups(CudaPromptLayer layer, long bytesOfHead)
+    {
+        int group = layer.Queries.Heads / layer.Keys.Heads;
+        int heads = (int)Math.Clamp(ListBytes / Math.Max(1, bytesOfHead * group), 1, layer.Keys.Heads);
+        for (int first = 0; first < layer.Keys.Heads; first += heads)
+        {
+            int count = Math.Min(heads, layer.Keys.Heads - first);
+            yield return (layer.Queries.Slice(first * group, count * group), layer.Keys.Slice(first, count), layer.Values.Slice(first, count));
+        }
+    }
+
+    // Each tile's keys from its first row's window on, so that the kernel skips what no row of the tile sees.
+    private static AttentionPlan WindowPlan(int length, int window)
+    {
+        int tiles = (length + TileRows - 1) / TileRows;
+        var ranges = new KeyRange[tiles];
+        for (int tile = 0; tile < tiles; tile++)
+        {
+            ranges[tile] = new KeyRange(Math.Max(0, (tile * TileRows) - window + 1), Math.Min(length, (tile + 1) * TileRows));
+        }
+
+        return new AttentionPlan(length, TileRows, [.. Enumerable.Range(0, tiles + 1)], ranges, []);
+    }
+}

@@ -1,0 +1,253 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Experiments;
+using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Models.Safetensors;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Models.Transformer.Cuda;
+using Xunit;
+
+namespace SparseFrontier.Tests.Models.Transformer;
+
+/// <summary>Whole models on the first GPU; skipped, with the reason, where there is none.</summary>
+public sealed class CudaModelTests
+{
+    private static readonly string s_embedded = Path.Combine(Fixtures.Root, "models", ModelCatalog.DefaultName);
+
+    public static TheoryData<string> Goldens() => [.. Checkpoints.All];
+
+    public static TheoryData<string, string, string, string> Methods() => new()
+    {
+        { "Dense", "", "Dense", "" },
+        { "Dense", "", "SnapKV", "Capacity=200;Window=64;LocalWindow=32" },
+        { "Dense", "", "AdaSnapKV", "Capacity=200;Window=64;LocalWindow=32" },
+        { "Dense", "", "Quest", "PageSize=16;TokenBudget=128" },
+        { "Dense", "", "Quest", "PageSize=16;TokenBudget=128;SharePages=0" },
+        { "Dense", "", "Quest", "PageSize=16;TokenBudget=128;Schedule=layer:0-1 dense" },
+        { "Dense", "", "SnapKV", "Capacity=200;Window=64;LocalWindow=32;Schedule=layer:0-1 dense | head:1 x0.5" },
+        { "Dense", "", "WindowSink", "Capacity=200;LocalWindow=64" },
+        { "BlockSparse", "BlockSize=16;TopBlocks=16", "Dense", "" },
+        { "BlockSparse", "BlockSize=64;TopBlocks=6", "Dense", "" },
+        { "BlockSparse", "BlockSize=128;TopBlocks=4", "Dense", "" },
+        { "BlockSparse", "BlockSize=24;TopBlocks=12", "Dense", "" },
+        { "VerticalSlash", "VerticalSize=64;SlashSize=128;Window=64", "Dense", "" },
+        { "FlexPrefill", "Alpha=0.5;MinimumBudget=64;Window=64", "Dense", "" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Goldens))]
+    public void Logits_of_the_golden_checkpoints_agree_within_the_error_of_16_bits(string name)
+    {
+        CudaDevice device = Device();
+        string? directory = Checkpoints.Find(name);
+        Assert.SkipWhen(directory is null, "The shared fixtures are not beside the checkout.");
+        using var golden = SafetensorsFile.Open(Path.Combine(directory, "golden.safetensors"));
+        int[] tokens = [.. golden.Tensor("input_ids").ToIntegers().Select(t => (int)t)];
+        float[] expected = golden.Tensor("logits").ToSingles();
+        using var model = CudaModel.Load(directory, device);
+        float[] actual = model.ForwardLogits(tokens, TestContext.Current.CancellationToken);
+        double error = Error(expected, actual);
+        Assert.True(error <= 2e-2, $"relative error {error:E2}");
+
+        int[] greedy = [.. golden.Tensor("greedy").ToIntegers().Select(t => (int)t)];
+        using CudaPrompt prompt = model.Prefill(tokens, Request("Dense", "", ("Dense", "")), TestContext.Current.CancellationToken);
+        using CudaSequence sequence = prompt.StartSequence(0);
+        float[] logits = prompt.LastLogits;
+        Assert.True(Error(expected[^logits.Length..], logits) <= 2e-2, $"last row {Error(expected[^logits.Length..], logits):E2}");
+        foreach (int token in greedy)
+        {
+            int chosen = LogitMath.ArgMax(logits);
+            Assert.True(logits[chosen] - logits[token] <= 0.1, $"{chosen} in place of {token} by {logits[chosen] - logits[token]}");
+            logits = new float[model.Configuration.VocabularySize];
+            model.Step([(sequence, token)], logits, TestContext.Current.CancellationToken);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Methods_give_the_processors_sparsities_and_nearly_its_logits(string prefill, string prefillParameters, string decode, string decodeParameters)
+    {
+        CudaDevice device = Device();
+        int[] tokens = Tokens(1500);
+        PrefillRequest request = Request(prefill, prefillParameters, (decode, decodeParameters));
+        using var host = TransformerModel.Load(s_embedded);
+        using var gpu = CudaModel.Load(s_embedded, device);
+        using PromptState expected = host.Prefill(tokens, request, TestContext.Current.CancellationToken);
+        using CudaPrompt actual = gpu.Prefill(tokens, request, TestContext.Current.CancellationToken);
+        PrefillStatistics e = expected.Statistics;
+        PrefillStatistics a = actual.Statistics;
+        Assert.Equal(e.CausalPairs, a.CausalPairs);
+        Assert.Equal(e.ForcedPairs, a.ForcedPairs);
+        Assert.Equal(e.AttendedPairs / (double)e.CausalPairs, a.AttendedPairs / (double)a.CausalPairs, prefill is "VerticalSlash" or "FlexPrefill" ? 0.01 : 0);
+        Assert.Equal(e.NominalSparsity ?? 0, a.NominalSparsity ?? 0, 0.01);
+        Assert.True(a.ExecutedPairs >= a.AttendedPairs, $"{a.ExecutedPairs} of {a.AttendedPairs} pairs executed");
+        double error = Error(expected.LastLogits, actual.LastLogits);
+        Assert.True(error <= 5e-2, $"relative error {error:E2}");
+
+        using DecodeSequence hostSequence = expected.StartSequence(0);
+        using CudaSequence sequence = actual.StartSequence(0);
+        float[] hostLogits = new float[host.Configuration.VocabularySize];
+        float[] logits = new float[hostLogits.Length];
+        for (int step = 0; step < 40; step++)
+        {
+            host.Step([new StepRow(hostSequence, tokens[step])], hostLogits, TestContext.Current.CancellationToken);
+            gpu.Step([(sequence, tokens[step])], logits, TestContext.Current.CancellationToken);
+        }
+
+        error = Error(hostLogits, logits);
+        Assert.True(error <= 5e-2, $"relative error after steps {error:E2}");
+        DecodeStatistics es = hostSequence.Statistics;
+        DecodeStatistics s = sequence.Statistics;
+        Assert.Equal(
+            (es.AttendedTokens, es.DenseTokens, es.ForcedTokens, es.KeptPromptTokens, es.PromptTokens, es.BytesRead, es.CacheBytes, es.Steps),
+            (s.AttendedTokens, s.DenseTokens, s.ForcedTokens, s.KeptPromptTokens, s.PromptTokens, s.BytesRead, s.CacheBytes, s.Steps));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(7)]
+    [InlineData(30)]
+    public void A_row_has_the_same_bits_in_any_batch(int batch)
+    {
+        CudaDevice device = Device();
+        int[] tokens = Tokens(700);
+        using var model = CudaModel.Load(s_embedded, device);
+        (string, string)[] kinds =
+        [
+            ("Dense", ""), ("Quest", "TokenBudget=64"), ("SnapKV", "Capacity=200"), ("AdaSnapKV", "Capacity=200"), ("Quest", "TokenBudget=128;SharePages=0"), ("Quest", "PageSize=32;TokenBudget=128"),
+        ];
+        using CudaPrompt prompt = model.Prefill(tokens, Request("Dense", "", kinds), TestContext.Current.CancellationToken);
+        CudaSequence[] together = [.. Enumerable.Range(0, batch).Select(i => prompt.StartSequence(i % kinds.Length))];
+        CudaSequence[] alone = [.. Enumerable.Range(0, batch).Select(i => prompt.StartSequence(i % kinds.Length))];
+        int vocabulary = model.Configuration.VocabularySize;
+        float[] all = new float[batch * vocabulary];
+        float[] one = new float[vocabulary];
+        for (int step = 0; step < 20; step++)
+        {
+            model.Step([.. together.Select((s, i) => (s, tokens[(step * 31) + i]))], all, TestContext.Current.CancellationToken);
+            for (int i = 0; i < batch; i++)
+            {
+                model.Step([(alone[i], tokens[(step * 31) + i])], one, TestContext.Current.CancellationToken);
+                Assert.Equal(one, all[(i * vocabulary)..((i + 1) * vocabulary)]);
+            }
+        }
+
+        Array.ForEach([.. together, .. alone], s => s.Dispose());
+    }
+
+    [Fact]
+    public void Chunks_repeats_and_shared_prompts_do_not_change_a_bit()
+    {
+        CudaDevice device = Device();
+        int[] tokens = Tokens(1100);
+        using var model = CudaModel.Load(s_embedded, device);
+        float[] first = Last(Request("Dense", "", ("SnapKV", "Capacity=200")));
+        Assert.Equal(first, Last(Request("Dense", "", ("SnapKV", "Capacity=200"))));
+        Assert.Equal(first, Last(Request("Dense", "", ("SnapKV", "Capacity=200")) with { ChunkRows = 256 }));
+        Assert.Equal(first, Last(Request("Dense", "", ("SnapKV", "Capacity=200"), ("Quest", "TokenBudget=64"), ("Dense", ""))));
+
+        float[] Last(PrefillRequest request)
+        {
+            using CudaPrompt prompt = model.Prefill(tokens, request, TestContext.Current.CancellationToken);
+            using CudaSequence sequence = prompt.StartSequence(0);
+            float[] logits = new float[model.Configuration.VocabularySize];
+            model.Step([.. tokens.Take(33).Select(t => (sequence, t))], default, TestContext.Current.CancellationToken);
+            model.Step([(sequence, tokens[33])], logits, TestContext.Current.CancellationToken);
+            return [.. prompt.LastLogits, .. logits];
+        }
+    }
+
+    [Fact]
+    public void A_block_of_rows_and_rows_after_forgetting_have_the_bits_of_single_steps()
+    {
+        CudaDevice device = Device();
+        int[] tokens = Tokens(900);
+        using var model = CudaModel.Load(s_embedded, device);
+        using CudaPrompt prompt = model.Prefill(tokens, Request("Dense", "", ("Quest", "TokenBudget=64"), ("Dense", "")), TestContext.Current.CancellationToken);
+        for (int kind = 0; kind < 2; kind++)
+        {
+            using CudaSequence block = prompt.StartSequence(kind);
+            using CudaSequence single = prompt.StartSequence(kind);
+            int vocabulary = model.Configuration.VocabularySize;
+            float[] all = new float[40 * vocabulary];
+            float[] one = new float[vocabulary];
+            model.Step([.. tokens.Skip(100).Take(30).Select(t => (single, t))], default, TestContext.Current.CancellationToken);
+            single.Truncate(0);
+            model.Step([.. tokens.Take(40).Select(t => (block, t))], all, TestContext.Current.CancellationToken);
+            for (int i = 0; i < 40; i++)
+            {
+                model.Step([(single, tokens[i])], one, TestContext.Current.CancellationToken);
+                Assert.Equal(one, all[(i * vocabulary)..((i + 1) * vocabulary)]);
+            }
+        }
+    }
+
+    [Fact]
+    public void Memory_is_given_back_after_evictions_and_with_the_prompt()
+    {
+        CudaDevice device = Device();
+        using var model = CudaModel.Load(s_embedded, device);
+        using (CudaPrompt warm = model.Prefill(Tokens(300), Request("Dense", "", ("SnapKV", "Capacity=200")), TestContext.Current.CancellationToken))
+        {
+        }
+
+        long before = device.UsedBytes;
+        using (CudaPrompt prompt = model.Prefill(Tokens(4000), Request("Dense", "", ("SnapKV", "Capacity=200")), TestContext.Current.CancellationToken))
+        {
+            ModelConfiguration c = model.Configuration;
+            Assert.Equal(4L * c.LayerCount * c.KvHeads * c.HeadDimension * 200, prompt.CacheBytes);
+            Assert.InRange(device.UsedBytes - before, prompt.CacheBytes, prompt.CacheBytes + (c.LayerCount * 2 * 4096));
+        }
+
+        Assert.Equal(before, device.UsedBytes);
+    }
+
+    [Fact]
+    public void Products_of_the_fallback_kernel_agree_with_the_library()
+    {
+        CudaDevice device = Device();
+        Assert.SkipUnless(CudaLibraries.HasProducts, "cuBLASLt was not found");
+        int[] tokens = Tokens(200);
+        using var model = CudaModel.Load(s_embedded, device);
+        CudaMatrix weight = model.Weights.Layers[0].Gate.Weight;
+        using var x = CudaMemory.Allocate(device, 256L * weight.Columns * 2);
+        x.CopyFrom(model.Weights.EmbeddingMatrix.Memory.Address, x.SizeInBytes);
+        using var first = CudaMemory.Allocate(device, 256L * weight.Rows * 4);
+        using var second = CudaMemory.Allocate(device, 256L * weight.Rows * 4);
+        new CudaProducts(device, useLibrary: true).Multiply(x.Address, 200, false, weight, first.Address, true, false);
+        new CudaProducts(device, useLibrary: false).Multiply(x.Address, 200, false, weight, second.Address, true, false);
+        double error = Error(first.ToArray<float>()[..(200 * weight.Rows)], second.ToArray<float>()[..(200 * weight.Rows)]);
+        Assert.True(error <= 1e-5, $"relative error {error:E2}");
+    }
+
+    [Fact]
+    public void A_method_that_selects_on_the_processor_at_every_step_is_refused()
+    {
+        CudaDevice device = Device();
+        using var model = CudaModel.Load(s_embedded, device);
+        var e = Assert.Throws<SparseFrontierException>(() => model.Prefill(Tokens(100), Request("Dense", "", ("OracleTopK", "")), TestContext.Current.CancellationToken));
+        Assert.Equal(ErrorIds.DeviceUnsupported, e.ErrorId);
+    }
+
+    private static CudaDevice Device()
+    {
+        Assert.SkipUnless(CudaStatus.Missing(0) is null, CudaStatus.Missing(0)?.Message ?? "");
+        return CudaDevice.Get(0);
+    }
+
+    private static int[] Tokens(int count) => [.. Enumerable.Range(0, count).Select(i => (int)((i * 7919L) + (i * (long)i % 613)) % 1900)];
+
+    private static PrefillRequest Request(string prefill, string prefillParameters, params (string Name, string Parameters)[] decodes)
+    {
+        PrefillMethod? method = prefill == "Dense" ? null : MethodRegistry.FindPrefill(prefill);
+        return new PrefillRequest
+        {
+            Method = method,
+            Parameters = method?.CreateParameters(prefillParameters),
+            DecodeConfigurations = [.. decodes.Select(d => new DecodeConfiguration(MethodRegistry.FindDecode(d.Name), MethodRegistry.FindDecode(d.Name).CreateParameters(d.Parameters)))],
+            MaximumOutputTokens = 64,
+        };
+    }
+
+    private static double Error(float[] expected, float[] actual) =>
+        Math.Sqrt(expected.Zip(actual).Sum(p => Math.Pow(p.First - p.Second, 2)) / expected.Sum(g => (double)g * g));
+}
