@@ -30,7 +30,10 @@ internal static class CudaModelSuite
                 int[] tokens = [.. Enumerable.Range(0, length).Select(i => (int)(i * 7919L % 150_000))];
                 foreach ((string name, string text) in s_methods)
                 {
-                    Prefill(report, model, tokens, name, text);
+                    if (length <= 65536 || !text.Contains("=64;", StringComparison.Ordinal))
+                    {
+                        Prefill(report, model, tokens, name, text);
+                    }
                 }
 
                 if (length <= 65536)
@@ -60,7 +63,6 @@ internal static class CudaModelSuite
             request = request with { Parameters = method.CreateParameters(text) };
         }
 
-        double best = double.MaxValue;
         var times = new List<double>();
         PrefillStatistics statistics = new();
         model.Device.ResetMostUsedBytes();
@@ -69,7 +71,6 @@ internal static class CudaModelSuite
             long start = Stopwatch.GetTimestamp();
             using CudaPrompt prompt = model.Prefill(tokens, request with { DecodeConfigurations = [new DecodeConfiguration(new DenseDecode(), new DenseDecode().CreateParameters())] });
             times.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
-            best = Math.Min(best, times[^1]);
             statistics = prompt.Statistics;
         }
 

@@ -12,7 +12,7 @@ public sealed unsafe class CudaDevice
 {
     private static readonly ConcurrentDictionary<int, Lazy<CudaDevice>> s_devices = new();
     private readonly Lock _lock = new();
-    private readonly ConcurrentDictionary<string, CudaFunction> _functions = new();
+    private readonly ConcurrentDictionary<(string File, string Name), (int[] Values, CudaFunction Function)[]> _functions = new();
 
     private CudaDevice(int ordinal)
     {
@@ -118,14 +118,49 @@ public sealed unsafe class CudaDevice
     /// <param name="definitions">Constants that the source is specialised by.</param>
     internal CudaFunction Function(string file, string name, params ReadOnlySpan<(string Name, int Value)> definitions)
     {
+        // A launch looks its kernel up, so that this must cost next to nothing: no text is made of the constants of a kernel that is there.
+        if (_functions.TryGetValue((file, name), out (int[] Values, CudaFunction Function)[]? variants))
+        {
+            foreach ((int[] values, CudaFunction function) in variants)
+            {
+                if (Same(values, definitions))
+                {
+                    return function;
+                }
+            }
+        }
+
         string[] defines = new string[definitions.Length];
+        int[] constants = new int[definitions.Length];
         for (int i = 0; i < defines.Length; i++)
         {
             defines[i] = string.Create(CultureInfo.InvariantCulture, $"-D{definitions[i].Name}={definitions[i].Value}");
+            constants[i] = definitions[i].Value;
         }
 
-        string key = $"{file}:{name} {string.Join(' ', defines)}";
-        return _functions.GetOrAdd(key, _ => LoadFunction(file, name, defines));
+        // Two threads may compile the same kernel, and one wins.
+        CudaFunction loaded = LoadFunction(file, name, defines);
+        _functions.AddOrUpdate((file, name), _ => [(constants, loaded)], (_, known) => [.. known, (constants, loaded)]);
+        return loaded;
+
+        // The constants of one kernel always have the same names in the same order.
+        static bool Same(int[] values, ReadOnlySpan<(string Name, int Value)> definitions)
+        {
+            if (values.Length != definitions.Length)
+            {
+                return false;
+            }
+
+            for (int i = 0; i < values.Length; i++)
+            {
+                if (values[i] != definitions[i].Value)
+                {
+                    return false;
+                }
+            }
+
+            return true;
+        }
     }
 
     private long PoolBytes(CudaPoolAttribute attribute)

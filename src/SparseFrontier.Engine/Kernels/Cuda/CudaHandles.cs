@@ -162,6 +162,13 @@ internal sealed class CudaEvent(CudaDevice device, nint value) : CudaHandle(devi
         return result;
     }
 
+    /// <summary>Moves the event to after the work given to the device so far.</summary>
+    public void RecordAgain()
+    {
+        using CudaDevice.Scope scope = Device.Enter();
+        CudaException.Check(CudaDriver.cuEventRecord(Value, Device.Stream), "cuEventRecord");
+    }
+
     /// <summary>Waits for this event and tells the milliseconds since an earlier one.</summary>
     public double MillisecondsSince(CudaEvent earlier)
     {

@@ -2,17 +2,18 @@ using SparseFrontier.Kernels.Cuda;
 
 namespace SparseFrontier.Models.Transformer.Cuda;
 
-/// <summary>Measures parts of a GPU's work by events, without waiting between them.</summary>
+/// <summary>Measures parts of a GPU's work by events, without waiting between them; events are used again.</summary>
 internal sealed class CudaClock(CudaDevice device) : IDisposable
 {
     private readonly List<(CudaEvent Start, CudaEvent End, Action<double> Seconds)> _spans = [];
+    private readonly Stack<CudaEvent> _idle = [];
 
     /// <summary>Runs what gives work to the device; the seconds that it takes there are told by <see cref="Read"/>.</summary>
     public void Time(Action<double> seconds, Action work)
     {
-        CudaEvent start = CudaEvent.Record(device);
+        CudaEvent start = Record();
         work();
-        _spans.Add((start, CudaEvent.Record(device), seconds));
+        _spans.Add((start, Record(), seconds));
     }
 
     /// <summary>Waits for the work and tells its seconds.</summary>
@@ -23,18 +24,39 @@ internal sealed class CudaClock(CudaDevice device) : IDisposable
             seconds(end.MillisecondsSince(start) / 1000);
         }
 
-        Dispose();
+        Forget();
+    }
+
+    /// <summary>Drops spans that were not read.</summary>
+    public void Forget()
+    {
+        foreach ((CudaEvent start, CudaEvent end, _) in _spans)
+        {
+            _idle.Push(start);
+            _idle.Push(end);
+        }
+
+        _spans.Clear();
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach ((CudaEvent start, CudaEvent end, _) in _spans)
+        Forget();
+        while (_idle.TryPop(out CudaEvent? idle))
         {
-            start.Dispose();
-            end.Dispose();
+            idle.Dispose();
+        }
+    }
+
+    private CudaEvent Record()
+    {
+        if (!_idle.TryPop(out CudaEvent? point))
+        {
+            return CudaEvent.Record(device);
         }
 
-        _spans.Clear();
+        point.RecordAgain();
+        return point;
     }
 }

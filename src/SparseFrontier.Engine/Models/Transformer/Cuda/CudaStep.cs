@@ -18,12 +18,14 @@ internal sealed unsafe class CudaStep : IDisposable
     private readonly CudaMemory _values;
     private readonly CudaMemory _logits;
     private readonly StepMemory _packed = new();
+    private readonly CudaClock _clock;
 
     /// <summary>Allocates scratch memory.</summary>
     public CudaStep(CudaModel model)
     {
         _model = model;
         _device = model.Device;
+        _clock = new CudaClock(_device);
         ModelConfiguration c = _configuration = model.Configuration;
         const int Rows = CudaProducts.FewRows;
         _decoder = new CudaDecoder(_device, model.Weights, c, Rows, few: true);
@@ -46,7 +48,8 @@ internal sealed unsafe class CudaStep : IDisposable
             group.Key.Reserve(group.Count());
         }
 
-        using var clock = new CudaClock(_device);
+        CudaClock clock = _clock;
+        clock.Forget();
         _packed.Clear();
         int tokens = _packed.Add<int>(Array.ConvertAll(rows, r => r.Token));
         (int global, int sliding) = PackAngles(rows);
@@ -119,6 +122,7 @@ internal sealed unsafe class CudaStep : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _clock.Dispose();
         _decoder.Dispose();
         _residual.Dispose();
         _queries.Dispose();
