@@ -42,7 +42,7 @@ public sealed class AdaSnapKV : EvictionMethod
 
     /// <summary>Maximum over the group's query heads and over the window, pooled.</summary>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
-        SnapKVScores.Create(layer, parameters, observed => observed.Maxima);
+        SnapKVScores.Create(layer, parameters, (observed, size) => observed.AverageMaxima(size));
 
     /// <summary>
     /// Each head's best up to its floor; what is left of the layer's budget goes to the best of all heads. A budget schedule that makes a head
@@ -80,6 +80,21 @@ public sealed class AdaSnapKV : EvictionMethod
             kept[index] = true;
         }
 
-        return [.. scores.Select((_, head) => Enumerable.Range(0, length).Where(token => kept[(head * length) + token]).ToArray())];
+        int[][] tokens = new int[scores.Length][];
+        for (int head = 0; head < scores.Length; head++)
+        {
+            Span<bool> flags = kept.AsSpan(head * length, length);
+            tokens[head] = new int[flags.Count(true)];
+            int filled = 0;
+            for (int token = 0; token < length; token++)
+            {
+                if (flags[token])
+                {
+                    tokens[head][filled++] = token;
+                }
+            }
+        }
+
+        return tokens;
     }
 }

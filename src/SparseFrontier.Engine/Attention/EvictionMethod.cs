@@ -1,4 +1,5 @@
 using SparseFrontier.Kernels;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Attention;
 
@@ -73,8 +74,12 @@ public abstract class EvictionMethod : DecodeMethod
     internal abstract float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters);
 
     /// <summary>Chooses by the scores, in which forced tokens are infinite; [KV heads] ascending.</summary>
-    private protected virtual int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters) =>
-        [.. scores.Select((headScores, head) => TopK.Select(headScores, capacities[head]))];
+    private protected virtual int[][] Keep(float[][] scores, int[] capacities, MethodParameters parameters)
+    {
+        int[][] kept = new int[scores.Length][];
+        WorkerPool.For(kept.Length, head => kept[head] = TopK.Select(scores[head], capacities[head]));
+        return kept;
+    }
 
     /// <summary>How many of the kept tokens, over all heads, count as forced.</summary>
     private protected virtual long CountForced(int[][] kept, int length, MethodParameters parameters) =>

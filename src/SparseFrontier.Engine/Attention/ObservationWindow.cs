@@ -1,4 +1,7 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using SparseFrontier.Kernels;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Attention;
@@ -12,6 +15,8 @@ namespace SparseFrontier.Attention;
 internal sealed record ObservationWindow(float[] Sums, float[] Maxima)
 {
     private static readonly ConditionalWeakTable<PromptLayer, Dictionary<int, ObservationWindow[]>> s_computed = [];
+
+    private readonly Dictionary<(bool Maxima, int Size), float[]> _averages = [];
 
     /// <summary>[KV heads] of a layer; a window longer than the prompt is all of it.</summary>
     public static ObservationWindow[] Of(PromptLayer layer, int window)
@@ -30,6 +35,12 @@ internal sealed record ObservationWindow(float[] Sums, float[] Maxima)
         }
     }
 
+    /// <summary>[length], the sums averaged over <paramref name="size"/> neighbours and rounded; computed once, not to be changed.</summary>
+    public float[] AverageSums(int size) => Average(false, size);
+
+    /// <summary>[length], the maxima averaged over <paramref name="size"/> neighbours and rounded; computed once, not to be changed.</summary>
+    public float[] AverageMaxima(int size) => Average(true, size);
+
     private static ObservationWindow[] Compute(PromptLayer layer, int window)
     {
         int length = layer.Length;
@@ -46,19 +57,63 @@ internal sealed record ObservationWindow(float[] Sums, float[] Maxima)
             },
             layer.CancellationToken));
         var heads = new ObservationWindow[layer.KvHeads];
-        for (int kvHead = 0; kvHead < heads.Length; kvHead++)
+        WorkerPool.For(heads.Length, kvHead =>
         {
             heads[kvHead] = new ObservationWindow(new float[length], new float[length]);
             for (int head = kvHead * layer.GroupSize; head < (kvHead + 1) * layer.GroupSize; head++)
             {
-                for (int token = 0; token < length; token++)
-                {
-                    heads[kvHead].Sums[token] += sums[head][token] / layer.GroupSize;
-                    heads[kvHead].Maxima[token] = Math.Max(heads[kvHead].Maxima[token], maxima[head][token]);
-                }
+                AddShare(sums[head], layer.GroupSize, heads[kvHead].Sums);
+                TakeMaxima(maxima[head], heads[kvHead].Maxima);
             }
+        });
+        return heads;
+    }
+
+    // target += values / group
+    private static void AddShare(float[] values, int group, float[] target)
+    {
+        Span<Vector<float>> sums = MemoryMarshal.Cast<float, Vector<float>>(target.AsSpan());
+        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        for (int i = 0; i < sums.Length; i++)
+        {
+            sums[i] += vectors[i] / new Vector<float>(group);
         }
 
-        return heads;
+        for (int i = sums.Length * Vector<float>.Count; i < target.Length; i++)
+        {
+            target[i] += values[i] / group;
+        }
+    }
+
+    // target = max(target, values)
+    private static void TakeMaxima(float[] values, float[] target)
+    {
+        Span<Vector<float>> maxima = MemoryMarshal.Cast<float, Vector<float>>(target.AsSpan());
+        ReadOnlySpan<Vector<float>> vectors = MemoryMarshal.Cast<float, Vector<float>>(values);
+        for (int i = 0; i < maxima.Length; i++)
+        {
+            maxima[i] = Vector.Max(maxima[i], vectors[i]);
+        }
+
+        for (int i = maxima.Length * Vector<float>.Count; i < target.Length; i++)
+        {
+            target[i] = Math.Max(target[i], values[i]);
+        }
+    }
+
+    private float[] Average(bool maxima, int size)
+    {
+        lock (_averages)
+        {
+            if (!_averages.TryGetValue((maxima, size), out float[]? averages))
+            {
+                averages = new float[Sums.Length];
+                NeighbourMeans.Run(maxima ? Maxima : Sums, size, averages);
+                ScoreRounding.ToBFloat16(averages);
+                _averages.Add((maxima, size), averages);
+            }
+
+            return averages;
+        }
     }
 }

@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+
 namespace SparseFrontier.Attention;
 
 /// <summary>
@@ -16,7 +19,13 @@ internal static class ScoreRounding
     /// <summary>Rounds in place.</summary>
     public static void ToBFloat16(Span<float> values)
     {
-        foreach (ref float value in values)
+        Span<Vector<uint>> vectors = MemoryMarshal.Cast<float, Vector<uint>>(values);
+        foreach (ref Vector<uint> bits in vectors)
+        {
+            bits = (bits + new Vector<uint>(0x7FFF) + ((bits >> 16) & Vector<uint>.One)) & new Vector<uint>(0xFFFF_0000);
+        }
+
+        foreach (ref float value in values[(vectors.Length * Vector<uint>.Count)..])
         {
             value = ToBFloat16(value);
         }

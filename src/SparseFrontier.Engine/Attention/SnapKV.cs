@@ -33,5 +33,5 @@ public sealed class SnapKV : EvictionMethod
 
     /// <summary>Mean over the group's query heads and sum over the window, pooled.</summary>
     internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
-        SnapKVScores.Create(layer, parameters, observed => observed.Sums);
+        SnapKVScores.Create(layer, parameters, (observed, size) => observed.AverageSums(size));
 }

@@ -1,3 +1,5 @@
+using SparseFrontier.Tensors;
+
 namespace SparseFrontier.Attention;
 
 /// <summary>What SnapKV and AdaSnapKV share: parameters of the observation window and the pooling of its attention.</summary>
@@ -24,29 +26,12 @@ internal static class SnapKVScores
         }
     }
 
-    /// <summary>Importance by KV head: what <paramref name="observed"/> takes of the window's attention, averaged over neighbours.</summary>
-    public static float[][] Create(PromptLayer layer, MethodParameters parameters, Func<ObservationWindow, float[]> observed) =>
-        Array.ConvertAll(
-            ObservationWindow.Of(layer, parameters.Integer(Window)),
-            head => Pool(observed(head), parameters.Integer(KernelSize)));
-
-    // Zeros beyond the ends count, so that the ends are damped.
-    private static float[] Pool(float[] values, int size)
+    /// <summary>Importance by KV head, the caller's own: <paramref name="observed"/> of a head's window and the number of tokens to average over.</summary>
+    public static float[][] Create(PromptLayer layer, MethodParameters parameters, Func<ObservationWindow, int, float[]> observed)
     {
-        int reach = size / 2;
-        float[] pooled = new float[values.Length];
-        for (int i = 0; i < pooled.Length; i++)
-        {
-            float sum = 0;
-            int end = Math.Min(values.Length - 1, i + reach);
-            for (int j = Math.Max(0, i - reach); j <= end; j++)
-            {
-                sum += values[j];
-            }
-
-            pooled[i] = ScoreRounding.ToBFloat16(sum / size);
-        }
-
-        return pooled;
+        ObservationWindow[] heads = ObservationWindow.Of(layer, parameters.Integer(Window));
+        float[][] scores = new float[heads.Length][];
+        WorkerPool.For(heads.Length, head => scores[head] = [.. observed(heads[head], parameters.Integer(KernelSize))]);
+        return scores;
     }
 }

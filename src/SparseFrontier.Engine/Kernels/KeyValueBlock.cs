@@ -18,6 +18,11 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <param name="dimension">Elements of one key.</param>
     /// <param name="type">F32 or BF16.</param>
     public KeyValueBlock(ReadOnlySpan<int> capacities, int dimension, DataType type = DataType.F32)
+        : this(capacities, dimension, type, zeroed: true)
+    {
+    }
+
+    private KeyValueBlock(ReadOnlySpan<int> capacities, int dimension, DataType type, bool zeroed)
     {
         if (type is not (DataType.F32 or DataType.BF16))
         {
@@ -35,8 +40,8 @@ public sealed unsafe class KeyValueBlock : IDisposable
             _offsets[h + 1] = _offsets[h] + ((long)capacities[h] * RowBytes);
         }
 
-        _keys = new NativeArray<byte>(_offsets[^1]);
-        _values = new NativeArray<byte>(_offsets[^1]);
+        _keys = new NativeArray<byte>(_offsets[^1], zeroed);
+        _values = new NativeArray<byte>(_offsets[^1], zeroed);
     }
 
     /// <summary>Room for the same number of tokens in each of <paramref name="heads"/> KV heads.</summary>
@@ -120,7 +125,7 @@ public sealed unsafe class KeyValueBlock : IDisposable
             throw new ArgumentException($"A block of {DataType} is copied as it is, not to {type}.", nameof(type));
         }
 
-        var copy = new KeyValueBlock(tokens is null ? Lengths : Array.ConvertAll(tokens, t => t.Length), Dimension, type);
+        var copy = new KeyValueBlock(tokens is null ? Lengths : Array.ConvertAll(tokens, t => t.Length), Dimension, type, zeroed: false);
         int tasks = (copy.Lengths.Append(0).Max() + TaskTokens - 1) / TaskTokens;
         WorkerPool.For(tasks * Heads, task =>
         {

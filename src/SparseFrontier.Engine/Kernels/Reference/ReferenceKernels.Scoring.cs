@@ -5,6 +5,13 @@ namespace SparseFrontier.Kernels.Reference;
 // What methods estimate importance with: block sums, page bounds and page scores. Cost: one pass over the vectors.
 public unsafe partial class ReferenceKernels
 {
+    /// <summary>The means that <see cref="Kernels.NeighbourMeans"/> computes.</summary>
+    internal static double[] NeighbourMeans(float[] values, int size) =>
+    [
+        .. Enumerable.Range(0, values.Length).Select(i =>
+            Enumerable.Range(i - (size / 2), size).Where(j => j >= 0 && j < values.Length).Sum(j => (double)values[j]) / size),
+    ];
+
     /// <inheritdoc/>
     public override void SumBlocks(HeadTensor vectors, int head, int blockSize, float* sums)
     {
