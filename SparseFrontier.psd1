@@ -13,6 +13,7 @@
     NestedModules        = @()
     CmdletsToExport      = @(
         'Compare-SparseAttentionResult'
+        'Export-AttentionTrace'
         'Get-SparseAttentionCost'
         'Get-SparseAttentionDevice'
         'Get-SparseAttentionMethod'
@@ -21,12 +22,15 @@
         'Get-SparseAttentionResult'
         'Get-SparseAttentionTask'
         'Get-SparsityPareto'
+        'Invoke-AttentionTrace'
         'Invoke-SparseAttentionRun'
+        'Measure-AttentionPattern'
         'Measure-SparseKernel'
         'Measure-SparsityTolerance'
         'New-SparseAttentionSweep'
         'Register-SparseAttentionMethod'
         'Register-SparseAttentionTask'
+        'Show-AttentionMask'
         'Show-SparsityPareto'
         'Test-KernelCorrectness'
         'Test-SparsityClaim'

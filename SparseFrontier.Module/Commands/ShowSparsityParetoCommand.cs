@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using System.Management.Automation.Host;
 using SparseFrontier.Binding;
 using SparseFrontier.Reporting.Terminal;
 using SparseFrontier.Shell;
@@ -62,31 +61,11 @@ public sealed class ShowSparsityParetoCommand : SparseFrontierCmdlet
     protected override void EndProcessing()
     {
         Run(
-            () => new ShowParetoOperation { Points = _points, Terminal = Terminal(), Height = Height }.Execute,
+            () => new ShowParetoOperation { Points = _points, Terminal = HostTerminal.Find(this, Width, Ascii), Height = Height }.Execute,
             PassThru ? line => WriteInformation(new HostInformationMessage { Message = (string)line }, s_hostTags) : null);
         if (PassThru)
         {
             WriteObject(_points, enumerateCollection: true);
-        }
-    }
-
-    private TerminalCapabilities Terminal()
-    {
-        TerminalCapabilities found = TerminalCapabilities.Detect(Width > 0 ? Width : HostWidth(), Console.IsOutputRedirected);
-        bool plain = new PSObject(GetVariableValue("PSStyle") ?? "").Properties["OutputRendering"]?.Value?.ToString() == "PlainText";
-        return Ascii ? found with { Color = false, Unicode = false } : found with { Color = found.Color && !plain };
-    }
-
-    // A host without a window throws, or says 0.
-    private int? HostWidth()
-    {
-        try
-        {
-            return Host.UI?.RawUI?.WindowSize.Width;
-        }
-        catch (Exception e) when (e is HostException or NotImplementedException or IOException or InvalidOperationException or PlatformNotSupportedException)
-        {
-            return null;
         }
     }
 }

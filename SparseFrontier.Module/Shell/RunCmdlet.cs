@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using SparseFrontier.Binding;
+using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 
 namespace SparseFrontier.Shell;
@@ -38,7 +39,10 @@ public abstract class RunCmdlet : SweepCmdlet
         }
         else
         {
-            Run(() => new NewSweepOperation { Sweep = Sweep() }.Execute, item => Specifications.Add((RunSpecification)item));
+            Run(() => new NewSweepOperation { Sweep = Grid() }.Execute, item => Specifications.Add((RunSpecification)item));
         }
     }
+
+    /// <summary>The grid of the set Parameters; cmdlets whose default is not the default comparison say another.</summary>
+    private protected virtual SweepDefinition Grid() => Sweep();
 }

@@ -26,6 +26,9 @@ internal static class Root
             new Command("model", "Checks a checkpoint.") { ModelVerifyVerb.Create() },
             TokenizeVerb.Create(),
             AttendVerb.Create(),
+            PatternVerb.Create(),
+            MaskVerb.Create(),
+            TraceVerb.Create(),
             new Command("task", "Generates and scores samples of a task.") { TaskGenerateVerb.Create(), TaskScoreVerb.Create() },
             new Command("kernels", "Checks and times the kernels.") { KernelsTestVerb.Create(), KernelsMeasureVerb.Create() },
         };

@@ -19,10 +19,11 @@ public class CmdletContractTests
 
     private static readonly string[] s_expected =
     [
-        "Compare-SparseAttentionResult", "Get-SparseAttentionCost", "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
-        "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Invoke-SparseAttentionRun", "Measure-SparseKernel", "Measure-SparsityTolerance",
-        "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask", "Show-SparsityPareto", "Test-KernelCorrectness",
-        "Test-SparsityClaim",
+        "Compare-SparseAttentionResult", "Export-AttentionTrace", "Get-SparseAttentionCost", "Get-SparseAttentionDevice",
+        "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan", "Get-SparseAttentionResult", "Get-SparseAttentionTask",
+        "Get-SparsityPareto", "Invoke-AttentionTrace", "Invoke-SparseAttentionRun", "Measure-AttentionPattern", "Measure-SparseKernel",
+        "Measure-SparsityTolerance", "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask",
+        "Show-AttentionMask", "Show-SparsityPareto", "Test-KernelCorrectness", "Test-SparsityClaim",
     ];
 
     public static TheoryData<string> Names => [.. ModuleAssembly.Cmdlets.Select(c => c.Name)];

@@ -255,4 +255,38 @@ internal static class Tables
                 new("Pays from", r => r.CrossoverLength?.ToString(CultureInfo.InvariantCulture) ?? "-", Right: true));
         }
     }
+
+    /// <summary>What methods keep, a table for each sample and phase.</summary>
+    public static void Patterns(TextWriter writer, IReadOnlyList<AttentionPattern> rows)
+    {
+        foreach (var group in rows.GroupBy(CellText.PatternHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Layer", r => r.Layer.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Head", r => r.Head.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Method", r => r.Method),
+                new("Sparsity", r => CellText.Fraction(r.Sparsity), Right: true),
+                new("Mass", r => CellText.Score(r.CapturedMass), Right: true),
+                new("Recall", r => CellText.Score(r.AttentionRecall), Right: true),
+                new("Distance", r => CellText.Score(r.OracleDistance), Right: true),
+                new("Error", r => CellText.Score(r.OutputError), Right: true),
+                new("First", r => CellText.Fraction(r.FirstTokenMass), Right: true),
+                new("Local", r => CellText.Fraction(r.LocalMass), Right: true),
+                new("Keys 95 %", r => CellText.Fraction(r.KeyShareFor95), Right: true));
+        }
+    }
+
+    /// <summary>Files of traces.</summary>
+    public static void Traces(TextWriter writer, IReadOnlyList<AttentionTraceFile> rows) => TextTable.Write(
+        writer,
+        rows,
+        new("Layer", r => r.Layer.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Heads", r => FormattableString.Invariant($"{r.QueryHeads}/{r.KvHeads}"), Right: true),
+        new("Tokens", r => r.PromptTokens.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Size", r => CellText.Bytes(r.SizeInBytes), Right: true),
+        new("Path", r => r.Path));
 }

@@ -22,10 +22,7 @@ internal static class RunVerb
         command.Options.Add(whatIf);
         return command.Does((parsed, sink, token) =>
         {
-            var specifications = new List<RunSpecification>();
-            sink.Receiver = item => specifications.Add((RunSpecification)item);
-            new NewSweepOperation { Sweep = sweep.Read(parsed) }.Execute(sink, token);
-            sink.Receiver = null;
+            List<RunSpecification> specifications = sweep.Specifications(parsed, sink, token);
             if (parsed.GetValue(whatIf))
             {
                 new GetPlanOperation { Specifications = specifications }.Execute(sink, token);

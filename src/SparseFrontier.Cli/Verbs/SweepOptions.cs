@@ -1,5 +1,7 @@
 using System.CommandLine;
+using SparseFrontier.Cli.Output;
 using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
 
 namespace SparseFrontier.Cli.Verbs;
 
@@ -41,6 +43,18 @@ internal sealed class SweepOptions
         {
             command.Options.Add(option);
         }
+    }
+
+    /// <summary>The runs of the grid.</summary>
+    public List<RunSpecification> Specifications(ParseResult parsed, ConsoleSink sink, CancellationToken token, string? defaultMethod = null)
+    {
+        var specifications = new List<RunSpecification>();
+        sink.Receiver = item => specifications.Add((RunSpecification)item);
+        SweepDefinition grid = Read(parsed);
+        bool named = grid.Method.Count + grid.DecodeMethod.Count > 0 || grid.Preset is not null || defaultMethod is null;
+        new NewSweepOperation { Sweep = named ? grid : grid with { Method = [defaultMethod!] } }.Execute(sink, token);
+        sink.Receiver = null;
+        return specifications;
     }
 
     /// <summary>The grid.</summary>

@@ -49,6 +49,24 @@ internal sealed class Calibration
     /// <summary>Samples that there are to calibrate on: fewer than <see cref="SampleCount"/> where a task's data hold fewer.</summary>
     public int PromptCount => _prompts.Count;
 
+    /// <summary>Where a folder of results keeps the calibration of a key.</summary>
+    public static string FilePath(string store, string hash) => Path.Combine(store, "calibrations", $"{hash}.json");
+
+    /// <summary>A stored calibration; null if there is none of the key, or if it is damaged.</summary>
+    public static StoredCalibration? Read(string path, string key)
+    {
+        try
+        {
+            StoredCalibration? stored = StoreIO.ReadJson<StoredCalibration>(path);
+            return stored?.Key == key && stored.SchemaVersion == 1 ? stored : null;
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
+        {
+            // A damaged calibration is found again.
+            return null;
+        }
+    }
+
     /// <summary>What a calibration's value depends on.</summary>
     public static JsonObject Key(PlannedRun run, ModelIdentity model, string? dataHash)
     {

@@ -243,8 +243,8 @@ internal sealed class CellRunner(
         {
             JsonObject key = Calibration.Key(run.Plan, engine.Identity, dataHash);
             string hash = RunIdentity.Hash(key);
-            string path = Path.Combine(store.Path, "calibrations", $"{hash}.json");
-            StoredCalibration? known = ReadCalibration(path, hash) ?? ReadCalibration(run.Directory!.File("calibration.json"), hash);
+            string path = Calibration.FilePath(store.Path, hash);
+            StoredCalibration? known = Calibration.Read(path, hash) ?? Calibration.Read(run.Directory!.File("calibration.json"), hash);
             if (known is null)
             {
                 progress.Calibrating(cell, run.Plan.Prefill.Name);
@@ -275,20 +275,6 @@ internal sealed class CellRunner(
 
             run.Calibration = known;
             StoreIO.ReplaceJson(run.Directory!.File("calibration.json"), known);
-        }
-    }
-
-    private static StoredCalibration? ReadCalibration(string path, string key)
-    {
-        try
-        {
-            StoredCalibration? stored = StoreIO.ReadJson<StoredCalibration>(path);
-            return stored?.Key == key && stored.SchemaVersion == 1 ? stored : null;
-        }
-        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
-        {
-            // A damaged calibration is found again.
-            return null;
         }
     }
 

@@ -8,9 +8,6 @@ namespace SparseFrontier.Experiments;
 /// <summary>A specification with everything looked up, defaults filled in and checked; no model is loaded for it.</summary>
 internal sealed class PlannedRun
 {
-    // The paper sets this window by task for the methods that estimate from the last queries (section 3.4).
-    private static readonly string[] s_taskWindowMethods = ["VerticalSlash", "FlexPrefill"];
-
     private PlannedRun(RunSpecification specification, string modelDirectory)
     {
         Specification = specification;
@@ -23,13 +20,16 @@ internal sealed class PlannedRun
     /// <summary>Checkpoint directory.</summary>
     public string ModelDirectory { get; }
 
-    public required PrefillMethod Prefill { get; init; }
+    /// <summary>The methods.</summary>
+    public required PlannedMethods Methods { get; init; }
 
-    public required MethodParameters PrefillParameters { get; init; }
+    public PrefillMethod Prefill => Methods.Prefill;
 
-    public required DecodeMethod Decode { get; init; }
+    public MethodParameters PrefillParameters => Methods.PrefillParameters;
 
-    public required MethodParameters DecodeParameters { get; init; }
+    public DecodeMethod Decode => Methods.Decode;
+
+    public MethodParameters DecodeParameters => Methods.DecodeParameters;
 
     public required EvaluationTask Task { get; init; }
 
@@ -41,45 +41,14 @@ internal sealed class PlannedRun
     public bool CompressesBeforeQuestion => Specification.CompressBefore == "Question";
 
     /// <summary>Whether neither phase is sparse.</summary>
-    public bool IsDense => Prefill.BudgetParameter is null && Decode.BudgetParameter is null;
+    public bool IsDense => Methods.AreDense;
 
     /// <summary>Looks everything up and checks it.</summary>
     /// <exception cref="SparseFrontierException">Whatever is wrong with the specification.</exception>
     public static PlannedRun Create(RunSpecification given, EngineFactory factory)
     {
-        (PrefillMethod prefill, DecodeMethod decode, bool moved) = FindMethods(given);
-        string prefillText = moved ? "" : given.Parameters;
-        string decodeText = moved ? Join(given.Parameters, given.DecodeParameters) : given.DecodeParameters;
-        double? sparsity = given.Sparsity;
-        double? decodeSparsity = given.DecodeSparsity;
-        if (prefill.BudgetParameter is null)
-        {
-            // The one sparsity belongs to the one sparse method; to none in a dense run.
-            decodeSparsity ??= sparsity;
-            sparsity = null;
-        }
-
-        if (decode.BudgetParameter is null)
-        {
-            if (given.DecodeSparsity > 0)
-            {
-                throw Invalid($"DecodeSparsity {Text(given.DecodeSparsity.Value)} was given, but the decode method is dense. Name a decode method or leave it out.", given.DecodeSparsity);
-            }
-
-            decodeSparsity = null;
-        }
-
-        RequireSparsity(given.Sparsity);
-        RequireSparsity(given.DecodeSparsity);
         EvaluationTask task = FindTask(given.Task);
-        BudgetSchedule schedule = ReadSchedule(given, prefill.BudgetParameter is null && decode.BudgetParameter is null);
-        MethodParameters prefillParameters = CreateParameters(prefill, prefillText, sparsity, task).With(schedule);
-        MethodParameters decodeParameters = CreateParameters(decode, decodeText, decodeSparsity, task).With(schedule);
-        if (decode.NeedsCalibration)
-        {
-            throw Invalid($"{decode.Name} has no closed-form budget, which decode methods must have.", decode.Name);
-        }
-
+        var methods = PlannedMethods.Create(given, task);
         QuestionPosition position = ReadName<QuestionPosition>(given.QuestionPosition, nameof(given.QuestionPosition));
         string compressBefore = ReadName(given.CompressBefore, nameof(given.CompressBefore), ["None", "Question"]);
         if (compressBefore == "Question" && position == QuestionPosition.First)
@@ -96,7 +65,7 @@ internal sealed class PlannedRun
         Devices.Require(given.Device);
         string directory = factory.Resolve(given.Model);
         ModelConfiguration configuration = factory.ReadConfiguration(directory);
-        if (ReadLayers(given.DenseLayers).FirstOrDefault(l => l >= configuration.LayerCount, -1) is >= 0 and int missing)
+        if (PlannedMethods.ReadLayers(given.DenseLayers).FirstOrDefault(l => l >= configuration.LayerCount, -1) is >= 0 and int missing)
         {
             throw Invalid($"DenseLayers names layer {missing}, but '{ModelCatalog.NameOf(directory)}' has {configuration.LayerCount}, counted from 0.", given.DenseLayers);
         }
@@ -116,12 +85,12 @@ internal sealed class PlannedRun
         var specification = new RunSpecification
         {
             Model = given.Model.Length == 0 ? ModelCatalog.NameOf(directory) : given.Model,
-            Method = prefill.Name,
-            DecodeMethod = decode.Name,
-            Parameters = prefillParameters.With(BudgetSchedule.Uniform).ToString(),
-            DecodeParameters = decodeParameters.With(BudgetSchedule.Uniform).ToString(),
-            Sparsity = sparsity,
-            DecodeSparsity = decodeSparsity,
+            Method = methods.Prefill.Name,
+            DecodeMethod = methods.Decode.Name,
+            Parameters = methods.PrefillParameters.With(BudgetSchedule.Uniform).ToString(),
+            DecodeParameters = methods.DecodeParameters.With(BudgetSchedule.Uniform).ToString(),
+            Sparsity = methods.Sparsity,
+            DecodeSparsity = methods.DecodeSparsity,
             Task = task.Name,
             TaskParameters = ParameterText.Format(taskParameters.Select(p => new KeyValuePair<string, double>(p.Key, p.Value))),
             SequenceLength = given.SequenceLength,
@@ -130,8 +99,8 @@ internal sealed class PlannedRun
             Seed = given.Seed,
             QuestionPosition = position.ToString(),
             CompressBefore = compressBefore,
-            BudgetSchedule = schedule.ToString(),
-            AllowDenseFallback = given.AllowDenseFallback && (prefill.BudgetParameter is not null || decode.BudgetParameter is not null),
+            BudgetSchedule = methods.PrefillParameters.Schedule.ToString(),
+            AllowDenseFallback = given.AllowDenseFallback && !methods.AreDense,
             ReferenceScoring = given.ReferenceScoring,
             ShortInstructions = given.ShortInstructions,
             Device = given.Device,
@@ -139,10 +108,7 @@ internal sealed class PlannedRun
         };
         return new PlannedRun(specification, directory)
         {
-            Prefill = prefill,
-            PrefillParameters = prefillParameters,
-            Decode = decode,
-            DecodeParameters = decodeParameters,
+            Methods = methods,
             Task = task,
             TaskOptions = new TaskOptions
             {
@@ -169,79 +135,9 @@ internal sealed class PlannedRun
 
     private static string Describe(string method, double? sparsity) => sparsity is null ? method : $"{method} {Text(sparsity.Value)}";
 
-    private static (PrefillMethod Prefill, DecodeMethod Decode, bool Moved) FindMethods(RunSpecification given)
-    {
-        string method = given.Method.Length == 0 ? "Dense" : given.Method;
-        string decodeMethod = given.DecodeMethod.Length == 0 ? "Dense" : given.DecodeMethod;
-        PrefillMethod? prefill = MethodLookup.Prefill(method);
-        DecodeMethod decode = MethodLookup.Decode(decodeMethod)
-            ?? throw MethodLookup.NotFound(decodeMethod, MethodRegistry.DecodeMethods);
-        if (prefill is not null)
-        {
-            return (prefill, decode, false);
-        }
-
-        DecodeMethod moved = MethodLookup.Decode(method) ?? throw MethodLookup.NotFound(method, [.. MethodRegistry.PrefillMethods, .. MethodRegistry.DecodeMethods]);
-        if (decode.BudgetParameter is not null && decode != moved)
-        {
-            throw Invalid($"{moved.Name} and {decode.Name} are both decode methods. Give one of them, and a prefill method or none.", method);
-        }
-
-        return (MethodLookup.Prefill("Dense")!, moved, true);
-    }
-
     private static EvaluationTask FindTask(string name) =>
         name.Length > 0 ? TaskRegistry.Find(name) : throw new SparseFrontierException(
             ErrorIds.TaskNotFound, $"No task is named. Known: {string.Join(", ", TaskRegistry.Tasks.Select(t => t.Name))}.", name);
-
-    private static MethodParameters CreateParameters(AttentionMethod method, string text, double? sparsity, EvaluationTask task)
-    {
-        IReadOnlyList<KeyValuePair<string, double>> given = ParameterText.Parse(text);
-        string? twice = sparsity is null ? null : method.BudgetParameters.FirstOrDefault(name => given.Any(p =>
-            p.Key.Equals(name, StringComparison.OrdinalIgnoreCase) && p.Value != method.Parameters.First(d => d.Name == name).Default));
-        if (twice is not null)
-        {
-            throw new SparseFrontierException(
-                ErrorIds.MethodParameterInvalid,
-                $"{method.Name}: {twice} and a sparsity of {Text(sparsity!.Value)} both set the budget. Give one of them.",
-                twice);
-        }
-
-        bool windowByTask = s_taskWindowMethods.Contains(method.Name) && !given.Any(p => p.Key.Equals("Window", StringComparison.OrdinalIgnoreCase));
-        return method.CreateParameters(windowByTask ? [new("Window", task.ApproximationWindow), .. given] : given);
-    }
-
-    private static BudgetSchedule ReadSchedule(RunSpecification given, bool dense)
-    {
-        if (given.DenseLayers.Length == 0)
-        {
-            return dense ? BudgetSchedule.Uniform : BudgetSchedule.Parse(given.BudgetSchedule);
-        }
-
-        if (given.BudgetSchedule.Length > 0)
-        {
-            throw Invalid("DenseLayers and BudgetSchedule both say which layers are dense. Give one of them.", given.BudgetSchedule);
-        }
-
-        List<int> layers = ReadLayers(given.DenseLayers);
-        return dense ? BudgetSchedule.Uniform : BudgetSchedule.DenseLayers(layers);
-    }
-
-    private static List<int> ReadLayers(string text)
-    {
-        var layers = new List<int>();
-        foreach (string part in text.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int layer))
-            {
-                throw Invalid($"DenseLayers is a list of layer numbers from 0, such as 0,1; '{part}' is not one.", text);
-            }
-
-            layers.Add(layer);
-        }
-
-        return layers;
-    }
 
     private static T ReadName<T>(string value, string name)
         where T : struct, Enum => Enum.Parse<T>(ReadName(value, name, Enum.GetNames<T>()));
@@ -250,17 +146,6 @@ internal sealed class PlannedRun
         known.FirstOrDefault(k => k.Equals(value, StringComparison.OrdinalIgnoreCase))
         ?? throw Invalid($"{name} is {string.Join(" or ", known)}, not '{value}'.", value);
 
-    private static void RequireSparsity(double? sparsity)
-    {
-        if (sparsity is not null && !(sparsity >= 0 && sparsity < 1))
-        {
-            throw new SparseFrontierException(
-                ErrorIds.SparsityOutOfRange,
-                $"A sparsity is the share left out, from 0 to below 1, not {Text(sparsity.Value)}. For 95 % give 0.95.",
-                sparsity);
-        }
-    }
-
     private static void RequirePositive(int value, string name, string errorId)
     {
         if (value < 1)
@@ -268,8 +153,6 @@ internal sealed class PlannedRun
             throw new SparseFrontierException(errorId, string.Create(CultureInfo.InvariantCulture, $"{name} is at least 1, not {value}."), value);
         }
     }
-
-    private static string Join(string first, string second) => first.Length > 0 && second.Length > 0 ? $"{first};{second}" : first + second;
 
     private static string Text(double value) => value.ToString("R", CultureInfo.InvariantCulture);
 

@@ -1,6 +1,7 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
 
@@ -20,6 +21,16 @@ internal sealed record SamplePrompt(int[] Prefill, int[] Question)
         int context = Math.Clamp(encoder.ContextTokens(sample), 1, sample.PromptIds.Length);
         return new SamplePrompt(sample.PromptIds[..context], sample.PromptIds[context..]);
     }
+
+    /// <summary>The tokens of a sample's target response; none where the context cannot hold them after the prompt.</summary>
+    public static int[] Target(TaskSample sample, SampleEngine engine, double? yarnFactor)
+    {
+        int[] target = engine.Encoder.Encode(sample.TargetResponse);
+        return sample.PromptIds.Length + target.Length > engine.Configuration.MaximumLength(yarnFactor) ? [] : target;
+    }
+
+    /// <summary>The seed of a sample's random numbers.</summary>
+    public static long Seed(long runSeed, int index) => unchecked((long)new RandomSource("run/sample", runSeed, index).NextUInt64());
 
     /// <summary>The shape that budgets depend on: heads and global layers of a model, tokens of its prefill.</summary>
     public static PromptShape Shape(ModelConfiguration configuration, int length) => new(length, configuration.QueryHeads, configuration.KvHeads)

@@ -50,14 +50,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     {
         PlannedRun any = jobs[0].Run;
         var prompt = SamplePrompt.Create(sample, any.CompressesBeforeQuestion, engine.Encoder);
-        int[] gold = engine.Encoder.Encode(sample.TargetResponse);
-        if (sample.PromptIds.Length + gold.Length > engine.Configuration.MaximumLength(any.YarnFactor))
-        {
-            // An answer that the context cannot hold has no likelihood.
-            gold = [];
-        }
+        int[] gold = SamplePrompt.Target(sample, engine, any.YarnFactor);
 
-        long seed = unchecked((long)new RandomSource("run/sample", any.Specification.Seed, sample.Index).NextUInt64());
+        long seed = SamplePrompt.Seed(any.Specification.Seed, sample.Index);
 
         // The dense prefill comes first, because it also carries the sequence that the others are compared with.
         var groups = jobs.GroupBy(j => j.PrefillKey).Select(g => g.ToList()).OrderBy(g => g[0].PrefillKey.Length > 0).ToList();

@@ -170,7 +170,7 @@ internal static class SweepBuilder
         sparse && levels.Count > 0 ? levels.Distinct().Select(l => (double?)l) : [null];
 
     /// <summary>The shared parameters that a method has, overridden by those its name carried.</summary>
-    private static string ParametersOf(AttentionMethod method, string own, IReadOnlyList<KeyValuePair<string, double>> shared)
+    public static string ParametersOf(AttentionMethod method, string own, IReadOnlyList<KeyValuePair<string, double>> shared)
     {
         var values = new Dictionary<string, double>(StringComparer.OrdinalIgnoreCase);
         foreach ((string name, double value) in shared)

@@ -45,6 +45,18 @@ public static class CellText
         return FormattableString.Invariant($"{row.Phase} on {row.Device}: {row.QueryHeads} query and {row.KvHeads} KV heads of {row.HeadDimension}, {row.DataType}");
     }
 
+    /// <summary>The sample and the queries that rows of a pattern are of.</summary>
+    public static string PatternHeading(AttentionPattern row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        string sample = row.Task.Length > 0 ? FormattableString.Invariant($"{row.Task} at {row.SequenceLength} tokens, {row.Model}, sample {row.SampleIndex}") : row.Path ?? "";
+        string queries = row.Phase == nameof(Attention.AttentionPhase.Prefill) ? "queries of the prompt" : "queries after the prompt";
+        return FormattableString.Invariant($"{row.Phase}, {sample}: {row.QueryCount} of {row.QueryTotal} {queries}");
+    }
+
+    /// <summary>The name of a file, without its folder.</summary>
+    public static string FileHeading(string path) => Path.GetFileName(path);
+
     /// <summary>Bytes in binary units with three figures: "512 B", "1.46 GiB".</summary>
     public static string Bytes(double? bytes)
     {

@@ -23,23 +23,29 @@ public sealed unsafe class AttendOperation
     /// <summary>"Name=value", each overriding a default.</summary>
     public IReadOnlyList<string> Parameter { get; init; } = [];
 
+    /// <summary>Sparsity that the method's budget is solved for on the file's layer; null: the budget that the parameters set.</summary>
+    public double? Sparsity { get; init; }
+
     /// <summary>Path of the safetensors file to read.</summary>
     public string Input { get; init; } = "";
 
-    /// <summary>Path of the safetensors file to write.</summary>
+    /// <summary>Path of the safetensors file to write; empty: none.</summary>
     public string Output { get; init; } = "";
 
-    /// <summary>Factor on query · key; null: 1/√dimension.</summary>
+    /// <summary>Factor on query · key; null: the file's, where it was exported from a run, else 1/√dimension.</summary>
     public double? Scale { get; init; }
 
-    /// <summary>Seed, for methods that draw random numbers.</summary>
-    public long Seed { get; init; } = 43;
+    /// <summary>Seed, for methods that draw random numbers; null: the sample's, where the file was exported from a run, else 43.</summary>
+    public long? Seed { get; init; }
 
     /// <summary>Device to compute on; a GPU stores F16 where q is F16, else BF16.</summary>
     public string Device { get; init; } = "cpu";
 
     /// <summary>The operations to compute with; null: those of the device.</summary>
     public KernelSet? Kernels { get; init; }
+
+    /// <summary>Called before the file is written.</summary>
+    internal Action? Prepare { get; init; }
 
     /// <summary>Computes and writes.</summary>
     /// <exception cref="SparseFrontierException">MethodNotFound, MethodParameterInvalid, BudgetInfeasible, ParameterInvalid, FileNotFound or CheckpointInvalid; DeviceNotFound, CudaNotInstalled or DeviceUnsupported.</exception>
@@ -49,44 +55,39 @@ public sealed unsafe class AttendOperation
         AttentionMethod method = FindMethod();
         MethodParameters parameters = method.CreateParameters(string.Join(';', Parameter));
         Devices.Require(Device);
-        if (!File.Exists(Input))
-        {
-            throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{Input}' to read q, k and v from.", Input);
-        }
-
-        using SafetensorsFile file = SafetensorsFile.Open(Input);
-        using NativeArray<float> queries = Read(file, "q", out int queryHeads, out int length, out int dimension);
-        using NativeArray<float> keys = Read(file, "k", out int kvHeads, out int keyLength, out int keyDimension);
-        using NativeArray<float> values = Read(file, "v", out int valueHeads, out int valueLength, out int valueDimension);
-        if (kvHeads != valueHeads || queryHeads % kvHeads != 0 || length != keyLength || length != valueLength
-            || dimension != keyDimension || dimension != valueDimension)
-        {
-            throw new SparseFrontierException(
-                ErrorIds.ParameterInvalid,
-                $"'{Input}': q {file.Tensor("q").ShapeText}, k {file.Tensor("k").ShapeText} and v {file.Tensor("v").ShapeText} do not go together. "
-                + "Needed are [query heads, length, dimension] and twice [KV heads, length, dimension], the query heads a multiple of the KV heads.",
-                Input);
-        }
-
-        var layer = new PromptLayer
-        {
-            Layer = 0,
-            Queries = HeadTensor.HeadMajor(queries.Pointer, queryHeads, length, dimension),
-            Keys = HeadTensor.HeadMajor(keys.Pointer, kvHeads, length, dimension),
-            Values = HeadTensor.HeadMajor(values.Pointer, kvHeads, length, dimension),
-            Scale = (float)(Scale ?? (1 / Math.Sqrt(dimension))),
-            Kernels = Kernels ?? Devices.Kernels(Device, file.Tensor("q").DataType == DataType.F16 ? DataType.F16 : DataType.BF16),
-            Seed = Seed,
-            CancellationToken = cancellationToken,
-        };
-        AttendResult result = Attend.Run(method, layer, parameters);
-        if (!sink.ShouldProcess(Output, "write attention output"))
+        using var trace = AttentionTrace.Open(Input);
+        KernelSet kernels = Kernels ?? Devices.Kernels(Device, trace.ElementType == DataType.F16 ? DataType.F16 : DataType.BF16);
+        PromptLayer layer = InspectedSample.FirstRows(trace.Layer(kernels, Scale, Seed, cancellationToken), trace.Length);
+        if (Output.Length > 0 && !sink.ShouldProcess(Output, $"Write what {method.Name} selects and computes on '{Input}'"))
         {
             return;
         }
 
-        Write(result);
-        sink.Object(new AttendSummary(method.Name, parameters.ToString(), length, result.Sparsity, result.NominalSparsity.Count > 0 ? result.NominalSparsity.Average() : null, Output));
+        if (Sparsity is double sparsity)
+        {
+            AttentionMethod.RequireSparsity(sparsity);
+            parameters = InspectedMethod.SolveOnLayer(method, parameters, sparsity, layer);
+        }
+
+        AttendResult result = Attend.Run(method, layer, parameters);
+        if (Output.Length > 0)
+        {
+            Prepare?.Invoke();
+            Write(result);
+        }
+
+        sink.Object(new AttendSummary
+        {
+            Method = method.Name,
+            Parameters = parameters.ToString(),
+            Length = trace.Length,
+            Layer = layer.Layer,
+            RequestedSparsity = Sparsity,
+            Sparsity = result.Sparsity,
+            NominalSparsity = result.NominalSparsity.Count > 0 ? result.NominalSparsity.Average() : null,
+            Path = Input,
+            Output = Output,
+        });
     }
 
     private AttentionMethod FindMethod()
@@ -103,23 +104,6 @@ public sealed unsafe class AttendOperation
                 ErrorIds.MethodNotFound,
                 $"There is no method '{Method}'. {NameMatcher.Suggestion(Method, [.. MethodRegistry.All.Select(m => m.Name).Distinct()])}",
                 Method);
-    }
-
-    private NativeArray<float> Read(SafetensorsFile file, string name, out int heads, out int rows, out int dimension)
-    {
-        SafetensorsTensor tensor = file.Tensor(name);
-        if (tensor.Shape.Count != 3 || tensor.Shape.Any(extent => extent is < 1 or > int.MaxValue))
-        {
-            throw new SparseFrontierException(
-                ErrorIds.ParameterInvalid,
-                $"'{Input}': {name} is {tensor.ShapeText}, but [heads, length, dimension] is needed, none of them 0.",
-                Input);
-        }
-
-        (heads, rows, dimension) = ((int)tensor.Shape[0], (int)tensor.Shape[1], (int)tensor.Shape[2]);
-        var data = new NativeArray<float>(tensor.Count);
-        tensor.CopyTo(data.Span);
-        return data;
     }
 
     private void Write(AttendResult result)
@@ -149,12 +133,3 @@ public sealed unsafe class AttendOperation
         writer.Write(Output);
     }
 }
-
-/// <summary>What <see cref="AttendOperation"/> did.</summary>
-/// <param name="Method">Method.</param>
-/// <param name="Parameters">"Name=value;Name=value".</param>
-/// <param name="Length">Prompt tokens.</param>
-/// <param name="Sparsity">Share of pairs or cached tokens that was left out, element-exact.</param>
-/// <param name="NominalSparsity">The paper's own figure, mean over query heads; null for controls.</param>
-/// <param name="Output">Path of the file written.</param>
-public sealed record AttendSummary(string Method, string Parameters, int Length, double Sparsity, double? NominalSparsity, string Output);
