@@ -26,6 +26,7 @@
         'Invoke-SparseAttentionRun'
         'Measure-AttentionPattern'
         'Measure-SparseKernel'
+        'Measure-SparsityEffect'
         'Measure-SparsityTolerance'
         'New-SparseAttentionSweep'
         'Register-SparseAttentionMethod'

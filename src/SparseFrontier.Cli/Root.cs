@@ -17,6 +17,7 @@ internal static class Root
             ToleranceVerb.Create(),
             CompareVerb.Create(),
             ClaimVerb.Create(),
+            EffectVerb.Create(),
             CostVerb.Create(),
             ResultsVerb.Create(),
             MethodsVerb.Create(),

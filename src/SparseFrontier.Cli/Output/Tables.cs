@@ -130,6 +130,27 @@ internal static class Tables
         }
     }
 
+    /// <summary>Errors over lengths or sizes, a table for each method.</summary>
+    public static void Effects(TextWriter writer, IReadOnlyList<SparsityEffect> rows)
+    {
+        foreach (var group in rows.GroupBy(CellText.EffectHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Model", e => e.Model),
+                new("Length", e => e.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Sparsity", CellText.EffectSparsity, Right: true),
+                new("Dense", e => CellText.Score(e.DenseScore), Right: true),
+                new("Score", e => CellText.Score(e.Score), Right: true),
+                new("Error", e => CellText.Score(e.RelativeError), Right: true),
+                new("95 %", e => CellText.Interval(e.RelativeErrorLow, e.RelativeErrorHigh)),
+                new("Needed", e => CellText.Fraction(e.NeededDensity), Right: true));
+        }
+    }
+
     /// <summary>Costs, a table for each model, formula, phase, length and batch.</summary>
     public static void Costs(TextWriter writer, IReadOnlyList<SparseAttentionCost> costs)
     {

@@ -22,6 +22,10 @@ internal sealed class RequestCosts(int batchSize, int outputTokenCount)
         return cost.Of(row, name);
     }
 
+    /// <summary>The sizes of a row's model.</summary>
+    /// <exception cref="SparseFrontierException">DataInsufficient: they are not known here.</exception>
+    public static ModelShape ShapeOf(SparseAttentionResult row) => Shape(row, row.Path is { Length: > 0 } path ? ReadModelPath(path) : null);
+
     private static ModelShape Shape(SparseAttentionResult row, string? directory)
     {
         try

@@ -83,6 +83,6 @@ internal static class ToleranceSeriesBuilder
         ?? throw new SparseFrontierException(ErrorIds.DataInsufficient, $"'{row}' has no measured sparsity and cannot be placed.", row.RunId);
 
     // With two sparse phases the prefill's sparsity is looked at, for one decode sparsity at a time.
-    private static double? FixedDecodeSparsity(SparseAttentionResult row) =>
+    internal static double? FixedDecodeSparsity(SparseAttentionResult row) =>
         MethodRegistry.IsDense(row.Method) || MethodRegistry.IsDense(row.DecodeMethod) ? null : row.RequestedDecodeSparsity ?? Math.Round(row.DecodeSparsity ?? 0, 2);
 }

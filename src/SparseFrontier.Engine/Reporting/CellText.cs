@@ -204,4 +204,23 @@ public static class CellText
         ArgumentNullException.ThrowIfNull(claim);
         return claim.Sparsity == claim.OtherSparsity ? Fraction(claim.Sparsity) : $"{Fraction(claim.Sparsity)} : {Fraction(claim.OtherSparsity)}";
     }
+
+    /// <summary>What a table of effects is of: "Quest on frontier-5m, mean of 3 tasks; tokens needed for a relative error of 0.1 grow as length^0.52 [0.41, 0.63]".</summary>
+    public static string EffectHeading(SparsityEffect effect)
+    {
+        ArgumentNullException.ThrowIfNull(effect);
+        string place = effect.By == EffectAxis.Length ? effect.Model : FormattableString.Invariant($"{effect.SequenceLength} tokens");
+        string tasks = effect.TaskCount == 1 ? "1 task" : FormattableString.Invariant($"mean of {effect.TaskCount} tasks");
+        string growth = effect.Exponent is { } exponent
+            ? FormattableString.Invariant($"; tokens needed for a relative error of {effect.TargetError:G3} grow as length^{exponent:F2} {Interval(effect.ExponentLow, effect.ExponentHigh)}").TrimEnd()
+            : "";
+        return $"{Methods(effect.Method, effect.DecodeMethod)} on {place}, {tasks}{growth}";
+    }
+
+    /// <summary>The sparsity of an effect, with "~" before it where a score is interpolated.</summary>
+    public static string EffectSparsity(SparsityEffect effect)
+    {
+        ArgumentNullException.ThrowIfNull(effect);
+        return (effect.IsInterpolated ? "~" : "") + Fraction(effect.Sparsity);
+    }
 }

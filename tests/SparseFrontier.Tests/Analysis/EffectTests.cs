@@ -1,0 +1,102 @@
+using System.Text.Json;
+using SparseFrontier.Analysis;
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Tests.Experiments;
+using Xunit;
+using static SparseFrontier.Tests.Analysis.StoredScores;
+
+namespace SparseFrontier.Tests.Analysis;
+
+public sealed class EffectTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_power_law_is_fitted_as_statsmodels_does()
+    {
+        JsonElement golden = JsonDocument.Parse(File.ReadAllText(Fixtures.Golden("effects.json"))).RootElement.GetProperty("power_law");
+        var fit = LineFit.Of(Logarithms(golden, "length"), Logarithms(golden, "needed"));
+        Assert.Equal(golden.GetProperty("exponent").GetDouble(), fit.Slope, 1e-10);
+        Assert.Equal(golden.GetProperty("low").GetDouble(), fit.SlopeLow!.Value, 1e-9);
+        Assert.Equal(golden.GetProperty("high").GetDouble(), fit.SlopeHigh!.Value, 1e-9);
+        Assert.Equal(golden.GetProperty("factor").GetDouble(), Math.Exp(fit.Intercept), 1e-9);
+        Assert.Equal(golden.GetProperty("r2").GetDouble(), fit.Determination, 1e-10);
+        Assert.Null(LineFit.Of([1, 2], [3, 5]).SlopeLow);
+        Assert.Throws<ArgumentException>(() => LineFit.Of([1, 1], [3, 5]));
+    }
+
+    [Fact]
+    public void Errors_are_interpolated_and_never_extrapolated()
+    {
+        SparsityEffect[] rows = Measure([.. Cells(1024, 20), .. Cells(2048, 40)], sparsity: [0.5, 0.7, 0.9, 0.95]);
+        Assert.Equal([0.5, 0.7, 0.9, 0.5, 0.7, 0.9], rows.Select(r => r.Sparsity));
+        Assert.Equal([false, true, false, false, true, false], rows.Select(r => r.IsInterpolated));
+        Assert.Equal([0, 0.1, 0.2, 0, 0.2, 0.4], rows.Select(r => r.RelativeError!.Value), Close);
+        Assert.Equal(307.2, rows[1].Budget, 1e-9);
+        Assert.All(rows.Where(r => r.Sparsity == 0.9), r => Assert.True(r.RelativeErrorLow < r.RelativeError && r.RelativeError < r.RelativeErrorHigh));
+    }
+
+    [Theory]
+    [InlineData(20, 20, 20)]
+    [InlineData(20, 16, 14)]
+    public void The_needed_budget_is_where_the_error_crosses_the_target(int lost1, int lost2, int lost3)
+    {
+        SparsityEffect[] rows = Measure([.. Cells(1024, lost1), .. Cells(2048, lost2), .. Cells(4096, lost3)]);
+        double[] densities = [.. new[] { lost1, lost2, lost3 }.Select(k => 1 - (0.5 + (0.4 * 0.1 / (k / 100.0))))];
+        Assert.Equal(densities, rows.Where(r => r.Sparsity == 0.9).Select(r => r.NeededDensity!.Value), Close);
+
+        // Of three points at equal distances the middle one does not turn the line.
+        double exponent = Math.Log(4 * densities[2] / densities[0]) / Math.Log(4);
+        Assert.All(rows, r => Assert.Equal(exponent, r.Exponent!.Value, 1e-9));
+        Assert.All(rows, r => Assert.True(r.ExponentLow <= r.Exponent + 1e-9 && r.Exponent <= r.ExponentHigh + 1e-9));
+        Assert.All(Measure([.. Cells(1024, 5), .. Cells(2048, 5)]), r => Assert.Equal(((double?)null, (double?)null), (r.NeededDensity, r.Exponent)));
+    }
+
+    [Fact]
+    public void Means_are_over_the_tasks_that_every_level_has()
+    {
+        SparseAttentionResult[] rows = [.. Cells(1024, 20), .. Cells(2048, 40), .. Cells(1024, 60, "Cwe"), .. Cells(2048, 60, "Cwe"), .. Cells(1024, 100, "Vt")];
+        SparsityEffect[] at = [.. Measure(rows).Where(r => r.Sparsity == 0.9)];
+        Assert.Equal([0.4, 0.5], at.Select(r => r.RelativeError!.Value), Close);
+        Assert.All(at, r => Assert.Equal(2, r.TaskCount));
+    }
+
+    [Fact]
+    public void Sizes_are_compared_at_one_length()
+    {
+        SparsityEffect[] rows = Measure([.. Cells(1024, 20, model: "Qwen2.5-7B"), .. Cells(1024, 40, model: "Qwen2.5-72B")], EffectAxis.Size);
+        Assert.Equal(["Qwen2.5-7B", "Qwen2.5-7B", "Qwen2.5-72B", "Qwen2.5-72B"], rows.Select(r => r.Model));
+        Assert.InRange(rows[0].ParameterCount!.Value, 7e9, 8e9);
+        Assert.All(rows, r => Assert.Null(r.Exponent));
+    }
+
+    [Fact]
+    public void What_has_no_curve_says_why()
+    {
+        Assert.Equal(ErrorIds.DataInsufficient, Assert.Throws<SparseFrontierException>(() => Measure(Cells(1024, 20))).ErrorId);
+        Assert.Equal(ErrorIds.DataInsufficient, Assert.Throws<SparseFrontierException>(() => Measure([.. Cells(1024, 20)[1..], .. Cells(2048, 20)])).ErrorId);
+        Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Measure(Cells(1024, 20), target: 0)).ErrorId);
+        Assert.Equal(ErrorIds.SparsityOutOfRange, Assert.Throws<SparseFrontierException>(() => Measure(Cells(1024, 20), sparsity: [1])).ErrorId);
+    }
+
+    // Dense is right everywhere, as is half the prompt; at a tenth some are lost.
+    private SparseAttentionResult[] Cells(int length, int lost, string task = "Niah", string model = "tiny") =>
+    [
+        Row(_folder, "Dense", null, Lost(100, 0), task, length, model),
+        Row(_folder, "Quest", 0.5, Lost(100, 0), task, length, model),
+        Row(_folder, "Quest", 0.9, Lost(100, lost), task, length, model),
+    ];
+
+    private static SparsityEffect[] Measure(SparseAttentionResult[] rows, EffectAxis by = EffectAxis.Length, double[]? sparsity = null, double target = 0.1)
+    {
+        var sink = new RecordingSink();
+        new MeasureEffectOperation { Results = rows, By = by, Sparsity = sparsity ?? [], TargetError = target }.Execute(sink, default);
+        return [.. sink.Objects.Cast<SparsityEffect>()];
+    }
+
+    private static double[] Logarithms(JsonElement golden, string name) => [.. golden.GetProperty(name).EnumerateArray().Select(v => Math.Log(v.GetDouble()))];
+
+    private static bool Close(double a, double b) => Math.Abs(a - b) < 1e-9;
+}
