@@ -5,22 +5,24 @@
 Needs nothing but Python. The result is a tokenizer.json that Hugging Face tokenizers reads too, and a tokenizer_config.json with the chat
 template. Random codes such as "3fk09xq2-..." are never merged: the pre-tokenizer cuts a letter off from its neighbours wherever a digit or a
 hyphen stands within a run of lower-case letters beside it, so that a code always has the same tokens, one a character, wherever it stands.
-Random names such as "QXZBD" neither: capitals in a row are one token each and the blank before them is its own, but the word VAR is one.
+Random names such as "QXZBD" are cut the same everywhere too: capitals in a row into pairs from the left ("QX", "ZB", "D"), each pair a token, and the
+blank before them is its own, but the word VAR is one. With one token a letter a model that has found the right name goes on with another that begins alike.
 """
 import argparse
 import collections
 import json
 import os
 import re
+import string
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
-# Alternatives in order: the word VAR; the blank before a name in capitals; a capital beside another; the blank before a code; one character of a
+# Alternatives in order: the word VAR; the blank before a name in capitals; two capitals of it; its last one; the blank before a code; one character of a
 # code; a word with the blank before it; one digit; punctuation; line ends; blanks.
 # Look-behinds of each length are listed one by one, since not every regex engine takes variable-length ones.
 CODE = "|".join(
     [r"[a-z](?=[a-z]{0,7}[0-9-])"] + [rf"(?<=[0-9-][a-z]{{{n}}})[a-z]" if n else r"(?<=[0-9-])[a-z]" for n in range(8)])
-NAME = r"(?<![A-Za-z]) ?VAR(?![A-Za-z])| (?=[A-Z]{2})|[A-Z](?=[A-Z])|(?<=[A-Z])[A-Z](?![a-z])"
+NAME = r"(?<![A-Za-z]) ?VAR(?![A-Za-z])| (?=[A-Z]{2})|[A-Z]{2}|(?<=[A-Z])[A-Z](?![a-z])"
 PATTERN = NAME + r"| (?=[a-z]{1,8}[0-9-])|" + CODE + r"| ?[A-Za-z]+|[0-9]|\n+| ?[^A-Za-z0-9\s]| +|\s"
 
 TEMPLATE = (
@@ -41,16 +43,34 @@ def byte_alphabet():
     return mapping
 
 
+def merged(word, pair):
+    """The symbols of a word with every occurrence of a pair joined."""
+    result, j = [], 0
+    while j < len(word):
+        if j + 1 < len(word) and (word[j], word[j + 1]) == pair:
+            result.append(word[j] + word[j + 1])
+            j += 2
+        else:
+            result.append(word[j])
+            j += 1
+    return result
+
+
 def learn(words, alphabet, count):
-    """Plain BPE: merges the most frequent pair, ties by the pair's text; recounts only the words that a merge touches."""
+    """Plain BPE behind all pairs of capitals and VAR: merges the most frequent pair, ties by the pair's text; recounts only the words that a merge touches."""
     symbols = [[alphabet[b] for b in word.encode()] for word in words]
     frequency = list(words.values())
+    merges = [(a, b) for a in string.ascii_uppercase for b in string.ascii_uppercase] + [("V", "AR")]
+    for i, word in enumerate(symbols):
+        for pair in merges:
+            if len(word) > 1 and pair[0] in word:
+                word = merged(word, pair)
+        symbols[i] = word
     pairs, where = collections.Counter(), collections.defaultdict(set)
     for i, word in enumerate(symbols):
         for pair in zip(word, word[1:]):
             pairs[pair] += frequency[i]
             where[pair].add(i)
-    merges = []
     while len(merges) < count:
         pair, n = max(pairs.items(), key=lambda item: (item[1], item[0]), default=(None, 0))
         if n < 3:
@@ -60,16 +80,8 @@ def learn(words, alphabet, count):
             word = symbols[i]
             for old in zip(word, word[1:]):
                 pairs[old] -= frequency[i]
-            merged, j = [], 0
-            while j < len(word):
-                if j + 1 < len(word) and (word[j], word[j + 1]) == pair:
-                    merged.append(word[j] + word[j + 1])
-                    j += 2
-                else:
-                    merged.append(word[j])
-                    j += 1
-            symbols[i] = merged
-            for new in zip(merged, merged[1:]):
+            symbols[i] = merged(word, pair)
+            for new in zip(symbols[i], symbols[i][1:]):
                 pairs[new] += frequency[i]
                 where[new].add(i)
         del pairs[pair]

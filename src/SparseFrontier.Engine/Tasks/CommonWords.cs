@@ -31,9 +31,10 @@ public sealed partial class CommonWords : EvaluationTask
     /// <inheritdoc/>
     public override IReadOnlyList<TaskParameter> Parameters { get; } =
     [
-        new("CommonWords", 10, 1, 100, "Words that occur often."),
+        new("CommonWords", 10, 1, 100, "Words that occur often.", HeldOutFrom: 11),
         new("CommonFrequency", 30, 2, 1000, "How often each of them occurs."),
         new("RareFrequency", 3, 1, 999, "How often every other word occurs at most; below CommonFrequency."),
+        HeldOutMaterial,
     ];
 
     /// <inheritdoc/>
@@ -42,7 +43,7 @@ public sealed partial class CommonWords : EvaluationTask
         int commonFrequency = parameters["CommonFrequency"];
         int rareFrequency = parameters["RareFrequency"];
         return rareFrequency < commonFrequency
-            ? new Source(this, options, encoder, parameters["CommonWords"], commonFrequency, rareFrequency)
+            ? new Source(this, options, encoder, parameters["CommonWords"], commonFrequency, rareFrequency, (HeldOut)parameters[nameof(HeldOut)])
             : throw new SparseFrontierException(
                 ErrorIds.ParameterInvalid,
                 $"RareFrequency of CommonWords must be below CommonFrequency, but {rareFrequency} is not below {commonFrequency}.",
@@ -76,18 +77,21 @@ public sealed partial class CommonWords : EvaluationTask
         private readonly int _commonWords;
         private readonly int _commonFrequency;
         private readonly int _rareFrequency;
+        private readonly HeldOut _heldOut;
 
-        public Source(CommonWords task, TaskOptions options, PromptEncoder encoder, int commonWords, int commonFrequency, int rareFrequency)
+        public Source(
+            CommonWords task, TaskOptions options, PromptEncoder encoder, int commonWords, int commonFrequency, int rareFrequency, HeldOut heldOut)
             : base(task, options, encoder, Wording(commonWords))
         {
             _commonWords = commonWords;
             _commonFrequency = commonFrequency;
             _rareFrequency = rareFrequency;
+            _heldOut = heldOut;
             Measure(margin: 0.15);
         }
 
         protected override SampleDraft Draw(RandomSource random) =>
-            new Draft(random, _commonWords, _commonFrequency, _rareFrequency, Options.ShortInstructions);
+            new Draft(random, _commonWords, _commonFrequency, _rareFrequency, _heldOut, Options.ShortInstructions);
 
         private static PromptWording Wording(int commonWords) => new()
         {
@@ -108,6 +112,8 @@ public sealed partial class CommonWords : EvaluationTask
     private sealed class Draft : SampleDraft
     {
         private readonly RandomSource _random;
+        private readonly string[] _list;
+        private readonly string _line;
         private readonly int[] _words;
         private readonly int _common;
         private readonly int _commonFrequency;
@@ -116,7 +122,7 @@ public sealed partial class CommonWords : EvaluationTask
         private readonly long _orderKey;
         private int _drawn;
 
-        public Draft(RandomSource random, int common, int commonFrequency, int rareFrequency, bool shortForm)
+        public Draft(RandomSource random, int common, int commonFrequency, int rareFrequency, HeldOut heldOut, bool shortForm)
         {
             _random = random;
             _common = common;
@@ -124,7 +130,9 @@ public sealed partial class CommonWords : EvaluationTask
             _rareFrequency = rareFrequency;
             _shortForm = shortForm;
             _orderKey = (long)random.NextUInt64();
-            _words = [.. Enumerable.Range(0, Vocabulary.Words.Length)];
+            _list = heldOut.HasFlag(HeldOut.Words) ? Vocabulary.HeldOutWords : Vocabulary.Words;
+            _line = heldOut.HasFlag(HeldOut.Template) ? ") the word " : ". ";
+            _words = [.. Enumerable.Range(0, _list.Length)];
         }
 
         // As many rare words as common ones, so that there is something to tell apart.
@@ -155,7 +163,7 @@ public sealed partial class CommonWords : EvaluationTask
             var context = new StringBuilder(lines.Length * 14);
             for (int i = 0; i < lines.Length; i++)
             {
-                context.Append(i == 0 ? "" : "\n").Append(i + 1).Append(". ").Append(Vocabulary.Words[lines[i]]);
+                context.Append(i == 0 ? "" : "\n").Append(i + 1).Append(_line).Append(_list[lines[i]]);
             }
 
             return (Question(), context.ToString());
@@ -164,7 +172,7 @@ public sealed partial class CommonWords : EvaluationTask
         public override (string GoldJson, string Target) Finish(int units)
         {
             // Alphabetical, because a likelihood needs one answer where any order is right.
-            string[] words = [.. _words.Take(_common).Select(w => Vocabulary.Words[w]).Order(StringComparer.Ordinal)];
+            string[] words = [.. _words.Take(_common).Select(w => _list[w]).Order(StringComparer.Ordinal)];
             string answer = string.Join('\n', words.Select((w, i) => $"{i + 1}. {w}"));
             string explanation = _shortForm ? "These words are the most common." : "While reading the list, these words came up again and again, the others hardly ever.";
             return (Gold.Write(("common_words", words)), PromptProtocol.Response(explanation, answer));

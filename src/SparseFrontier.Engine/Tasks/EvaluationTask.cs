@@ -109,6 +109,10 @@ public abstract class EvaluationTask
     /// <summary>Name of the metric.</summary>
     public abstract string Metric { get; }
 
+    /// <summary>The parameter that takes a sample's words, its template or both from lists that no training sample draws on.</summary>
+    private protected static TaskParameter HeldOutMaterial { get; } = new(
+        nameof(HeldOut), 0, 0, 3, "Material that no training sample has: 0 none of it, 1 words, 2 the template, 3 both.", HeldOutFrom: 1);
+
     /// <summary>Approximation window of VerticalSlash and FlexPrefill that the paper uses for the task: 512 or 256 queries.</summary>
     public virtual int ApproximationWindow => 256;
 
@@ -139,7 +143,19 @@ public abstract class EvaluationTask
                 ErrorIds.SequenceLengthInvalid, $"A sequence length is at least 1 token, not {options.SequenceLength}.", options.SequenceLength);
         }
 
-        return Open(options, ResolveParameters(options.Parameters), encoder);
+        IReadOnlyDictionary<string, int> parameters = ResolveParameters(options.Parameters);
+        if (options.Split == "training" && Parameters.FirstOrDefault(p => parameters[p.Name] >= p.HeldOutFrom) is { } heldOut)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{heldOut.Name} of {Name} from {heldOut.HeldOutFrom} on is held out of the training split, so that it can show what was not trained on. "
+                    + $"Ask for less than {heldOut.HeldOutFrom} or for another split."),
+                parameters[heldOut.Name]);
+        }
+
+        return Open(options, parameters, encoder);
     }
 
     /// <summary>Every parameter of the task with its value: the given ones checked, the paper's elsewhere.</summary>
@@ -198,7 +214,8 @@ public abstract class EvaluationTask
 /// <param name="Minimum">Smallest value allowed.</param>
 /// <param name="Maximum">Largest value allowed.</param>
 /// <param name="Description">What it does.</param>
-public sealed record TaskParameter(string Name, double Default, double Minimum, double Maximum, string Description);
+/// <param name="HeldOutFrom">The value from which on samples are held out: the training split refuses them. Null: none are.</param>
+public sealed record TaskParameter(string Name, double Default, double Minimum, double Maximum, string Description, double? HeldOutFrom = null);
 
 /// <summary>An opened stream of samples.</summary>
 public abstract class TaskSource

@@ -39,12 +39,13 @@ public sealed partial class Niah : EvaluationTask
     public override IReadOnlyList<TaskParameter> Parameters { get; } =
     [
         new("Queries", 4, 1, 64, "Keys that are asked for."),
-        new("KeyGroups", 4, 1, 16, "Groups of eight characters in a key and in a value."),
+        new("KeyGroups", 4, 1, 16, "Groups of eight characters in a key and in a value.", HeldOutFrom: 5),
+        HeldOutMaterial,
     ];
 
     /// <inheritdoc/>
     protected override TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder) =>
-        new Source(this, options, encoder, parameters["Queries"], parameters["KeyGroups"]);
+        new Source(this, options, encoder, parameters["Queries"], parameters["KeyGroups"], (HeldOut)parameters[nameof(HeldOut)]);
 
     /// <inheritdoc/>
     public override TaskScore Score(string goldJson, string response, bool referenceScoring = false)
@@ -83,16 +84,18 @@ public sealed partial class Niah : EvaluationTask
     {
         private readonly int _queries;
         private readonly int _keyGroups;
+        private readonly HeldOut _heldOut;
 
-        public Source(Niah task, TaskOptions options, PromptEncoder encoder, int queries, int keyGroups)
+        public Source(Niah task, TaskOptions options, PromptEncoder encoder, int queries, int keyGroups, HeldOut heldOut)
             : base(task, options, encoder, Wording(queries))
         {
             _queries = queries;
             _keyGroups = keyGroups;
+            _heldOut = heldOut;
             Measure(margin: 0.06);
         }
 
-        protected override SampleDraft Draw(RandomSource random) => new Draft(random, _queries, _keyGroups, Options.ShortInstructions);
+        protected override SampleDraft Draw(RandomSource random) => new Draft(random, _queries, _keyGroups, _heldOut, Options.ShortInstructions);
 
         private static PromptWording Wording(int queries)
         {
@@ -113,9 +116,11 @@ public sealed partial class Niah : EvaluationTask
         }
     }
 
-    private sealed class Draft(RandomSource random, int queries, int keyGroups, bool shortForm) : SampleDraft
+    private sealed class Draft(RandomSource random, int queries, int keyGroups, HeldOut heldOut, bool shortForm) : SampleDraft
     {
-        private const string Alphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
+        private readonly string _alphabet =
+            heldOut.HasFlag(HeldOut.Words) ? "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" : "abcdefghijklmnopqrstuvwxyz0123456789";
+
         private readonly List<(string Key, string Value)> _pairs = [];
         private readonly HashSet<string> _used = [];
         private readonly long _orderKey = (long)random.NextUInt64();
@@ -135,7 +140,8 @@ public sealed partial class Niah : EvaluationTask
             var context = new StringBuilder(units * (20 + (18 * keyGroups)));
             foreach (int pair in order)
             {
-                context.Append(Sentence(_pairs[pair])).Append(' ');
+                context.Append(heldOut.HasFlag(HeldOut.Template) ? $"For {_pairs[pair].Key} the answer is {_pairs[pair].Value}." : Sentence(_pairs[pair]))
+                    .Append(' ');
             }
 
             context.Append(filler);
@@ -181,7 +187,7 @@ public sealed partial class Niah : EvaluationTask
             {
                 for (int i = 0; i < code.Length; i++)
                 {
-                    code[i] = i % 9 == 8 ? '-' : Alphabet[random.Next(Alphabet.Length)];
+                    code[i] = i % 9 == 8 ? '-' : _alphabet[random.Next(_alphabet.Length)];
                 }
 
                 string text = code.ToString();

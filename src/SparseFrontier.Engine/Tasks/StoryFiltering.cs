@@ -30,14 +30,15 @@ public sealed partial class StoryFiltering : EvaluationTask
     /// <inheritdoc/>
     public override IReadOnlyList<TaskParameter> Parameters { get; } =
     [
-        new("Chapters", 3, 1, 64, "Chapters without a purchase."),
+        new("Chapters", 3, 1, 64, "Chapters without a purchase.", HeldOutFrom: 4),
+        HeldOutMaterial,
     ];
 
     /// <inheritdoc/>
     protected override TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder)
     {
         int chapters = parameters["Chapters"];
-        return new StorySource(this, options, encoder, Wording, (story, key) => new Draft(story, key, chapters));
+        return new StorySource(this, options, encoder, (HeldOut)parameters[nameof(HeldOut)], Wording, (story, key) => new Draft(story, key, chapters));
     }
 
     /// <inheritdoc/>

@@ -13,12 +13,14 @@ internal sealed record StoryChapter(string Location, string Character, string Ev
 /// every item is bought once. With an even chance a chapter sells an item bought in an earlier chapter, whose purchase is told and which has
 /// not been sold before.
 /// </summary>
-internal sealed class StoryGenerator(RandomSource random)
+internal sealed class StoryGenerator(RandomSource random, HeldOut heldOut = HeldOut.None)
 {
     /// <summary>Most chapters of a story.</summary>
     public const int MaximumChapters = 2000;
 
     private const int Tries = 100;
+    private readonly StoryNames _names = heldOut.HasFlag(HeldOut.Words) ? StoryHeldOut.Names : StoryMaterial.Names;
+    private readonly StoryFacts _facts = heldOut.HasFlag(HeldOut.Template) ? StoryHeldOut.Facts : StoryMaterial.Facts;
     private readonly List<StoryChapter> _chapters = [];
     private readonly HashSet<(string Location, string Character)> _pairs = [];
     private readonly HashSet<string> _items = [];
@@ -48,10 +50,10 @@ internal sealed class StoryGenerator(RandomSource random)
             StoryChapter chapter = chapters[i];
             text.Append(i == 0 ? "" : "\n\n").Append(CultureInfo.InvariantCulture, $"Chapter {i + 1}\n");
             int[] templates = chapter.Templates;
-            Append(text, StoryMaterial.Arrival[templates[0]], chapter, chapter.Item);
+            Append(text, _facts.Arrival[templates[0]], chapter, chapter.Item);
             Append(text, StoryMaterial.Reason[templates[1]], chapter, chapter.Item);
             Append(text, StoryMaterial.Event[templates[2]], chapter, chapter.Item);
-            Append(text, StoryMaterial.Encounter[templates[3]], chapter, chapter.Item);
+            Append(text, _facts.Encounter[templates[3]], chapter, chapter.Item);
             for (int c = 4; c < 7; c++)
             {
                 Append(text, StoryMaterial.Conversation[templates[c]], chapter, chapter.Item);
@@ -59,13 +61,13 @@ internal sealed class StoryGenerator(RandomSource random)
 
             if (!untold.Contains(i))
             {
-                Append(text, StoryMaterial.Purchase[templates[7]], chapter, chapter.Item);
+                Append(text, _facts.Purchase[templates[7]], chapter, chapter.Item);
             }
 
             if (chapter.Sells && owned.Count > 0)
             {
                 int sold = chapter.SalePick % owned.Count;
-                Append(text, StoryMaterial.Sale[templates[8]], chapter, owned[sold]);
+                Append(text, _facts.Sale[templates[8]], chapter, owned[sold]);
                 owned.RemoveAt(sold);
             }
 
@@ -111,14 +113,14 @@ internal sealed class StoryGenerator(RandomSource random)
         int tries = 0;
         do
         {
-            pair = (random.Choose(StoryMaterial.Locations), random.Choose(StoryMaterial.Characters));
+            pair = (random.Choose(_names.Locations), random.Choose(_names.Characters));
         }
         while (!_pairs.Add(pair) && ++tries < Tries);
 
         string item;
         do
         {
-            item = $"{random.Choose(StoryMaterial.ItemAdjectives)} {random.Choose(StoryMaterial.ItemMaterials)} {random.Choose(StoryMaterial.ItemTypes)}";
+            item = $"{random.Choose(_names.ItemAdjectives)} {random.Choose(_names.ItemMaterials)} {random.Choose(_names.ItemTypes)}";
         }
         while (!_items.Add(item));
 
@@ -132,20 +134,20 @@ internal sealed class StoryGenerator(RandomSource random)
         return new StoryChapter(
             pair.Location,
             pair.Character,
-            random.Choose(StoryMaterial.Events),
+            random.Choose(_names.Events),
             item,
             random.Next(2) == 0,
             random.Next(int.MaxValue),
             [
-                random.Next(StoryMaterial.Arrival.Length),
+                random.Next(_facts.Arrival.Length),
                 random.Next(StoryMaterial.Reason.Length),
                 random.Next(StoryMaterial.Event.Length),
-                random.Next(StoryMaterial.Encounter.Length),
+                random.Next(_facts.Encounter.Length),
                 conversation[0],
                 conversation[1],
                 conversation[2],
-                random.Next(StoryMaterial.Purchase.Length),
-                random.Next(StoryMaterial.Sale.Length),
+                random.Next(_facts.Purchase.Length),
+                random.Next(_facts.Sale.Length),
                 random.Next(StoryMaterial.Farewell.Length),
                 random.Next(StoryMaterial.Conclusion.Length),
                 random.Next(StoryMaterial.Extra.Length),

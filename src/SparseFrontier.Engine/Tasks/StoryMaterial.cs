@@ -1,5 +1,12 @@
 namespace SparseFrontier.Tasks;
 
+/// <summary>What stories name; an item has an adjective, a material and a type.</summary>
+internal sealed record StoryNames(
+    string[] Locations, string[] Characters, string[] Events, string[] ItemAdjectives, string[] ItemMaterials, string[] ItemTypes);
+
+/// <summary>The sentences that state the facts which questions are about.</summary>
+internal sealed record StoryFacts(string[] Arrival, string[] Encounter, string[] Purchase, string[] Sale);
+
 /// <summary>
 /// What the generated stories are made of. The counts are those of the paper (section 4.5): sentences 10 of each kind but 30 of conversation,
 /// 9 of purchase and 5 of sale; 64 locations, 49 characters, 20 events, 18 × 15 × 21 items.
@@ -7,6 +14,10 @@ namespace SparseFrontier.Tasks;
 internal static class StoryMaterial
 {
     public const string Protagonist = "Tamsin";
+
+    public static StoryNames Names => new(Locations, Characters, Events, ItemAdjectives, ItemMaterials, ItemTypes);
+
+    public static StoryFacts Facts => new(Arrival, Encounter, Purchase, Sale);
 
     public static readonly string[] Locations =
     [

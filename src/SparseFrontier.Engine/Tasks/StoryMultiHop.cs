@@ -25,11 +25,19 @@ public sealed class StoryMultiHop : EvaluationTask
     public override string Metric => "ExactMatch";
 
     /// <inheritdoc/>
-    public override IReadOnlyList<TaskParameter> Parameters => [];
+    public override IReadOnlyList<TaskParameter> Parameters { get; } =
+    [
+        new("Back", 1, 1, 16, "How many chapters before that of the item in the question the item asked for was bought.", HeldOutFrom: 2),
+        HeldOutMaterial,
+    ];
 
     /// <inheritdoc/>
-    protected override TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder) =>
-        new StorySource(this, options, encoder, Wording, (story, key) => new Draft(story, key));
+    protected override TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder)
+    {
+        int back = parameters["Back"];
+        return new StorySource(
+            this, options, encoder, (HeldOut)parameters[nameof(HeldOut)], Wording(back), (story, key) => new Draft(story, key, back));
+    }
 
     /// <inheritdoc/>
     public override TaskScore Score(string goldJson, string response, bool referenceScoring = false)
@@ -43,7 +51,7 @@ public sealed class StoryMultiHop : EvaluationTask
             : new TaskScore(given.Length > 0 && given == gold ? 1 : 0, failure);
     }
 
-    private static PromptWording Wording => new()
+    private static PromptWording Wording(int back) => new()
     {
         Introduction =
             $"The context is a story in numbered chapters. In every chapter {StoryMaterial.Protagonist} buys exactly one item and may sell an item "
@@ -52,15 +60,15 @@ public sealed class StoryMultiHop : EvaluationTask
         Important =
         [
             "Only purchases count; sales do not matter.",
-            "The item asked for was bought exactly one chapter before the item in the question.",
+            $"The item asked for was bought exactly {(back == 1 ? "one chapter" : $"{back} chapters")} before the item in the question.",
         ],
         ShortIntroduction = "Answer from the story.",
         ShortAnswerFormat = "<item>",
     };
 
-    private sealed class Draft(StoryGenerator story, long key) : SampleDraft
+    private sealed class Draft(StoryGenerator story, long key, int back) : SampleDraft
     {
-        public override int MinimumUnits => 2;
+        public override int MinimumUnits => back + 1;
 
         public override int MaximumUnits => StoryGenerator.MaximumChapters;
 
@@ -73,21 +81,21 @@ public sealed class StoryMultiHop : EvaluationTask
         public override (string GoldJson, string Target) Finish(int units)
         {
             int asked = Asked(units, 1)[0];
-            return (Gold.Write(("gold_answer", Item(asked - 1))), Response(asked));
+            return (Gold.Write(("gold_answer", Item(asked - back))), Response(asked));
         }
 
         public override IEnumerable<(string Question, string Target)> Further(int units, int count) =>
-            Asked(units, Math.Min(units - 1, count + 1)).Skip(1).Select(asked => (Question(asked), Response(asked)));
+            Asked(units, Math.Min(units - back, count + 1)).Skip(1).Select(asked => (Question(asked), Response(asked)));
 
         // Chapters counted from 0; the first of them does not depend on how many are drawn.
-        private int[] Asked(int units, int count) => StorySource.Choose(key, 1, units, count).Chapters;
+        private int[] Asked(int units, int count) => StorySource.Choose(key, back, units, count).Chapters;
 
         private string Item(int chapter) => story.Chapters(chapter + 1)[chapter].Item;
 
         private string Question(int asked) =>
-            $"Which item did {StoryMaterial.Protagonist} buy in the chapter before the one in which {StoryMaterial.Protagonist} bought the {Item(asked)}?";
+            $"Which item did {StoryMaterial.Protagonist} buy {(back == 1 ? "in the chapter" : $"{back} chapters")} before the one in which {StoryMaterial.Protagonist} bought the {Item(asked)}?";
 
         private string Response(int asked) => PromptProtocol.Response(
-            $"The {Item(asked)} is the item of chapter {asked + 1}. In chapter {asked} the item is {Item(asked - 1)}.", Item(asked - 1));
+            $"The {Item(asked)} is the item of chapter {asked + 1}. In chapter {asked + 1 - back} the item is {Item(asked - back)}.", Item(asked - back));
     }
 }

@@ -34,14 +34,15 @@ public sealed partial class StoryRetrieval : EvaluationTask
     /// <inheritdoc/>
     public override IReadOnlyList<TaskParameter> Parameters { get; } =
     [
-        new("Queries", 16, 1, 256, "Questions, each on another chapter."),
+        new("Queries", 16, 1, 256, "Questions, each on another chapter.", HeldOutFrom: 17),
+        HeldOutMaterial,
     ];
 
     /// <inheritdoc/>
     protected override TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder)
     {
         int queries = parameters["Queries"];
-        return new StorySource(this, options, encoder, Wording(queries), (story, key) => new Draft(story, key, queries));
+        return new StorySource(this, options, encoder, (HeldOut)parameters[nameof(HeldOut)], Wording(queries), (story, key) => new Draft(story, key, queries));
     }
 
     /// <inheritdoc/>

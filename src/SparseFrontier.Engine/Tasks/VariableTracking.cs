@@ -34,12 +34,14 @@ public sealed partial class VariableTracking : EvaluationTask
     public override IReadOnlyList<TaskParameter> Parameters { get; } =
     [
         new("Chains", 8, 1, 64, "Values, each assigned to the first variable of a chain."),
-        new("Hops", 4, 1, 32, "Copies in a chain."),
+        new("Hops", 4, 1, 32, "Copies in a chain.", HeldOutFrom: 5),
+        new("Letters", 26, 5, 26, "Letters of the alphabet that names are made of: the fewer, the more alike they are."),
+        HeldOutMaterial,
     ];
 
     /// <inheritdoc/>
     protected override TaskSource Open(TaskOptions options, IReadOnlyDictionary<string, int> parameters, PromptEncoder encoder) =>
-        new Source(this, options, encoder, parameters["Chains"], parameters["Hops"]);
+        new Source(this, options, encoder, parameters["Chains"], parameters["Hops"], parameters["Letters"], (HeldOut)parameters[nameof(HeldOut)]);
 
     /// <inheritdoc/>
     public override TaskScore Score(string goldJson, string response, bool referenceScoring = false)
@@ -70,12 +72,16 @@ public sealed partial class VariableTracking : EvaluationTask
     {
         private readonly int _chains;
         private readonly int _hops;
+        private readonly int _letters;
+        private readonly HeldOut _heldOut;
 
-        public Source(VariableTracking task, TaskOptions options, PromptEncoder encoder, int chains, int hops)
+        public Source(VariableTracking task, TaskOptions options, PromptEncoder encoder, int chains, int hops, int letters, HeldOut heldOut)
             : base(task, options, encoder, Wording)
         {
             _chains = chains;
             _hops = hops;
+            _letters = letters;
+            _heldOut = heldOut;
             Measure(margin: 0.04);
         }
 
@@ -94,7 +100,7 @@ public sealed partial class VariableTracking : EvaluationTask
             ShortAnswerFormat = "<name> <name> <name>",
         };
 
-        protected override SampleDraft Draw(RandomSource random) => new Draft(random, _chains, _hops, Options.ShortInstructions);
+        protected override SampleDraft Draw(RandomSource random) => new Draft(random, _chains, _hops, _letters, _heldOut, Options.ShortInstructions);
     }
 
     private sealed class Draft : SampleDraft
@@ -102,26 +108,28 @@ public sealed partial class VariableTracking : EvaluationTask
         private readonly string[] _names;
         private readonly int[] _values;
         private readonly int _hops;
+        private readonly HeldOut _heldOut;
         private readonly bool _shortForm;
         private readonly long _orderKey;
 
-        public Draft(RandomSource random, int chains, int hops, bool shortForm)
+        public Draft(RandomSource random, int chains, int hops, int letters, HeldOut heldOut, bool shortForm)
         {
             _hops = hops;
+            _heldOut = heldOut;
             _shortForm = shortForm;
             var names = new HashSet<string>();
             _names = new string[chains * (hops + 1)];
-            Span<char> letters = stackalloc char[5];
+            Span<char> name = stackalloc char[heldOut.HasFlag(HeldOut.Words) ? 6 : 5];
             for (int i = 0; i < _names.Length; i++)
             {
                 do
                 {
-                    foreach (ref char letter in letters)
+                    foreach (ref char letter in name)
                     {
-                        letter = (char)('A' + random.Next(26));
+                        letter = (char)('A' + random.Next(letters));
                     }
 
-                    _names[i] = letters.ToString();
+                    _names[i] = name.ToString();
                 }
                 while (!names.Add(_names[i]));
             }
@@ -185,14 +193,15 @@ public sealed partial class VariableTracking : EvaluationTask
         private void AppendStatement(StringBuilder text, int variable)
         {
             (int chain, int hop) = Math.DivRem(variable, _hops + 1);
-            text.Append("VAR ").Append(_names[variable]).Append(" = ");
+            (string assigns, string copies) = _heldOut.HasFlag(HeldOut.Template) ? (" holds ", " copies VAR ") : (" = ", " = VAR ");
+            text.Append("VAR ").Append(_names[variable]);
             if (hop == 0)
             {
-                text.Append(_values[chain]).Append('.');
+                text.Append(assigns).Append(_values[chain]).Append('.');
             }
             else
             {
-                text.Append("VAR ").Append(_names[variable - 1]).Append('.');
+                text.Append(copies).Append(_names[variable - 1]).Append('.');
             }
         }
     }

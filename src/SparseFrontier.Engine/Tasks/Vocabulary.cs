@@ -4,9 +4,19 @@ namespace SparseFrontier.Tasks;
 internal static class Vocabulary
 {
     private static readonly Lazy<string[]> s_words = new(Read);
+    private static readonly Lazy<string[]> s_heldOutWords = new(Invent);
 
     /// <summary>The words.</summary>
     public static string[] Words => s_words.Value;
+
+    /// <summary>Some 9,800 made-up words of seven letters, none of which is among <see cref="Words"/>: two syllables and an ending.</summary>
+    public static string[] HeldOutWords => s_heldOutWords.Value;
+
+    private static string[] Invent()
+    {
+        string[] syllables = [.. "bdfgklmnprstvz".SelectMany(c => "aeiou".Select(v => $"{c}{v}"))];
+        return [.. syllables.SelectMany(a => syllables.SelectMany(b => (string[])[$"{a}{b}nth", $"{a}{b}rsk"])).Except(Words)];
+    }
 
     private static string[] Read()
     {
