@@ -23,8 +23,8 @@ from curriculum import CURRICULUM, STOP, TASKS, Engine, Feed, pack
 
 SIZES = {  # layers, width, intermediate, heads, KV heads
     "1m": (4, 128, 256, 4, 2),
-    "3m": (4, 192, 576, 8, 4),
-    "7m": (6, 256, 768, 8, 4),
+    "3m": (6, 160, 384, 8, 4),
+    "7m": (6, 256, 640, 8, 4),
 }
 HEAD = 64
 CONTEXT = 10240  # 8192 tokens of prompt and the response
