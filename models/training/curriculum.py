@@ -61,7 +61,7 @@ CURRICULUM = {
         level((640, 1, dict(Queries=2))),
         level((1088, 1, dict(Queries=4))),
         level((1600, 1, dict(Queries=6))),
-        level((2048, 1, dict(Queries=8)), (-2048, 1, dict(Queries=4))),
+        level((2048, 1, dict(Queries=7)), (-2048, 1, dict(Queries=4))),
         level((4096, 1, dict(Queries=16)), (-4096, 1, dict(Queries=6))),
         level((-8192, 1, {}), (4096, 1, dict(Queries=14)), (-2048, 1, dict(Queries=2)), (-4096, 1, dict(Queries=6)), (8192, 1, {}))]),
     "StoryMultiHop": (0.65, [
@@ -80,6 +80,10 @@ CURRICULUM = {
 }
 TASKS = list(CURRICULUM)
 FULL = 0.3  # share of the last level's contexts of 2048 tokens and more that carry the full instructions; all others carry the short ones
+
+
+class Refused(Exception):
+    """A request that the engine cannot serve."""
 
 
 class Engine:
@@ -105,7 +109,7 @@ class Engine:
         self.process.stdin.flush()
         count, width = struct.unpack("<ii", self.read(8))
         if count < 0:
-            raise RuntimeError(f"{task} {ingredient}: {self.read(width).decode()}")
+            raise Refused(f"{task} {ingredient}: {self.read(width).decode()}")
         ids = numpy.frombuffer(self.read(4 * count * width), dtype="<i4").reshape(count, width)
         starts = numpy.frombuffer(self.read(4 * count), dtype="<i4")
         # A response runs from behind the header of an assistant's message, which is every second one, to its stop token.
@@ -192,12 +196,20 @@ class Feed:
 
         def produce(number):
             try:
-                engine = Engine(command, tokenizer, seed * 100 + number, threads)
+                engine, refused = Engine(command, tokenizer, seed * 100 + number, threads), 0
                 while True:
                     i, current, ingredient, count, short = choose()
                     # Later responses on a context are easier than the first, which is what a task asks for: they do not count for the level.
                     later = len(self.tasks) + i
-                    samples.put([(a, b, i if current else later, later) for a, b in engine.samples(self.tasks[i], ingredient, count, short)])
+                    try:
+                        made = engine.samples(self.tasks[i], ingredient, count, short)
+                    except Refused as error:  # a rare sample that does not fit its length; a level that never fits ends the run
+                        refused += 1
+                        print(f"refused: {error}", flush=True)
+                        if refused > 50:
+                            raise
+                        continue
+                    samples.put([(a, b, i if current else later, later) for a, b in made])
             except Exception as error:  # the trainer would wait for batches for ever
                 print(f"batches ended: {error}", flush=True)
                 os._exit(1)
