@@ -216,8 +216,9 @@ public class GenerationTests
             "; ",
             TaskRegistry.Tasks.Select(t => $"{t.Name} {t.ApproximationWindow} {string.Join(' ', t.Parameters.Select(p => $"{p.Name}={p.Default}"))}".Trim()));
         Assert.Equal(
-            "Niah 512 Queries=4 KeyGroups=4; VariableTracking 256 Chains=8 Hops=4; CommonWords 256 CommonWords=10 CommonFrequency=30 RareFrequency=3; "
-            + "StoryRetrieval 512 Queries=16; StoryMultiHop 256; StoryFiltering 256 Chapters=3; Squad 256; Quality 256; Toefl 256",
+            "Niah 512 Queries=4 KeyGroups=4 HeldOut=0; VariableTracking 256 Chains=8 Hops=4 Letters=26 HeldOut=0; "
+            + "CommonWords 256 CommonWords=10 CommonFrequency=30 RareFrequency=3 HeldOut=0; StoryRetrieval 512 Queries=16 HeldOut=0; "
+            + "StoryMultiHop 256 Back=1 HeldOut=0; StoryFiltering 256 Chapters=3 HeldOut=0; Squad 256; Quality 256; Toefl 256",
             defaults);
     }
 
