@@ -14,6 +14,7 @@
     CmdletsToExport      = @(
         'Compare-SparseAttentionResult'
         'Export-AttentionTrace'
+        'Export-SparsityReport'
         'Get-SparseAttentionCost'
         'Get-SparseAttentionDevice'
         'Get-SparseAttentionMethod'

@@ -19,7 +19,7 @@ public class CmdletContractTests
 
     private static readonly string[] s_expected =
     [
-        "Compare-SparseAttentionResult", "Export-AttentionTrace", "Get-SparseAttentionCost", "Get-SparseAttentionDevice",
+        "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparsityReport", "Get-SparseAttentionCost", "Get-SparseAttentionDevice",
         "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan", "Get-SparseAttentionResult", "Get-SparseAttentionTask",
         "Get-SparsityPareto", "Invoke-AttentionTrace", "Invoke-SparseAttentionRun", "Measure-AttentionPattern", "Measure-SparseKernel",
         "Measure-SparsityEffect", "Measure-SparsityTolerance", "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask",

@@ -21,6 +21,23 @@ public static class AxisText
         _ => column,
     };
 
+    /// <summary>What a column is, without its unit: "prefill operations of a request".</summary>
+    public static string Name(string column) => Of(column).Split(" (")[0];
+
+    /// <summary>A cost with its unit: "24.4 GFLOP", "11.1 MB".</summary>
+    public static string Amount(string column, double value)
+    {
+        string unit = column switch
+        {
+            "PrefillFlops" => "FLOP",
+            _ when Of(column).EndsWith("(bytes)", StringComparison.Ordinal) => "B",
+            _ when Of(column).EndsWith("(s)", StringComparison.Ordinal) => "s",
+            _ => "",
+        };
+        string cost = CellText.Cost(value);
+        return unit.Length == 0 ? cost : cost.Contains(' ', StringComparison.Ordinal) ? cost + unit : $"{cost} {unit}";
+    }
+
     /// <summary>Whether values of a column belong on an axis of equal factors: what varies with the size of a model or a prompt.</summary>
     public static bool IsLogarithmic(string column) => column is "PrefillFlops" or "DecodeBytes" or "MemoryReads"
         || column.EndsWith("Density", StringComparison.Ordinal) || column.EndsWith("Seconds", StringComparison.Ordinal)
