@@ -14,6 +14,7 @@
     CmdletsToExport      = @(
         'Compare-SparseAttentionResult'
         'Export-AttentionTrace'
+        'Export-SparseAttentionBundle'
         'Export-SparsityReport'
         'Get-SparseAttentionCost'
         'Get-SparseAttentionDevice'
@@ -23,6 +24,7 @@
         'Get-SparseAttentionResult'
         'Get-SparseAttentionTask'
         'Get-SparsityPareto'
+        'Import-SparseAttentionBundle'
         'Invoke-AttentionTrace'
         'Invoke-SparseAttentionRun'
         'Measure-AttentionPattern'

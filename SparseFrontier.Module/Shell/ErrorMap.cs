@@ -30,7 +30,7 @@ internal static class ErrorMap
         ErrorIds.SequenceTooLong => ErrorCategory.LimitsExceeded,
         ErrorIds.CheckpointUnreadable => ErrorCategory.OpenError,
         ErrorIds.CheckpointInvalid or ErrorIds.TokenizerInvalid or ErrorIds.TaskDataInvalid or ErrorIds.RunSpecificationInvalid
-            or ErrorIds.ResultRowInvalid or ErrorIds.DataInsufficient => ErrorCategory.InvalidData,
+            or ErrorIds.ResultRowInvalid or ErrorIds.BundleInvalid or ErrorIds.DataInsufficient => ErrorCategory.InvalidData,
         ErrorIds.ArchitectureUnsupported or ErrorIds.TokenizerUnsupported or ErrorIds.ChatTemplateUnsupported
             or ErrorIds.DeviceUnsupported => ErrorCategory.NotImplemented,
         ErrorIds.CudaNotInstalled => ErrorCategory.NotInstalled,

@@ -35,6 +35,7 @@ public static class ErrorIds
     public const string RunBusy = "RunBusy";
     public const string ResultUnreadable = "ResultUnreadable";
     public const string ResultRowInvalid = "ResultRowInvalid";
+    public const string BundleInvalid = "BundleInvalid";
     public const string ResultWriteFailed = "ResultWriteFailed";
     public const string OutputFileExists = "OutputFileExists";
     public const string DataInsufficient = "DataInsufficient";

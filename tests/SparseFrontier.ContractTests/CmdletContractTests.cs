@@ -19,10 +19,11 @@ public class CmdletContractTests
 
     private static readonly string[] s_expected =
     [
-        "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparsityReport", "Get-SparseAttentionCost", "Get-SparseAttentionDevice",
-        "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan", "Get-SparseAttentionResult", "Get-SparseAttentionTask",
-        "Get-SparsityPareto", "Invoke-AttentionTrace", "Invoke-SparseAttentionRun", "Measure-AttentionPattern", "Measure-SparseKernel",
-        "Measure-SparsityEffect", "Measure-SparsityTolerance", "New-SparseAttentionSweep", "Register-SparseAttentionMethod", "Register-SparseAttentionTask",
+        "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparseAttentionBundle", "Export-SparsityReport", "Get-SparseAttentionCost",
+        "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan", "Get-SparseAttentionResult",
+        "Get-SparseAttentionTask", "Get-SparsityPareto", "Import-SparseAttentionBundle", "Invoke-AttentionTrace", "Invoke-SparseAttentionRun",
+        "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityTolerance", "New-SparseAttentionSweep",
+        "Register-SparseAttentionMethod", "Register-SparseAttentionTask",
         "Show-AttentionMask", "Show-SparsityPareto", "Test-KernelCorrectness", "Test-SparsityClaim",
     ];
 

@@ -16,8 +16,9 @@ public class CommandLineTests
     [Fact]
     public void The_stable_surface_is_there() => Assert.Equal(
         [
-            "attend", "claim", "compare", "cost", "devices", "effect", "kernels measure", "kernels test", "mask", "methods", "model verify", "models", "pareto",
-            "pattern", "report", "results", "run", "task generate", "task score", "tasks", "tokenize", "tolerance", "trace",
+            "attend", "bundle export", "bundle import", "claim", "compare", "cost", "devices", "effect", "kernels measure", "kernels test", "mask",
+            "methods", "model verify", "models", "pareto", "pattern", "report", "results", "run", "task generate", "task score", "tasks", "tokenize",
+            "tolerance", "trace",
         ],
         AllVerbs.Order(StringComparer.Ordinal));
 

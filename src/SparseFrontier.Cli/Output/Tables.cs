@@ -310,4 +310,48 @@ internal static class Tables
         new("Tokens", r => r.PromptTokens.ToString(CultureInfo.InvariantCulture), Right: true),
         new("Size", r => CellText.Bytes(r.SizeInBytes), Right: true),
         new("Path", r => r.Path));
+
+    /// <summary>Bundles that were written.</summary>
+    public static void Bundles(TextWriter writer, IReadOnlyList<SparseAttentionBundle> rows) => TextTable.Write(
+        writer,
+        rows,
+        new("Runs", r => r.RunCount.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Samples", r => r.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Size", r => CellText.Bytes(r.SizeInBytes), Right: true),
+        new("BundleId", r => r.BundleId),
+        new("Path", r => r.Path));
+
+    /// <summary>Runs of bundles with stored and new scores, a table for each bundle.</summary>
+    public static void BundledRuns(TextWriter writer, IReadOnlyList<BundledRun> runs)
+    {
+        foreach (var group in runs.GroupBy(CellText.BundleHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Task", r => r.Task),
+                new("Length", r => r.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Method", r => CellText.Methods(r.Method, r.DecodeMethod)),
+                new("Asked", r => CellText.Requested(r.RequestedSparsity, r.RequestedDecodeSparsity), Right: true),
+                new("Stored", r => CellText.Score(r.StoredScore), Right: true),
+                new("Score", r => CellText.Score(r.Score), Right: true),
+                new("n", r => r.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Verdict", r => r.Verdict.ToString()),
+                new("Message", r => r.Message));
+        }
+    }
+
+    /// <summary>Samples of bundles with stored and new scores.</summary>
+    public static void RescoredSamples(TextWriter writer, IReadOnlyList<RescoredSample> samples) => TextTable.Write(
+        writer,
+        samples,
+        new("Run", s => s.RunId[..8]),
+        new("Index", s => s.Index.ToString(CultureInfo.InvariantCulture), Right: true),
+        new("Stored", s => CellText.Score(s.StoredScore), Right: true),
+        new("Score", s => CellText.Score(s.Score), Right: true),
+        new("Changed", s => s.IsChanged?.ToString() ?? "-"),
+        new("Failure", s => s.FormatFailure ?? ""),
+        new("Output", s => s.Output.ReplaceLineEndings(" ")));
 }

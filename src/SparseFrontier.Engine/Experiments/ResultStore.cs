@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace SparseFrontier.Experiments;
 
@@ -73,6 +72,20 @@ internal sealed class ResultStore
         return Find(specification.RunId) ?? directory;
     }
 
+    /// <summary>Copies the files of a run that the folder does not hold. Its specification, which makes it a run, comes last.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed, ResultUnreadable.</exception>
+    public RunDirectory Add(StoredSpecification specification, string source)
+    {
+        var directory = new RunDirectory(System.IO.Path.Combine(Path, DirectoryName(specification)));
+        StoreIO.Write(directory.Path, () => Directory.CreateDirectory(directory.Path));
+        foreach (string file in Directory.EnumerateFiles(source).OrderBy(f => System.IO.Path.GetFileName(f) == "spec.json").ThenBy(f => f, StringComparer.Ordinal))
+        {
+            StoreIO.Replace(directory.File(System.IO.Path.GetFileName(file)), StoreIO.ReadAll(file));
+        }
+
+        return directory;
+    }
+
     /// <summary>All runs of the folder, or the run itself if the path is a run's directory, the oldest first.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public IEnumerable<RunDirectory> Runs()
@@ -100,10 +113,12 @@ internal sealed class ResultStore
     private static string DirectoryName(StoredSpecification specification)
     {
         RunSpecification run = specification.Specification;
-        string method = run.DecodeMethod == "Dense" ? run.Method : run.Method == "Dense" ? run.DecodeMethod : $"{run.Method}-{run.DecodeMethod}";
+        string method = run.DecodeMethod == "Dense" ? Plain(run.Method) : run.Method == "Dense" ? Plain(run.DecodeMethod) : $"{Plain(run.Method)}-{Plain(run.DecodeMethod)}";
         string stamp = specification.CreatedAt.UtcDateTime.ToString("yyyyMMdd'T'HHmmss'Z'", CultureInfo.InvariantCulture);
-        var name = new StringBuilder();
-        name.Append(CultureInfo.InvariantCulture, $"{stamp}-{method}-{run.Task}-{run.SequenceLength}-{specification.RunId[..8]}");
-        return stamp + name.ToString(stamp.Length, name.Length - stamp.Length).ToLowerInvariant();
+        return FormattableString.Invariant($"{stamp}-{method}-{Plain(run.Task)}-{run.SequenceLength}-{specification.RunId[..8]}");
     }
+
+    // A bundle's specification may come from anybody: its names are no path.
+    private static string Plain(string? name) =>
+        string.Concat((name ?? "").Take(60).Select(c => char.IsAsciiLetterOrDigit(c) ? char.ToLowerInvariant(c) : '_'));
 }

@@ -198,6 +198,16 @@ public static class CellText
     /// <summary>An interval of differences, "[-0.021, 0.035]", or nothing.</summary>
     public static string SignedInterval(double? low, double? high) => low is null || high is null ? "" : $"[{Signed(low)}, {Signed(high)}]";
 
+    /// <summary>Heading of the runs of a bundle: its file and what names it.</summary>
+    public static string BundleHeading(BundledRun row) => $"{Path.GetFileName(row?.Bundle)}, {row?.BundleId}";
+
+    /// <summary>Heading of the samples of a run of a bundle.</summary>
+    public static string RescoredHeading(RescoredSample row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        return FormattableString.Invariant($"{Methods(row.Method, row.DecodeMethod)}, {row.Task} at {row.SequenceLength} tokens, {row.Model}, run {row.RunId}");
+    }
+
     /// <summary>The sparsities that a claim compares: "0.90", or "0.90 : 0.50" where they differ.</summary>
     public static string ClaimSparsity(SparsityClaim claim)
     {
