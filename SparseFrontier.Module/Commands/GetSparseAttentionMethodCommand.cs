@@ -40,8 +40,8 @@ public sealed class GetSparseAttentionMethodCommand : SparseFrontierCmdlet
     [ValidateSet("Prefill", "Decode")]
     public string? Phase { get; set; }
 
-    /// <summary>Also lists the controls WindowSink, Random and OracleTopK, which say what a method's choice is worth.</summary>
-    [Parameter(HelpMessage = "Also list the controls WindowSink, Random and OracleTopK.")]
+    /// <summary>Also lists the controls, such as Random and OracleTopK, which say what a method's choice is worth.</summary>
+    [Parameter(HelpMessage = "Also list the controls, such as Random and OracleTopK.")]
     public SwitchParameter IncludeControl { get; set; }
 
     /// <inheritdoc/>

@@ -122,7 +122,7 @@ public static class CostModel
         }
 
         // Page lists of its own for every query head: what the heads of a group share is read once for each.
-        bool apart = method.Name == "Quest" && !parameters.Flag("SharePages") && sparsity > 0;
+        bool apart = sparsity > 0 && method is PageMethod pages && pages.HasOwnPages(parameters);
         double read = apart
             ? keyValue + (((double)model.QueryHeads / model.KvHeads) - 1) * 2 * model.KvWidth * (1 - sparsity) * l * model.GlobalLayerCount
             : keyValue;

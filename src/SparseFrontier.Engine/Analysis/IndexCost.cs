@@ -65,7 +65,7 @@ internal static class IndexCost
     public static double DecodeElements(ModelShape model, double length, AttentionMethod method, MethodParameters parameters, double width, bool wholePages) => method.Name switch
     {
         "Quest" => model.KvHeads * 2 * width * (wholePages ? Math.Floor((length - 1) / parameters["PageSize"]) : length / parameters["PageSize"]),
-        "OracleTopK" => model.KvHeads * length * model.HeadDimension,
+        "OracleTopK" or "OraclePages" => model.KvHeads * length * model.HeadDimension,
         _ => 0,
     };
 

@@ -69,7 +69,9 @@ public static class Pareto
 
             (SparseAttentionResult Row, double Cost, double Value)[] ordered =
             [
-                .. group.OrderBy(p => p.Cost).ThenByDescending(p => p.Value).ThenBy(p => p.Row.RunId, StringComparer.Ordinal).Select(p => (p.Row, p.Cost!.Value, p.Value!.Value)),
+                .. group.OrderBy(p => p.Cost).ThenByDescending(p => p.Value)
+                    .ThenBy(p => p.Row.Method, StringComparer.Ordinal).ThenBy(p => p.Row.DecodeMethod, StringComparer.Ordinal).ThenBy(p => p.Row.RunId, StringComparer.Ordinal)
+                    .Select(p => (p.Row, p.Cost!.Value, p.Value!.Value)),
             ];
             int first = points.Count;
             AddGroup(points, ordered, CostName(cost), ValueName(value));

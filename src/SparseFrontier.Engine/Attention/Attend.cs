@@ -44,7 +44,7 @@ public static unsafe class Attend
         int length = layer.Length;
         KeptTokens? kept = method.Compress(layer, parameters);
         using LayerCache cache = Cache(layer);
-        using StepSelector? selector = method.CreateStepSelector(parameters, [.. Enumerable.Repeat<LayerCache?>(null, layer.Layer), cache], layer.Kernels);
+        using StepSelector? selector = method.CreateStepSelector(parameters, [.. Enumerable.Repeat<LayerCache?>(null, layer.Layer), cache], layer.Kernels, layer.Seed);
         if (selector is not null)
         {
             return RunStep(layer, cache, selector);

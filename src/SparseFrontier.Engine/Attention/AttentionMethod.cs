@@ -51,7 +51,7 @@ public abstract class AttentionMethod
     /// <summary>Names the code of a user's own method by its content; part of a run's identity. Null for the methods of this project.</summary>
     public virtual string? CodeHash => null;
 
-    /// <summary>Whether it is a control (WindowSink, Random, OracleTopK), left out of tables unless asked for.</summary>
+    /// <summary>Whether it is a control, such as Random and OracleTopK, left out of tables unless asked for.</summary>
     public virtual bool IsControl => false;
 
     /// <summary>Its parameters with the reference's defaults.</summary>

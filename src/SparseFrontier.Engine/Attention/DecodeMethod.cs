@@ -22,7 +22,8 @@ public abstract class DecodeMethod : AttentionMethod
     /// <param name="parameters">The parameters.</param>
     /// <param name="caches">The sequence's cache, layer by layer, holding the prompt; null for layers that the method does not touch.</param>
     /// <param name="kernels">The operations to compute with.</param>
-    public virtual StepSelector? CreateStepSelector(MethodParameters parameters, IReadOnlyList<LayerCache?> caches, KernelSet kernels) => null;
+    /// <param name="seed">Seed of the sample, for methods that draw random numbers.</param>
+    public virtual StepSelector? CreateStepSelector(MethodParameters parameters, IReadOnlyList<LayerCache?> caches, KernelSet kernels, long seed) => null;
 }
 
 /// <summary>Prompt tokens that an eviction keeps.</summary>

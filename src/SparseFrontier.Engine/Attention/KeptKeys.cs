@@ -99,7 +99,7 @@ internal sealed unsafe class StepKeptKeys : KeptKeys
         KeptTokens? evicted = method.Compress(prompt, parameters);
         using LayerCache cache = CreateCache(prompt, evicted, cacheType);
         using StepSelector? selector = method.CreateStepSelector(
-            parameters, [.. Enumerable.Repeat<LayerCache?>(null, prompt.Layer), cache], prompt.Kernels);
+            parameters, [.. Enumerable.Repeat<LayerCache?>(null, prompt.Layer), cache], prompt.Kernels, prompt.Seed);
         bool lastRow = whole.Length == prompt.Length;
         int measured = 0;
         float[] queries = new float[queryHeads * whole.Queries.Dimension];

@@ -30,6 +30,9 @@ public static class MethodRegistry
         new WindowSinkDecode(),
         new RandomDecode(),
         new OracleTopKDecode(),
+        new WindowSinkPages(),
+        new RandomPages(),
+        new OraclePages(),
     ];
 
     /// <summary>Prefill methods: this project's, controls last, then users' own.</summary>

@@ -41,7 +41,7 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
                 return;
             }
 
-            float[] mass = Mass(cache, head, queries + ((long)head * group * cache.Prompt.Dimension), group, scale);
+            float[] mass = Mass(kernels, cache, head, queries + ((long)head * group * cache.Prompt.Dimension), group, scale);
             mass[length - 1] = float.PositiveInfinity;
             lists[head] = Ranges(TopK.Select(mass, budgets[head]));
         });
@@ -62,7 +62,14 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
     {
     }
 
-    private float[] Mass(LayerCache cache, int head, float* queries, int group, float scale)
+    /// <summary>[length], softmax attention of some query heads to a KV head's cache, summed over the query heads.</summary>
+    /// <param name="kernels">The operations to compute with.</param>
+    /// <param name="cache">The layer's cache.</param>
+    /// <param name="head">KV head.</param>
+    /// <param name="queries">[group, dimension].</param>
+    /// <param name="group">Query heads.</param>
+    /// <param name="scale">Factor on query · key.</param>
+    internal static float[] Mass(KernelSet kernels, LayerCache cache, int head, float* queries, int group, float scale)
     {
         int length = cache.Length(head);
         int dimension = cache.Prompt.Dimension;
@@ -73,8 +80,8 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
             float* query = queries + ((long)i * dimension);
             fixed (float* output = scores)
             {
-                Multiply(query, cache.Prompt, head, cache.Prompt.Lengths[head], output);
-                Multiply(query, cache.Generated, head, cache.GeneratedLength, output + cache.Prompt.Lengths[head]);
+                Multiply(kernels, query, cache.Prompt, head, cache.Prompt.Lengths[head], output);
+                Multiply(kernels, query, cache.Generated, head, cache.GeneratedLength, output + cache.Prompt.Lengths[head]);
             }
 
             float largest = scores.Max();
@@ -95,7 +102,7 @@ internal sealed unsafe class OracleSelector(OracleTopKDecode method, MethodParam
     }
 
     // Keys are widened some at a time, because the product is one of float32.
-    private void Multiply(float* query, KeyValueBlock block, int head, int rows, float* output)
+    private static void Multiply(KernelSet kernels, float* query, KeyValueBlock block, int head, int rows, float* output)
     {
         const int ChunkRows = 64;
         float[] widened = new float[ChunkRows * block.Dimension];

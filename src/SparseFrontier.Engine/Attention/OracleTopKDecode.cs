@@ -35,7 +35,7 @@ public sealed class OracleTopKDecode : DecodeMethod
     public override string? BudgetParameter => TokenBudget;
 
     /// <inheritdoc/>
-    public override StepSelector? CreateStepSelector(MethodParameters parameters, IReadOnlyList<LayerCache?> caches, KernelSet kernels) =>
+    public override StepSelector? CreateStepSelector(MethodParameters parameters, IReadOnlyList<LayerCache?> caches, KernelSet kernels, long seed) =>
         new OracleSelector(this, parameters, kernels);
 
     /// <inheritdoc/>

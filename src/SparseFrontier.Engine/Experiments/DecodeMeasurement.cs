@@ -122,7 +122,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
             return;
         }
 
-        StepSelector[] selectors = Array.ConvertAll(caches, c => method.CreateStepSelector(parameters, [c], _kernels)
+        StepSelector[] selectors = Array.ConvertAll(caches, c => method.CreateStepSelector(parameters, [c], _kernels, layer.Seed)
             ?? throw new InvalidOperationException($"{method.Name} neither evicts nor selects."));
         _owned.AddRange(selectors);
         StepSelector any = selectors[0];

@@ -52,7 +52,7 @@ internal static unsafe class DecodeSuite
         foreach (int budget in s_budgets)
         {
             MethodParameters parameters = quest.CreateParameters(string.Create(CultureInfo.InvariantCulture, $"PageSize={PageSize};TokenBudget={budget}"));
-            Dictionary<LayerCache, StepSelector> selectors = caches.ToDictionary(c => c, c => quest.CreateStepSelector(parameters, [c], kernels)!);
+            Dictionary<LayerCache, StepSelector> selectors = caches.ToDictionary(c => c, c => quest.CreateStepSelector(parameters, [c], kernels, seed: 0)!);
             open.AddRange(selectors.Values);
             contenders.Add(new Contender($"Quest {budget}", () =>
             {

@@ -5,7 +5,7 @@ using Xunit;
 
 namespace SparseFrontier.Tests.Attention;
 
-/// <summary>Selection at every step: Quest and the oracle.</summary>
+/// <summary>Selection at every step: Quest, its controls and the oracle.</summary>
 public unsafe class StepSelectorTests
 {
     private const int Dimension = 16;
@@ -144,17 +144,86 @@ public unsafe class StepSelectorTests
             for (int head = 0; head < 2; head++)
             {
                 int own = cache.Length(head) - 1;
-                double[] mass = Mass(cache, queries, head);
+                double[] mass = Mass(cache, queries, head, [head * 2, (head * 2) + 1]);
                 int[] expected = [.. Enumerable.Range(0, own).OrderByDescending(t => mass[t]).Take(11).Append(own).Order()];
                 Assert.Equal(expected, Tokens(selection.Lists[head]));
             }
         }
     }
 
-    private static StepSelector Create(string method, string parameters, LayerCache cache, LayerData data)
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Page_controls_keep_as_many_pages_as_Quest_and_the_current_one(bool share)
+    {
+        using var data = LayerData.Random(4, 2, 101, Dimension);
+        using LayerCache cache = data.CreateCache();
+        string parameters = $"PageSize=8;TokenBudget=24;SharePages={(share ? 1 : 0)}";
+        using StepSelector quest = Create("Quest", parameters, cache, data);
+        using StepSelector window = Create("WindowSinkPages", parameters, cache, data);
+        using StepSelector drawn = Create("RandomPages", parameters, cache, data);
+        using StepSelector oracle = Create("OraclePages", parameters, cache, data);
+        var random = new RandomSource("test/page controls", 1);
+        for (int step = 0; step < 20; step++)
+        {
+            Append(cache, random);
+            float[] queries = Normal(random, 4);
+            int length = cache.Length(0);
+            int current = (length - 1) / 8;
+            int[] own = [.. Enumerable.Range(current * 8, length - (current * 8))];
+            int[] expected = [.. Enumerable.Range(0, 8), .. Enumerable.Range((current - 2) * 8, 16), .. own];
+            DecodeSelection[] selections = [.. new[] { quest, window, drawn, oracle }.Select(s => Select(s, cache, queries)!)];
+            for (int head = 0; head < 4; head++)
+            {
+                double[] mass = Mass(cache, queries, head / 2, share ? [head / 2 * 2, (head / 2 * 2) + 1] : [head]);
+                double[] kept = [.. selections.Select(s => Tokens(s.ForQueryHead(head, 4)).Sum(t => mass[t]))];
+                Assert.All(selections, s => Assert.Equal(24 + own.Length, Tokens(s.ForQueryHead(head, 4)).Distinct().Count()));
+                Assert.All(selections, s => Assert.Superset(own.ToHashSet(), Tokens(s.ForQueryHead(head, 4)).ToHashSet()));
+                Assert.Equal(expected, Tokens(selections[1].ForQueryHead(head, 4)));
+                Assert.Equal(kept.Max(), kept[3], 1e-6);
+
+                // By definition: the pages with the largest sums.
+                int[] best = [.. Enumerable.Range(0, current).OrderByDescending(p => mass[(p * 8)..((p + 1) * 8)].Sum()).Take(3).Order()];
+                Assert.Equal([.. best.SelectMany(p => Enumerable.Range(p * 8, 8)), .. own], Tokens(selections[3].ForQueryHead(head, 4)));
+            }
+        }
+
+        Assert.Equal(quest.ForcedCount, drawn.ForcedCount);
+        Assert.Equal(quest.ForcedCount, oracle.ForcedCount);
+        Assert.Equal(quest.ForcedCount + (20 * 4 * 24), window.ForcedCount);
+        Assert.Equal(0, drawn.IndexBytesRead + window.IndexBytesRead);
+        Assert.Equal(20 * 2 * (101 + 10.5) * Dimension * sizeof(float), oracle.IndexBytesRead);
+    }
+
+    [Fact]
+    public void Random_pages_depend_on_seed_layer_head_and_step_and_on_nothing_else()
+    {
+        using var data = LayerData.Random(4, 2, 400, Dimension);
+        using LayerCache cache = data.CreateCache();
+        using StepSelector first = Create("RandomPages", "PageSize=8;TokenBudget=80", cache, data);
+        using StepSelector other = Create("RandomPages", "PageSize=8;TokenBudget=80", cache, data, seed: 44);
+        var random = new RandomSource("test/random pages", 1);
+        var seen = new List<int[]>();
+        for (int step = 0; step < 5; step++)
+        {
+            Append(cache, random);
+            DecodeSelection selection = Select(first, cache, Normal(random, 4))!;
+            seen.Add(Tokens(selection.Lists[0]));
+            Assert.NotEqual(seen[^1], Tokens(selection.Lists[1]));
+            Assert.NotEqual(seen[^1], Tokens(Select(other, cache, Normal(random, 4))!.Lists[0]));
+        }
+
+        Assert.Equal(5, seen.Select(s => string.Join(',', s[..80])).Distinct().Count());
+        cache.Truncate(2);
+        first.Truncate(2);
+        Append(cache, random);
+        Assert.Equal(seen[2], Tokens(Select(first, cache, Normal(random, 4))!.Lists[0]));
+    }
+
+    private static StepSelector Create(string method, string parameters, LayerCache cache, LayerData data, long seed = 43)
     {
         DecodeMethod found = MethodRegistry.FindDecode(method);
-        return found.CreateStepSelector(found.CreateParameters(parameters), [cache], data.Layer.Kernels)!;
+        return found.CreateStepSelector(found.CreateParameters(parameters), [cache], data.Layer.Kernels, seed)!;
     }
 
     private static DecodeSelection? Select(StepSelector selector, LayerCache cache, float[] queries)
@@ -208,10 +277,10 @@ public unsafe class StepSelectorTests
             .. Enumerable.Range(current * 8, length - (current * 8))];
     }
 
-    private static double[] Mass(LayerCache cache, float[] queries, int kvHead)
+    private static double[] Mass(LayerCache cache, float[] queries, int kvHead, int[] queryHeads)
     {
         double[] mass = new double[cache.Length(kvHead)];
-        foreach (int head in new[] { kvHead * 2, (kvHead * 2) + 1 })
+        foreach (int head in queryHeads)
         {
             double[] weights = new double[mass.Length];
             for (int token = 0; token < weights.Length; token++)

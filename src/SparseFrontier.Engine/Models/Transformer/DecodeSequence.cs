@@ -26,7 +26,8 @@ public sealed unsafe class DecodeSequence : IDisposable
         _selector = configuration.Method.CreateStepSelector(
             configuration.Parameters,
             [.. _caches.Select((c, layer) => _configuration.IsGlobal(layer) ? c : null)],
-            _kernels);
+            _kernels,
+            prompt.Seed);
         int[] globalLayers = [.. Enumerable.Range(0, _configuration.LayerCount).Where(_configuration.IsGlobal)];
         _atStart = new DecodeStatistics
         {

@@ -14,6 +14,7 @@ public sealed class PromptState : IDisposable
         Model = model;
         Length = length;
         Rotary = rotary;
+        Seed = request.Seed;
         MaximumLength = model.Configuration.MaximumLength(request.YarnFactor);
         _configurations = request.DecodeConfigurations;
         _caches = [.. _configurations.Select(_ => new PromptCache(model.Configuration.LayerCount))];
@@ -36,6 +37,8 @@ public sealed class PromptState : IDisposable
     internal RotaryEmbedding Rotary { get; }
 
     internal int MaximumLength { get; }
+
+    internal long Seed { get; }
 
     internal IReadOnlyList<PromptCache> Caches => _caches;
 
