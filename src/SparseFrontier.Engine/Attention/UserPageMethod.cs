@@ -49,7 +49,12 @@ internal sealed class UserPageMethod(UserMethod user) : PageMethod
                 var keys = new UnitVectors(list.Pages * UnitSize, UnitSize, dimension, (token, target) => cache.ReadKey(list.KvHead, token).CopyTo(target, 0));
                 var context = new ScoreContext(keys, scale)
                 {
-                    Layer = layer, Head = list.KvHead, Position = cache.Length(list.KvHead), Count = list.Pages, UnitSize = UnitSize, Query = query.Mean(0),
+                    Layer = layer,
+                    Head = list.KvHead,
+                    Position = cache.Length(list.KvHead),
+                    Count = list.Pages,
+                    UnitSize = UnitSize,
+                    Query = query.Mean(0),
                 };
                 Ask(context, scores[i].AsMemory(0, list.Pages));
             }
