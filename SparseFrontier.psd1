@@ -30,6 +30,7 @@
         'Measure-AttentionPattern'
         'Measure-SparseKernel'
         'Measure-SparsityEffect'
+        'Measure-SparsityScaling'
         'Measure-SparsityTolerance'
         'New-SparseAttentionSweep'
         'Register-SparseAttentionMethod'

@@ -18,6 +18,7 @@ internal static class Root
             CompareVerb.Create(),
             ClaimVerb.Create(),
             EffectVerb.Create(),
+            ScalingVerb.Create(),
             ReportVerb.Create(),
             CostVerb.Create(),
             ResultsVerb.Create(),

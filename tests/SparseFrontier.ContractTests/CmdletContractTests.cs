@@ -22,7 +22,7 @@ public class CmdletContractTests
         "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparseAttentionBundle", "Export-SparsityReport", "Get-SparseAttentionCost",
         "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan", "Get-SparseAttentionResult",
         "Get-SparseAttentionTask", "Get-SparsityPareto", "Import-SparseAttentionBundle", "Invoke-AttentionTrace", "Invoke-SparseAttentionRun",
-        "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityTolerance", "New-SparseAttentionSweep",
+        "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityScaling", "Measure-SparsityTolerance", "New-SparseAttentionSweep",
         "Register-SparseAttentionMethod", "Register-SparseAttentionTask",
         "Show-AttentionMask", "Show-SparsityPareto", "Test-KernelCorrectness", "Test-SparsityClaim",
     ];

@@ -17,7 +17,7 @@ public class CommandLineTests
     public void The_stable_surface_is_there() => Assert.Equal(
         [
             "attend", "bundle export", "bundle import", "claim", "compare", "cost", "devices", "effect", "kernels measure", "kernels test", "mask",
-            "methods", "model verify", "models", "pareto", "pattern", "report", "results", "run", "task generate", "task score", "tasks", "tokenize",
+            "methods", "model verify", "models", "pareto", "pattern", "report", "results", "run", "scaling", "task generate", "task score", "tasks", "tokenize",
             "tolerance", "trace",
         ],
         AllVerbs.Order(StringComparer.Ordinal));

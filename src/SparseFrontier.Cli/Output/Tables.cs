@@ -151,6 +151,27 @@ internal static class Tables
         }
     }
 
+    /// <summary>Scaling laws, a table for each method, form and held-out axis.</summary>
+    public static void Scalings(TextWriter writer, IReadOnlyList<SparsityScaling> rows)
+    {
+        foreach (var group in rows.GroupBy(CellText.ScalingHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            writer.WriteLine($"  {CellText.ScalingLaw(group.First())}");
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Task", s => s.Task),
+                new("Offset", CellText.ScalingOffset, Right: true),
+                new("95 %", s => CellText.SignedInterval(s.OffsetLow, s.OffsetHigh)),
+                new("n", s => s.PredictedCount.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Error", s => CellText.Score(s.MeanError), Right: true),
+                new("Rank", s => CellText.Signed(s.RankCorrelation), Right: true),
+                new("p", s => CellText.Score(s.RankPValue), Right: true));
+        }
+    }
+
     /// <summary>Costs, a table for each model, formula, phase, length and batch.</summary>
     public static void Costs(TextWriter writer, IReadOnlyList<SparseAttentionCost> costs)
     {

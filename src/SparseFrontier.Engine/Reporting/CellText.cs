@@ -233,4 +233,53 @@ public static class CellText
         ArgumentNullException.ThrowIfNull(effect);
         return (effect.IsInterpolated ? "~" : "") + Fraction(effect.Sparsity);
     }
+
+    /// <summary>What a table of a scaling law is of: "Quest, Logit form, seen all of 48 runs: R² 0.91, error 0.041, the better form".</summary>
+    public static string ScalingHeading(SparsityScaling scaling)
+    {
+        ArgumentNullException.ThrowIfNull(scaling);
+        string seen = scaling.HeldOut == ScalingHoldOut.None
+            ? FormattableString.Invariant($"all {scaling.PointCount} runs seen")
+            : FormattableString.Invariant($"{HeldOut(scaling)} predicted from {scaling.PointCount} other runs");
+        string better = scaling.PredictsBetter switch { true => ", the better form", false => ", the worse form", _ => "" };
+        string protocol = scaling.Protocol.Length > 0 ? $" ({scaling.Protocol})" : "";
+        return FormattableString.Invariant(
+            $"{Methods(scaling.Method, scaling.DecodeMethod)}{protocol}, {scaling.Form} form, {seen}: R² {Score(scaling.AllDetermination)}, error {Score(scaling.AllError)}{better}");
+    }
+
+    private static string HeldOut(SparsityScaling scaling) => scaling.HeldOut switch
+    {
+        ScalingHoldOut.Length => FormattableString.Invariant($"{scaling.HeldOutValue:F0} tokens"),
+        ScalingHoldOut.Size => $"{Amount(scaling.HeldOutValue!.Value)} parameters",
+        _ => FormattableString.Invariant($"compression {scaling.HeldOutValue:G3}"),
+    };
+
+    /// <summary>A scaling law: "logit(score) = -9.02 [-10.3, -7.75] + 1.10 [1.02, 1.18] ln(parameters) - ...".</summary>
+    public static string ScalingLaw(SparsityScaling scaling)
+    {
+        ArgumentNullException.ThrowIfNull(scaling);
+        string left = scaling.Form == ScalingForm.Logit ? "logit(score)" : "score";
+        string law = $"{left} = offset {Slope(scaling.Intercept, scaling.InterceptLow, scaling.InterceptHigh)}";
+        foreach (var (value, low, high, name) in new[]
+        {
+            (scaling.SizeSlope, scaling.SizeSlopeLow, scaling.SizeSlopeHigh, "parameters"),
+            (scaling.LengthSlope, scaling.LengthSlopeLow, scaling.LengthSlopeHigh, "tokens"),
+            (scaling.CompressionSlope, scaling.CompressionSlopeLow, scaling.CompressionSlopeHigh, "compression"),
+        })
+        {
+            law += value is { } slope ? $" {Slope(slope, low, high)} ln({name})" : "";
+        }
+
+        return law;
+
+        static string Slope(double value, double? low, double? high) => string.Create(
+            CultureInfo.CurrentCulture, $"{(value < 0 ? '-' : '+')} {Math.Abs(value):F2}{(low is null || high is null ? "" : string.Create(CultureInfo.CurrentCulture, $" [{low:F2}, {high:F2}]"))}");
+    }
+
+    /// <summary>The offset of a task in a scaling law.</summary>
+    public static string ScalingOffset(SparsityScaling scaling)
+    {
+        ArgumentNullException.ThrowIfNull(scaling);
+        return scaling.IsSaturated ? "infinite" : Signed(scaling.Offset);
+    }
 }

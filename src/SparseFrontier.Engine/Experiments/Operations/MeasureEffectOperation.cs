@@ -219,29 +219,4 @@ public sealed class MeasureEffectOperation
             return scores[Sparse.Length];
         }
     }
-
-    /// <summary>Parameters of models, computed from their sizes.</summary>
-    private sealed class ModelSizes
-    {
-        private readonly Dictionary<string, double?> _sizes = [];
-
-        public double? Of(SparseAttentionResult row)
-        {
-            if (!_sizes.TryGetValue(row.Model, out double? size))
-            {
-                try
-                {
-                    size = RequestCosts.ShapeOf(row).ParameterCount;
-                }
-                catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DataInsufficient)
-                {
-                    size = null;
-                }
-
-                _sizes.Add(row.Model, size);
-            }
-
-            return size;
-        }
-    }
 }
