@@ -17,6 +17,7 @@ using SparseFrontier.Benchmarks.Suites;
     ("first-calls", "first calls of kernels with and without tiered compilation", FirstCallSuite.Run),
     ("pytorch", "linear layers, attention, prefill and decode of a model, against PyTorch and Transformers", PyTorchSuite.Run),
     ("cuda-model", "a random checkpoint of Qwen2.5-7B's shape on a GPU: prefill and decode by method", CudaModelSuite.Run),
+    ("cuda-step", "steps of the same checkpoint, for profilers too", CudaStepSuite.Run),
 ];
 
 if (args is [FirstCallSuite.ChildArgument])

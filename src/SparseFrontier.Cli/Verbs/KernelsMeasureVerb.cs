@@ -17,7 +17,7 @@ internal static class KernelsMeasureVerb
         Option<int> kvHeads = Number("--kv-heads", "KV heads of the layer.", defaults.KvHeadCount);
         Option<int> dimension = Number("--head-dimension", "Elements of a head's vector.", defaults.HeadDimension);
         Option<int> iterations = Number("--iterations", "Samples of each time; the median counts.", defaults.IterationCount);
-        Option<string> device = Options.Text("--device", "Device to measure: cpu.", "D", "cpu");
+        Option<string> device = Options.Text("--device", "Device to measure: cpu or cuda:0.", "D", "cpu");
         var seed = new Option<long>("--seed") { Description = "Seed of the random inputs.", HelpName = "n", DefaultValueFactory = _ => defaults.Seed };
         return new Command("measure", "Times methods on one attention layer beside dense attention, and tells from which length on each pays.")
         {

@@ -12,7 +12,7 @@ public sealed record KernelMeasurement
     /// <summary>Method; "Dense" is what the others are compared with.</summary>
     public string Method { get; init; } = "";
 
-    /// <summary>Type of keys and values: "F32" in prefill, "BF16" in a decode cache.</summary>
+    /// <summary>Type of keys and values: "F32" in prefill on a processor, "BF16" in a decode cache and on a GPU.</summary>
     public string DataType { get; init; } = "";
 
     /// <summary>Device that computed.</summary>
@@ -66,7 +66,10 @@ public sealed record KernelMeasurement
     /// <summary>Bytes of keys, values and page bounds read, in 10^9 a second of total time; decode only.</summary>
     public double? GigaBytesPerSecond { get; init; }
 
-    /// <summary>Speed over the machine's peak measured in the same run: multiply-adds from registers (prefill), reading memory (decode).</summary>
+    /// <summary>
+    /// Speed over the device's peak measured in the same run: multiply-adds from registers (prefill) or reading memory (decode) on a processor; a large product of cuBLASLt,
+    /// null without it, or a large copy on a GPU.
+    /// </summary>
     public double? RoofShare { get; init; }
 
     /// <summary>

@@ -36,6 +36,8 @@ internal abstract class EngineFactory
 /// <summary>What a runner needs of a loaded model.</summary>
 internal abstract class SampleEngine : IDisposable
 {
+    private float[] _logits = [];
+
     /// <summary>Shape.</summary>
     public abstract ModelConfiguration Configuration { get; }
 
@@ -56,6 +58,26 @@ internal abstract class SampleEngine : IDisposable
     /// <param name="logits">[rows, vocabulary], written; empty if not wanted.</param>
     /// <param name="cancellationToken">Stops between layers.</param>
     public abstract void Step(IReadOnlyList<EngineRow> rows, Span<float> logits, CancellationToken cancellationToken);
+
+    /// <summary>As <see cref="Step"/>, for the token with the largest logit of each row, of equal ones the lowest.</summary>
+    /// <param name="rows">Sequence and token of each row.</param>
+    /// <param name="next">[rows], written.</param>
+    /// <param name="cancellationToken">Stops between layers.</param>
+    public virtual void Choose(IReadOnlyList<EngineRow> rows, Span<int> next, CancellationToken cancellationToken)
+    {
+        int vocabulary = Configuration.VocabularySize;
+        long length = (long)rows.Count * vocabulary;
+        if (_logits.LongLength < length)
+        {
+            _logits = new float[length];
+        }
+
+        Step(rows, _logits.AsSpan(0, (int)length), cancellationToken);
+        for (int i = 0; i < next.Length; i++)
+        {
+            next[i] = LogitMath.ArgMax(_logits.AsSpan(i * vocabulary, vocabulary));
+        }
+    }
 
     /// <inheritdoc/>
     public abstract void Dispose();

@@ -187,23 +187,23 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         var active = new List<(Lane Lane, int Token)>();
         foreach (Lane lane in lanes)
         {
-            Take(lane, lane.LastLogits);
+            Take(lane, LogitMath.ArgMax(lane.LastLogits));
         }
 
         var next = new List<(Lane Lane, int Token)>();
+        int[] chosen = new int[lanes.Count];
         while (active.Count > 0)
         {
             var stopwatch = Stopwatch.StartNew();
             EngineRow[] rows = [.. active.Select(a => new EngineRow(a.Lane.Sequence, a.Token))];
-            Span<float> logits = Logits(rows.Length);
-            engine.Step(rows, logits, cancellationToken);
+            engine.Choose(rows, chosen.AsSpan(0, rows.Length), cancellationToken);
             double seconds = stopwatch.Elapsed.TotalSeconds / rows.Length;
             (active, next) = (next, active);
             active.Clear();
             for (int i = 0; i < next.Count; i++)
             {
                 next[i].Lane.DecodeSeconds += seconds;
-                Take(next[i].Lane, logits.Slice(i * _vocabulary, _vocabulary));
+                Take(next[i].Lane, chosen[i]);
             }
         }
 
@@ -212,9 +212,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             lane.Statistics = lane.Sequence.Statistics;
         }
 
-        void Take(Lane lane, ReadOnlySpan<float> logits)
+        void Take(Lane lane, int token)
         {
-            int token = LogitMath.ArgMax(logits);
             if (stops.Contains(token))
             {
                 return;

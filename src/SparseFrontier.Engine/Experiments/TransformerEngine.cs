@@ -64,9 +64,15 @@ internal sealed class TransformerEngineFactory : EngineFactory
             new CudaEnginePrompt(_model.Prefill(tokens, request, cancellationToken));
 
         public override void Step(IReadOnlyList<EngineRow> rows, Span<float> logits, CancellationToken cancellationToken) =>
-            _model.Step([.. rows.Select(r => (((CudaEngineSequence)r.Sequence).Inner, r.Token))], logits, cancellationToken);
+            _model.Step(Inner(rows), logits, cancellationToken);
+
+        public override void Choose(IReadOnlyList<EngineRow> rows, Span<int> next, CancellationToken cancellationToken) =>
+            _model.Choose(Inner(rows), next, cancellationToken);
 
         public override void Dispose() => _model.Dispose();
+
+        private static (CudaSequence Sequence, int Token)[] Inner(IReadOnlyList<EngineRow> rows) =>
+            [.. rows.Select(r => (((CudaEngineSequence)r.Sequence).Inner, r.Token))];
     }
 
     private sealed class CudaEnginePrompt(CudaPrompt inner) : EnginePrompt

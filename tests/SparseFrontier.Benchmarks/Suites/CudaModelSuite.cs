@@ -112,7 +112,7 @@ internal static class CudaModelSuite
     }
 
     // A checkpoint of which only the shapes are there: its file has no blocks on the disk.
-    private static void WriteShape(string folder)
+    public static void WriteShape(string folder)
     {
         const int Layers = 28, Hidden = 3584, Intermediate = 18944, Vocabulary = 152064, Keys = 512;
         File.WriteAllText(Path.Combine(folder, "config.json"), """

@@ -1,5 +1,6 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Kernels.Measurement;
 
 namespace SparseFrontier.Experiments.Operations;
@@ -38,16 +39,12 @@ public sealed class MeasureKernelOperation
     public long Seed { get; init; } = 1;
 
     /// <summary>Measures. A name that no method has is the error MethodNotFound on the sink.</summary>
-    /// <exception cref="SparseFrontierException">DeviceNotFound, CudaNotInstalled, DeviceUnsupported, ParameterInvalid or SparsityOutOfRange.</exception>
+    /// <exception cref="SparseFrontierException">DeviceNotFound, CudaNotInstalled, DeviceUnsupported, DeviceOutOfMemory, ParameterInvalid or SparsityOutOfRange.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(sink);
         Devices.Require(Device);
-        if (Devices.CudaOrdinal(Device) is not null)
-        {
-            throw new SparseFrontierException(ErrorIds.DeviceUnsupported, $"Kernels are timed on the device cpu only so far, not on '{Device}'.", Device);
-        }
-
+        CudaDevice? gpu = Devices.CudaOrdinal(Device) is int ordinal ? CudaDevice.Get(ordinal) : null;
         Check();
         AttentionMethod[] methods = FindMethods(sink);
         if (methods.Length == 0)
@@ -64,7 +61,13 @@ public sealed class MeasureKernelOperation
             // Dense attention grows with the square of the length, and with it the time that is left.
             double done = lengths.Take(i).Sum(n => (double)n * n) / lengths.Sum(n => (double)n * n);
             sink.Progress(new ProgressUpdate(1, "Measuring kernels", FormattableString.Invariant($"{lengths[i]} tokens"), 100 * done));
-            var shape = new LayerShape(lengths[i], QueryHeadCount, KvHeadCount, HeadDimension, Device);
+            var shape = new LayerShape(lengths[i], QueryHeadCount, KvHeadCount, HeadDimension, gpu?.Name ?? Device);
+            if (gpu is not null)
+            {
+                rows.AddRange(Measure(gpu, shape, methods, sparsities, cancellationToken));
+                continue;
+            }
+
             if (methods.OfType<PrefillMethod>().ToArray() is { Length: > 0 } prefill)
             {
                 using var measurement = new PrefillMeasurement(shape, KernelSets.Default, Seed, cancellationToken);
@@ -120,6 +123,25 @@ public sealed class MeasureKernelOperation
         double share = -Math.Log(below) / Math.Log(series[first].SpeedUp!.Value / below);
         double shorter = series[first - 1].SequenceLength;
         return (int)Math.Round(shorter * Math.Pow(series[first].SequenceLength / shorter, share));
+    }
+
+    private List<KernelMeasurement> Measure(
+        CudaDevice gpu, LayerShape shape, IReadOnlyList<AttentionMethod> methods, double[] sparsities, CancellationToken cancellationToken)
+    {
+        var rows = new List<KernelMeasurement>();
+        if (methods.OfType<PrefillMethod>().ToArray() is { Length: > 0 } prefill)
+        {
+            using var measurement = new CudaPrefillMeasurement(shape, gpu, Seed, cancellationToken);
+            rows.AddRange(measurement.Run(prefill, sparsities, IterationCount));
+        }
+
+        if (methods.OfType<DecodeMethod>().ToArray() is { Length: > 0 } decode)
+        {
+            using var measurement = new CudaDecodeMeasurement(shape, gpu, Seed, sparsities[^1], cancellationToken);
+            rows.AddRange(measurement.Run(decode, sparsities, IterationCount));
+        }
+
+        return rows;
     }
 
     private AttentionMethod[] FindMethods(IPipelineSink sink)

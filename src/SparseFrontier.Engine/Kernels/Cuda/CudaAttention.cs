@@ -90,8 +90,22 @@ internal static class CudaAttention
         using var keyAddresses = CudaMemory.From<ulong>(device, keyBases);
         using var valueAddresses = CudaMemory.From<ulong>(device, valueBases);
         var caches = new CudaCacheAddresses(keyAddresses.Address, valueAddresses.Address, 0, 0, 0);
+        using var scratch = CudaMemory.Allocate(device, DecodeScratchBytes(queries.Dimension, queries.Heads, lists.Maximum));
         Decode(
-            device, queries.Type, queries.Dimension, queries.Address, queries.Heads, queries.Heads / keys.Heads, caches, (int)keys.RowStride, scale, lists.View, output.Address, logSumExp);
+            device,
+            queries.Type,
+            queries.Dimension,
+            queries.Address,
+            queries.Heads,
+            queries.Heads / keys.Heads,
+            caches,
+            (int)keys.RowStride,
+            scale,
+            lists.View,
+            output.Address,
+            logSumExp,
+            scratch.Address,
+            0);
     }
 
     /// <summary>As <see cref="Decode(CudaVectors, CudaVectors, CudaVectors, float, CudaTokenLists, CudaVectors, CudaMemory?)"/>, over caches of a prompt and a tail.</summary>
@@ -107,6 +121,8 @@ internal static class CudaAttention
     /// <param name="lists">A list per cache, or one per query.</param>
     /// <param name="output">Address of [queries, dimension rounded up to 8]; may be the queries.</param>
     /// <param name="logSumExp">[queries] float32, or null.</param>
+    /// <param name="scratch">As much memory as <see cref="DecodeScratchBytes"/> tells.</param>
+    /// <param name="times">Address of two clocks, the second 0: when it began and ended; or 0.</param>
     public static void Decode(
         CudaDevice device,
         DataType type,
@@ -119,16 +135,17 @@ internal static class CudaAttention
         float scale,
         CudaTokenListView lists,
         ulong output,
-        CudaMemory? logSumExp)
+        CudaMemory? logSumExp,
+        ulong scratch,
+        ulong times)
     {
         RequireDimension(dimension);
         int width = RoundUp(dimension, 8);
         int head = RoundUp(dimension, 64);
         int queriesOfList = queryCount / lists.Count;
         int pieces = Pieces(lists.Maximum);
-        using var partials = CudaMemory.Allocate(device, (long)queryCount * pieces * head * sizeof(float));
-        using var statistics = CudaMemory.Allocate(device, (long)queryCount * pieces * 2 * sizeof(float));
-        (string, int)[] definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", queriesOfList <= 8 ? 1 : 2)];
+        ulong statistics = scratch + (ulong)((long)queryCount * pieces * head * sizeof(float));
+        ReadOnlySpan<(string, int)> definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", queriesOfList <= 8 ? 1 : 2)];
         device.Function("decode.cu", "decode", definitions).Launch(
             (pieces, lists.Count, (queriesOfList + 15) / 16),
             128,
@@ -142,17 +159,22 @@ internal static class CudaAttention
             lists.Counts,
             lists.Offsets,
             lists.PageIndices,
-            partials,
+            scratch,
             statistics,
             pieces,
             queriesOfList,
             group,
             width,
             stride,
-            scale * Log2E);
+            scale * Log2E,
+            times);
         device.Function("decode.cu", "combine", definitions).Launch(
-            (queryCount, 1, 1), head, 0, partials, statistics, lists.Counts, output, logSumExp, pieces, queriesOfList, width);
+            (queryCount, 1, 1), head, 0, scratch, statistics, lists.Counts, output, logSumExp, pieces, queriesOfList, width, times);
     }
+
+    /// <summary>Bytes of scratch memory of a call of Decode whose longest list has so many tokens.</summary>
+    public static long DecodeScratchBytes(int dimension, int queryCount, int longest) =>
+        (long)queryCount * Pieces(longest) * (RoundUp(dimension, 64) + 2) * sizeof(float);
 
     /// <summary>Pieces that the longest list is cut into; as pieceTokens of the source, whose pieces grow with the list.</summary>
     internal static int Pieces(int tokens)
@@ -160,8 +182,8 @@ internal static class CudaAttention
         int most = 1;
         for (int size = 256; size <= 1024; size *= 2)
         {
-            // Lists of up to 64 sizes have pieces of this size; the longest of them has the most.
-            int longest = size == 1024 ? tokens : Math.Min(tokens, size * 64);
+            // Lists of up to 128 sizes have pieces of this size; the longest of them has the most.
+            int longest = size == 1024 ? tokens : Math.Min(tokens, size * 128);
             most = Math.Max(most, (longest + size - 1) / size);
         }
 

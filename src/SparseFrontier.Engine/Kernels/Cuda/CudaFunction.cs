@@ -56,10 +56,13 @@ internal sealed unsafe class CudaFunction
                 addresses[i] = values[i].Address(values + i);
             }
 
-            CudaException.Check(
-                CudaDriver.cuLaunchKernel(
-                    _function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, _device.Stream, addresses, null),
-                $"cuLaunchKernel of {_description} with {grid} blocks of {threads} threads");
+            int code = CudaDriver.cuLaunchKernel(
+                _function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, _device.Stream, addresses, null);
+            if (code != 0)
+            {
+                // No text is made for a launch that is well.
+                CudaException.Check(code, $"cuLaunchKernel of {_description} with {grid} blocks of {threads} threads");
+            }
         }
     }
 

@@ -32,7 +32,12 @@ internal abstract class CudaHandle : SafeHandle
     }
 
     /// <inheritdoc/>
-    protected sealed override bool ReleaseHandle() => CudaDriver.cuCtxSetCurrent(Device.Context) == 0 && Free(handle) == 0;
+    protected sealed override bool ReleaseHandle()
+    {
+        // As the device's owner: a finalizer must not get into work that another thread records.
+        using CudaDevice.Scope scope = Device.Enter();
+        return Free(handle) == 0;
+    }
 
     /// <summary>Frees it; returns CUDA's code.</summary>
     protected abstract int Free(nint value);

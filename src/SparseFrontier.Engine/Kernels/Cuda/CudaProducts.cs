@@ -4,19 +4,16 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels.Cuda;
 
 /// <summary>
-/// Products y = x Wᵀ with weights, by cuBLASLt, or by product.cu where that library is not there. The algorithm follows from the weight's shape and from
-/// whether rows are few (steps) or many (prompts), never from their number, and no sum is split over thread blocks: a row has the same bits whatever rows are
-/// beside it. Not for use by several threads at once.
+/// Products y = x Wᵀ of a prompt's rows with weights, by cuBLASLt, or by product.cu where that library is not there. The algorithm follows from the weight's shape,
+/// never from the number of rows, and no sum is split over thread blocks: a row has the same bits whatever rows are beside it. Not for use by several threads at once.
+/// The rows of steps: <see cref="CudaStepProducts"/>.
 /// </summary>
 internal sealed unsafe class CudaProducts
 {
-    /// <summary>Few rows are computed as so many; memory of x and y has room for them.</summary>
-    public const int FewRows = 64;
+    /// <summary>Rows are rounded up to a multiple of this; memory of x and y has room for them.</summary>
+    public const int RowsUnit = 256;
 
-    /// <summary>Many rows are rounded up to a multiple of this; memory of x and y has room for them.</summary>
-    public const int ManyRowsUnit = 256;
-
-    // What the algorithm for many rows is chosen at.
+    // What the algorithm is chosen at.
     private const int TypicalRows = 4096;
 
     private const int ComputeSingle = 68;
@@ -32,7 +29,7 @@ internal sealed unsafe class CudaProducts
     private readonly nint _operation;
     private readonly nint _preference;
     private readonly Dictionary<(int Type, ulong Rows, ulong Columns), nint> _layouts = [];
-    private readonly Dictionary<(int Outputs, int Depth, int Type, int OutputType, bool Few), CublasLtChoice> _choices = [];
+    private readonly Dictionary<(int Outputs, int Depth, int Type, int OutputType), CublasLtChoice> _choices = [];
 
     /// <summary>The products of a device.</summary>
     /// <param name="device">The device.</param>
@@ -64,17 +61,16 @@ internal sealed unsafe class CudaProducts
     public static CudaProducts Of(CudaDevice device) => s_products.GetOrAdd(device, d => new CudaProducts(d, CudaLibraries.HasProducts));
 
     /// <summary>Rows that a product of so many writes.</summary>
-    public static int WrittenRows(int rows, bool few) => few ? FewRows : CudaAttention.RoundUp(rows, ManyRowsUnit);
+    public static int WrittenRows(int rows) => CudaAttention.RoundUp(rows, RowsUnit);
 
     /// <summary>y = x Wᵀ, or y += x Wᵀ.</summary>
     /// <param name="x">Address of [rows, W's columns], of W's type.</param>
     /// <param name="rows">Number of rows.</param>
-    /// <param name="few">Whether they are rows of steps, at most <see cref="FewRows"/>.</param>
     /// <param name="weight">W.</param>
     /// <param name="y">Address of [rows, W's rows].</param>
     /// <param name="single">Whether y is float32; else it is of W's type.</param>
     /// <param name="add">Whether to add to y, which is then float32.</param>
-    public void Multiply(ulong x, int rows, bool few, CudaMatrix weight, ulong y, bool single, bool add)
+    public void Multiply(ulong x, int rows, CudaMatrix weight, ulong y, bool single, bool add)
     {
         if (!_useLibrary || weight.Columns % 8 != 0)
         {
@@ -85,16 +81,18 @@ internal sealed unsafe class CudaProducts
         using CudaDevice.Scope scope = _device.Enter();
         int type = weight.Type == DataType.BF16 ? 14 : 2;
         int outputType = single ? Single : type;
-        ulong columns = (ulong)WrittenRows(rows, few);
+        ulong columns = (ulong)WrittenRows(rows);
         nint a = Layout(type, (ulong)weight.Columns, (ulong)weight.Rows);
         nint b = Layout(type, (ulong)weight.Columns, columns);
         nint d = Layout(outputType, (ulong)weight.Rows, columns);
-        CublasLtChoice choice = Choose(weight, type, outputType, few);
+        CublasLtChoice choice = Choose(weight, type, outputType);
         float alpha = 1;
         float beta = add ? 1 : 0;
-        Check(
-            CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream),
-            $"cublasLtMatmul of {columns} rows with [{weight.Rows}, {weight.Columns}]");
+        int code = CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream);
+        if (code != 0)
+        {
+            Check(code, $"cublasLtMatmul of {columns} rows with [{weight.Rows}, {weight.Columns}]");
+        }
     }
 
     private void MultiplyByKernel(ulong x, int rows, CudaMatrix weight, ulong y, bool single, bool add)
@@ -109,15 +107,15 @@ internal sealed unsafe class CudaProducts
             ((weight.Rows + 63) / 64, (rows + 63) / 64, 1), 128, 0, x, weight.Memory, y, rows, weight.Rows, weight.Columns);
     }
 
-    private CublasLtChoice Choose(CudaMatrix weight, int type, int outputType, bool few)
+    private CublasLtChoice Choose(CudaMatrix weight, int type, int outputType)
     {
-        var key = (weight.Rows, weight.Columns, type, outputType, few);
+        var key = (weight.Rows, weight.Columns, type, outputType);
         if (_choices.TryGetValue(key, out CublasLtChoice choice))
         {
             return choice;
         }
 
-        ulong rows = (ulong)(few ? FewRows : TypicalRows);
+        const ulong rows = TypicalRows;
         nint a = Layout(type, (ulong)weight.Columns, (ulong)weight.Rows);
         nint b = Layout(type, (ulong)weight.Columns, rows);
         nint d = Layout(outputType, (ulong)weight.Rows, rows);

@@ -4,8 +4,8 @@ namespace SparseFrontier.Models.Transformer;
 
 /// <summary>
 /// The decoder over rows of tokens, all but attention itself: which operations follow each other, written once for every family and every device, for
-/// prefill and for decode. A device adds the operations, over addresses in its own memory and over types of its own; a row's result does not depend on the
-/// rows beside it.
+/// prefill and for decode (a GPU's steps fuse them: <see cref="Cuda.CudaStepDecoder"/>). A device adds the operations, over addresses in its own memory and over types of its own;
+/// a row's result does not depend on the rows beside it.
 /// </summary>
 /// <remarks>
 /// The residual stream is float32 everywhere. What lies between two additions to it (the branch) is float32 on a processor and of the weights' 16-bit type on

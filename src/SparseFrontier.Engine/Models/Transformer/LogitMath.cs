@@ -18,10 +18,12 @@ internal static class LogitMath
             }
         }
 
-        return best >= 0 ? best : throw new SparseFrontierException(
-            ErrorIds.CheckpointInvalid,
-            "The model's logits are not numbers; its weights are damaged, or too large for their type.");
+        return best >= 0 ? best : throw NotNumbers();
     }
+
+    /// <summary>CheckpointInvalid: no logit is a number.</summary>
+    public static SparseFrontierException NotNumbers() =>
+        new(ErrorIds.CheckpointInvalid, "The model's logits are not numbers; its weights are damaged, or too large for their type.");
 
     /// <summary>Natural logarithm of the probability of a token.</summary>
     public static double LogProbability(ReadOnlySpan<float> logits, int token) => logits[token] - LogSumOfExponentials(logits);

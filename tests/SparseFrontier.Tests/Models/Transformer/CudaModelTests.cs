@@ -4,12 +4,13 @@ using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Models.Transformer.Cuda;
+using SparseFrontier.Tensors;
 using Xunit;
 
 namespace SparseFrontier.Tests.Models.Transformer;
 
 /// <summary>Whole models on the first GPU; skipped, with the reason, where there is none.</summary>
-public sealed class CudaModelTests
+public sealed unsafe class CudaModelTests
 {
     private static readonly string s_embedded = Path.Combine(Fixtures.Root, "models", ModelCatalog.DefaultName);
 
@@ -103,9 +104,11 @@ public sealed class CudaModelTests
     }
 
     [Theory]
+    [InlineData(1)]
     [InlineData(2)]
     [InlineData(7)]
     [InlineData(30)]
+    [InlineData(64)]
     public void A_row_has_the_same_bits_in_any_batch(int batch)
     {
         CudaDevice device = Device();
@@ -132,6 +135,127 @@ public sealed class CudaModelTests
         }
 
         Array.ForEach([.. together, .. alone], s => s.Dispose());
+    }
+
+    [Fact]
+    public void The_tokens_chosen_on_the_device_are_those_of_the_largest_logits()
+    {
+        CudaDevice device = Device();
+        int[] tokens = Tokens(700);
+        using var model = CudaModel.Load(s_embedded, device);
+        (string, string)[] kinds = [("SnapKV", "Capacity=200"), ("Dense", ""), ("Quest", "TokenBudget=64"), ("Quest", "PageSize=8;TokenBudget=64;Schedule=step:3- x2")];
+        using CudaPrompt prompt = model.Prefill(tokens, Request("Dense", "", kinds), TestContext.Current.CancellationToken);
+        CudaSequence[] first = [.. Enumerable.Range(0, 9).Select(i => prompt.StartSequence(i % kinds.Length))];
+        CudaSequence[] second = [.. Enumerable.Range(0, 9).Select(i => prompt.StartSequence(i % kinds.Length))];
+        int vocabulary = model.Configuration.VocabularySize;
+        float[] logits = new float[first.Length * vocabulary];
+        int[] next = [.. Enumerable.Range(0, first.Length).Select(i => tokens[i])];
+
+        // Sequences end one by one, and the tail of those that stay grows beyond what it was made for.
+        for (int step = 0; step < 150; step++)
+        {
+            int count = step < 100 ? first.Length : 1 + (step % 5);
+            model.Step([.. first.Take(count).Select((s, i) => (s, next[i]))], logits.AsSpan(0, count * vocabulary), TestContext.Current.CancellationToken);
+            int[] chosen = new int[count];
+            model.Choose([.. second.Take(count).Select((s, i) => (s, next[i]))], chosen, TestContext.Current.CancellationToken);
+            Assert.Equal(Enumerable.Range(0, count).Select(i => LogitMath.ArgMax(logits.AsSpan(i * vocabulary, vocabulary))), chosen);
+            chosen.CopyTo(next, 0);
+        }
+
+        Assert.All(first.Zip(second), pair => Assert.Equal(
+            pair.First.Statistics with { AttentionSeconds = 0, IndexSeconds = 0 }, pair.Second.Statistics with { AttentionSeconds = 0, IndexSeconds = 0 }));
+        Assert.All(second, s => Assert.InRange(s.Statistics.AttentionSeconds, 1e-9, 10));
+        Assert.InRange(second[2].Statistics.IndexSeconds, 1e-9, 10);
+        Array.ForEach([.. first, .. second], s => s.Dispose());
+    }
+
+    [Theory]
+    [InlineData(new[] { 40, 24, 8 }, 200)]
+    [InlineData(new[] { 1000 }, 3000)]
+    [InlineData(new[] { 16 }, 8)]
+    public void Products_of_steps_agree_with_double_precision_and_have_the_same_bits_for_any_number_of_rows(int[] outputs, int depth)
+    {
+        CudaDevice device = Device();
+        foreach (DataType type in (DataType[])[DataType.BF16, DataType.F16])
+        {
+            var random = new RandomSource("products", depth);
+            float[] x = Numbers(64 * depth, 1);
+            using CudaMatrix rows = Matrix(x, 64);
+            CudaMatrix[] weights = Array.ConvertAll(outputs, n => Matrix(Numbers(n * depth, 1 / MathF.Sqrt(depth)), n));
+            float[][] weightValues = Array.ConvertAll(weights, Values);
+            float[] xs = Values(rows);
+            float[][] biases = Array.ConvertAll(outputs, n => Numbers(n, 1));
+            CudaMemory[] biasMemory = Array.ConvertAll(biases, b => CudaMemory.From<float>(device, b));
+            CudaMemory[] results = Array.ConvertAll(outputs, n => CudaMemory.Allocate(device, 64L * n * sizeof(float)));
+            float[][] first = [];
+            foreach (int count in (int[])[64, 33, 30, 8, 7, 2, 1])
+            {
+                Array.ForEach(results, r => r.Fill(0));
+                (CudaMatrix, CudaMemory?, ulong)[] products = [.. outputs.Select((_, i) => (weights[i], (CudaMemory?)null, results[i].Address))];
+                CudaStepProducts.Multiply(rows.Memory.Address, count, StepOutput.Singles, products);
+                float[][] singles = Array.ConvertAll(results, r => r.ToArray<float>());
+                CudaStepProducts.Multiply(rows.Memory.Address, count, StepOutput.AddedSingles, products);
+                float[][] doubled = Array.ConvertAll(results, r => r.ToArray<float>());
+                CudaStepProducts.Multiply(
+                    rows.Memory.Address, count, StepOutput.Elements, [.. outputs.Select((_, i) => (weights[i], (CudaMemory?)biasMemory[i], results[i].Address))]);
+                ushort[][] elements = Array.ConvertAll(results, r => r.ToArray<ushort>());
+                CudaStepProducts.Gate(rows.Memory.Address, count, weights[0], weights[^1].Rows == weights[0].Rows ? weights[^1] : weights[0], results[0].Address, gelu: false);
+                ushort[] gated = results[0].ToArray<ushort>();
+                first = first.Length == 0 ? [.. singles, .. elements.Select(Widen), Widen(gated)] : first;
+                for (int m = 0; m < outputs.Length; m++)
+                {
+                    int n = outputs[m];
+                    int length = count * n;
+                    Assert.Equal(first[m][..length], singles[m][..length]);
+                    Assert.Equal(first[outputs.Length + m][..length], Widen(elements[m])[..length]);
+                    Assert.Equal(Array.ConvertAll(singles[m][..length], v => 2 * v), doubled[m][..length]);
+                    Assert.All(singles[m][length..], v => Assert.Equal(0, v));
+                    double[] expected = [.. Enumerable.Range(0, length).Select(i => Dot(i / n, weightValues[m], i % n))];
+                    Assert.True(Norm(expected, singles[m]) < 1e-5);
+                    Assert.True(Norm([.. expected.Select((v, i) => v + biases[m][i % n])], Widen(elements[m])) < 5e-3);
+                }
+
+                double[] gates = [.. Enumerable.Range(0, count * outputs[0]).Select(i => Dot(i / outputs[0], weightValues[0], i % outputs[0]))];
+                Assert.True(Norm([.. gates.Select(g => g / (1 + Math.Exp(-g)) * g)], Widen(gated)) < 1e-2);
+                Assert.Equal(first[^1][..gates.Length], Widen(gated)[..gates.Length]);
+            }
+
+            Array.ForEach(weights, w => w.Dispose());
+            Array.ForEach([.. biasMemory, .. results], m => m.Dispose());
+
+            float[] Numbers(int count, float scale) => [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() * 2) - 1) * scale)];
+
+            CudaMatrix Matrix(float[] values, int rowCount)
+            {
+                var matrix = new CudaMatrix(device, type, rowCount, depth);
+                fixed (float* data = values)
+                {
+                    matrix.Upload((byte*)data, DataType.F32);
+                    device.Synchronize();
+                }
+
+                return matrix;
+            }
+
+            float[] Values(CudaMatrix matrix) => Widen(matrix.Memory.ToArray<ushort>());
+
+            float[] Widen(ushort[] bits) =>
+                Array.ConvertAll(bits, b => type == DataType.BF16 ? BitConverter.Int32BitsToSingle(b << 16) : (float)BitConverter.UInt16BitsToHalf(b));
+
+            double Dot(int row, float[] weight, int output)
+            {
+                double sum = 0;
+                for (int i = 0; i < depth; i++)
+                {
+                    sum += xs[(row * depth) + i] * (double)weight[(output * depth) + i];
+                }
+
+                return sum;
+            }
+        }
+
+        static double Norm(double[] expected, float[] actual) =>
+            Math.Sqrt(expected.Select((e, i) => Math.Pow(e - actual[i], 2)).Sum() / expected.Sum(e => e * e));
     }
 
     [Fact]
@@ -213,8 +337,8 @@ public sealed class CudaModelTests
         x.CopyFrom(model.Weights.EmbeddingMatrix.Memory.Address, x.SizeInBytes);
         using var first = CudaMemory.Allocate(device, 256L * weight.Rows * 4);
         using var second = CudaMemory.Allocate(device, 256L * weight.Rows * 4);
-        new CudaProducts(device, useLibrary: true).Multiply(x.Address, 200, false, weight, first.Address, true, false);
-        new CudaProducts(device, useLibrary: false).Multiply(x.Address, 200, false, weight, second.Address, true, false);
+        new CudaProducts(device, useLibrary: true).Multiply(x.Address, 200, weight, first.Address, true, false);
+        new CudaProducts(device, useLibrary: false).Multiply(x.Address, 200, weight, second.Address, true, false);
         double error = Error(first.ToArray<float>()[..(200 * weight.Rows)], second.ToArray<float>()[..(200 * weight.Rows)]);
         Assert.True(error <= 1e-5, $"relative error {error:E2}");
     }

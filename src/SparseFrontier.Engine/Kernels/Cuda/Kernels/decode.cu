@@ -34,7 +34,7 @@ static __device__ __forceinline__ void multiplyHalves(float (&d)[2 * HALVES], co
 static __device__ __forceinline__ int pieceTokens(int n)
 {
     int size = 256;
-    while (size < 1024 && size * 64 < n)
+    while (size < 1024 && size * 128 < n)
     {
         size *= 2;
     }
@@ -63,13 +63,19 @@ static __device__ __forceinline__ long long rowOf(const int* pages, int token)
 
 // queries [lists x queriesOfList, dimension]; keyBases, valueBases, tailKeyBases, tailValueBases [caches] addresses, splits [caches] or null without tails, cache of a list = list x queriesOfList / group; tokens [lists];
 // pageOffsets [lists] into pages. partials [lists][pieces][queriesOfList][HEAD] and statistics [lists][pieces][queriesOfList] {maximum in base 2, sum}.
+// times: null, or when this kernel began and, 0 before, when combine ended.
 extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     const Element* queries, const unsigned long long* keyBases, const unsigned long long* valueBases, const unsigned long long* tailKeyBases,
-    const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, float* partials, float2* statistics, int pieces, int queriesOfList, int group, int dimension, int stride, float scale)
+    const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, float* partials, float2* statistics, int pieces, int queriesOfList, int group, int dimension, int stride, float scale, unsigned long long* times)
 {
     extern __shared__ __align__(16) float merged[]; // [Warps][16][HEAD], then maxima and sums [Warps][16]
     float* maxima = merged + Warps * 16 * HEAD;
     float* totals = maxima + Warps * 16;
+    if (times && (blockIdx.x | blockIdx.y | blockIdx.z | threadIdx.x) == 0)
+    {
+        times[0] = nanoseconds();
+    }
+
     int list = blockIdx.y;
     int count = tokens[list];
     int size = pieceTokens(count);
@@ -269,29 +275,67 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     }
 }
 
-// Merges the pieces of each query in ascending order. One thread block a query head, one thread an element; a list without tokens gives 0.
+// Merges the pieces of each query in ascending order. One thread block a query head, one thread an element; a list without tokens gives 0. times as for decode.
 extern "C" __global__ void __launch_bounds__(HEAD) combine(
-    const float* partials, const float2* statistics, const int* tokens, Element* output, float* logSumExp, int pieces, int queriesOfList, int dimension)
+    const float* partials, const float2* statistics, const int* tokens, Element* output, float* logSumExp, int pieces, int queriesOfList, int dimension, unsigned long long* times)
 {
+    // Factors and weighted sums of so many pieces at a time, so that the loop over them has nothing to wait for but its own reads.
+    __shared__ float factors[HEAD];
+    __shared__ float totals[HEAD];
+    __shared__ float largest[HEAD / 32];
     int query = blockIdx.x;
     int list = query / queriesOfList;
     int count = tokens[list];
     int size = pieceTokens(count);
-    long long first = (long long)list * pieces * queriesOfList + query % queriesOfList;
+    int used = (count + size - 1) / size;
+    statistics += (long long)list * pieces * queriesOfList + query % queriesOfList;
+    partials += ((long long)list * pieces * queriesOfList + query % queriesOfList) * HEAD + threadIdx.x;
     float maximum = MinusInfinity;
-    for (int piece = 0; piece * size < count; piece++)
+    for (int piece = threadIdx.x; piece < used; piece += HEAD)
     {
-        maximum = fmaxf(maximum, statistics[first + (long long)piece * queriesOfList].x);
+        maximum = fmaxf(maximum, statistics[(long long)piece * queriesOfList].x);
+    }
+
+#pragma unroll
+    for (int distance = 16; distance > 0; distance >>= 1)
+    {
+        maximum = fmaxf(maximum, __shfl_xor_sync(AllLanes, maximum, distance));
+    }
+
+    if ((threadIdx.x & 31) == 0)
+    {
+        largest[threadIdx.x >> 5] = maximum;
+    }
+
+    __syncthreads();
+#pragma unroll
+    for (int w = 0; w < HEAD / 32; w++)
+    {
+        maximum = fmaxf(maximum, largest[w]);
     }
 
     float result = 0;
     float sum = 0;
-    for (int piece = 0; piece * size < count; piece++)
+    for (int first = 0; first < used; first += HEAD)
     {
-        long long i = first + (long long)piece * queriesOfList;
-        float factor = exponential2(statistics[i].x - maximum);
-        result += factor * partials[i * HEAD + threadIdx.x];
-        sum += factor * statistics[i].y;
+        int part = min(HEAD, used - first);
+        if (threadIdx.x < part)
+        {
+            float2 piece = statistics[(long long)(first + threadIdx.x) * queriesOfList];
+            float factor = exponential2(piece.x - maximum);
+            factors[threadIdx.x] = factor;
+            totals[threadIdx.x] = factor * piece.y;
+        }
+
+        __syncthreads();
+#pragma unroll 8
+        for (int piece = 0; piece < part; piece++)
+        {
+            result += factors[piece] * partials[(long long)(first + piece) * queriesOfList * HEAD];
+            sum += totals[piece];
+        }
+
+        __syncthreads();
     }
 
     if (threadIdx.x < dimension)
@@ -299,8 +343,16 @@ extern "C" __global__ void __launch_bounds__(HEAD) combine(
         output[(long long)query * dimension + threadIdx.x] = static_cast<Element>(pack(sum > 0 ? result / sum : 0, 0) & 0xffff);
     }
 
-    if (logSumExp && threadIdx.x == 0)
+    if (threadIdx.x == 0)
     {
-        logSumExp[query] = sum > 0 ? (maximum + log2f(sum)) * Ln2 : MinusInfinity;
+        if (logSumExp)
+        {
+            logSumExp[query] = sum > 0 ? (maximum + log2f(sum)) * Ln2 : MinusInfinity;
+        }
+
+        if (times)
+        {
+            atomicMax(times + 1, nanoseconds());
+        }
     }
 }

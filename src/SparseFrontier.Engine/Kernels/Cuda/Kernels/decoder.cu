@@ -54,21 +54,27 @@ extern "C" __global__ void embed(const Element* table, const int* tokens, float*
     }
 }
 
-// output [rows][width] = residual / √(mean(residual²) + epsilon) · weight. One block of 256 threads a row.
+// output [rows][width] = residual / √(mean(residual²) + epsilon) · weight; width is a multiple of 8. One block of 256 threads a row.
 extern "C" __global__ void __launch_bounds__(256) normalize(const float* residual, const float* weight, Element* output, int width, float epsilon)
 {
-    residual += (long long)blockIdx.x * width;
-    output += (long long)blockIdx.x * width;
+    const float4* row = reinterpret_cast<const float4*>(residual + (long long)blockIdx.x * width);
+    const float4* weights = reinterpret_cast<const float4*>(weight);
+    uint2* target = reinterpret_cast<uint2*>(output + (long long)blockIdx.x * width);
     float sum = 0;
-    for (int i = threadIdx.x; i < width; i += 256)
+#pragma unroll 4
+    for (int i = threadIdx.x; i < width / 4; i += 256)
     {
-        sum += residual[i] * residual[i];
+        float4 x = row[i];
+        sum += (x.x * x.x + x.y * x.y) + (x.z * x.z + x.w * x.w);
     }
 
     float factor = 1 / sqrtf(blockSum(sum) / width + epsilon);
-    for (int i = threadIdx.x; i < width; i += 256)
+#pragma unroll 4
+    for (int i = threadIdx.x; i < width / 4; i += 256)
     {
-        output[i] = narrowed(residual[i] * factor * weight[i]);
+        float4 x = row[i];
+        float4 w = weights[i];
+        target[i] = make_uint2(pack(x.x * factor * w.x, x.y * factor * w.y), pack(x.z * factor * w.z, x.w * factor * w.w));
     }
 }
 
@@ -192,21 +198,6 @@ extern "C" __global__ void storeRows(
         long long target = vector % heads * headStride + (firstRow + vector / heads) * padded + i % dimension;
         keyCache[target] = keys[i];
         valueCache[target] = values[i];
-    }
-}
-
-// As storeRows, each row to a place of its own: targets [rows] {address of head 0's key, of its value, elements from head to head}. Grid: rows, heads.
-extern "C" __global__ void appendRows(const Element* keys, const Element* values, const unsigned long long* targets, int dimension)
-{
-    int row = blockIdx.x;
-    int head = blockIdx.y;
-    Element* key = reinterpret_cast<Element*>(targets[row * 3]) + head * targets[row * 3 + 2];
-    Element* value = reinterpret_cast<Element*>(targets[row * 3 + 1]) + head * targets[row * 3 + 2];
-    long long first = ((long long)row * gridDim.y + head) * dimension;
-    for (int i = threadIdx.x; i < dimension; i += blockDim.x)
-    {
-        key[i] = keys[first + i];
-        value[i] = values[first + i];
     }
 }
 

@@ -101,3 +101,11 @@ static __device__ __forceinline__ float quadSum(float x)
     x += __shfl_xor_sync(AllLanes, x, 1);
     return x + __shfl_xor_sync(AllLanes, x, 2);
 }
+
+// A clock of the whole device.
+static __device__ __forceinline__ unsigned long long nanoseconds()
+{
+    unsigned long long result;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(result));
+    return result;
+}

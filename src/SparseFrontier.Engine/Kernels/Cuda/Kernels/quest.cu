@@ -3,23 +3,17 @@
 //
 // Constants: TYPE.
 #include "ptx.cuh"
-
-/// Keys of one KV head of one sequence at one step, and its page bounds [pages][2][dimension]: those of the prompt's whole pages, shared, and its own after them.
-struct PagedHead
-{
-    const Element* keys;        // prompt
-    const Element* tailKeys;    // moved back so that token t is row t
-    const Element* bounds;      // prompt
-    Element* tailBounds;        // moved back so that page p is entry p
-    int split;                  // tokens of the prompt
-    int promptPages;            // whole pages of the prompt
-    int length;                 // tokens of the cache, the step's own included
-    int budget;                 // pages that a list keeps beside the current one
-};
+#include "step_caches.cuh"
 
 // Bounds of the page that each head's last token completes, if it does. Grid: heads (of all rows); one thread two elements.
-extern "C" __global__ void extendBounds(const PagedHead* heads, int size, int dimension, int stride)
+// times: null, or when this kernel began and, 0 before, when finishPages ended.
+extern "C" __global__ void extendBounds(const PagedHead* heads, int size, int dimension, int stride, unsigned long long* times)
 {
+    if (times && (blockIdx.x | threadIdx.x) == 0)
+    {
+        times[0] = nanoseconds();
+    }
+
     const PagedHead head = heads[blockIdx.x];
     if (head.length % size != 0 || head.length / size <= head.promptPages)
     {
@@ -111,9 +105,10 @@ extern "C" __global__ void __launch_bounds__(128) questScores(
     }
 }
 
-// What each list of pages needs for the selection: candidates (pages before the current one), how many it keeps, and after it the tokens of the list.
+// What each list of pages needs for the selection: candidates (pages before the current one), how many it keeps, and after it where the list begins and its tokens.
 // One thread a list.
-extern "C" __global__ void questCounts(const PagedHead* heads, int lists, int listsOfHead, int size, int* candidates, int* wanted, int* tokens)
+extern "C" __global__ void questCounts(
+    const PagedHead* heads, int lists, int listsOfHead, int size, int width, int* candidates, int* wanted, int* tokens, long long* offsets)
 {
     int list = blockIdx.x * blockDim.x + threadIdx.x;
     if (list < lists)
@@ -122,12 +117,13 @@ extern "C" __global__ void questCounts(const PagedHead* heads, int lists, int li
         int pages = (head.length - 1) / size;
         candidates[list] = pages;
         wanted[list] = min(pages, head.budget);
+        offsets[list] = (long long)list * width;
         tokens[list] = min(pages, head.budget) * size + head.length - pages * size;
     }
 }
 
 // Appends the current page to each list, and writes all pages where the budget holds them. pages [lists][width]. Grid: lists.
-extern "C" __global__ void finishPages(const PagedHead* heads, int listsOfHead, int size, int* pages, int width)
+extern "C" __global__ void finishPages(const PagedHead* heads, int listsOfHead, int size, int* pages, int width, unsigned long long* times)
 {
     const PagedHead head = heads[blockIdx.x / listsOfHead];
     int current = (head.length - 1) / size;
@@ -142,5 +138,10 @@ extern "C" __global__ void finishPages(const PagedHead* heads, int listsOfHead, 
     else if (threadIdx.x == 0)
     {
         pages[head.budget] = current;
+    }
+
+    if (times && threadIdx.x == 0)
+    {
+        atomicMax(times + 1, nanoseconds());
     }
 }

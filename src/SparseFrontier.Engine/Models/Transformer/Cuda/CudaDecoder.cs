@@ -3,7 +3,7 @@ using SparseFrontier.Kernels.Cuda;
 
 namespace SparseFrontier.Models.Transformer.Cuda;
 
-/// <summary>The decoder on a GPU: the residual stream in float32, the branches in the weights' 16-bit type; see decoder.cu. Addresses are of the device.</summary>
+/// <summary>The decoder over prompt rows on a GPU: the residual stream in float32, the branches in the weights' 16-bit type; see decoder.cu. Addresses are of the device.</summary>
 internal sealed class CudaDecoder : Decoder<CudaMatrix, CudaMemory>
 {
     private const int Threads = 256;
@@ -11,7 +11,6 @@ internal sealed class CudaDecoder : Decoder<CudaMatrix, CudaMemory>
     private readonly CudaDevice _device;
     private readonly CudaWeights _weights;
     private readonly CudaProducts _products;
-    private readonly bool _few;
     private readonly (string, int) _type;
     private readonly CudaMemory _normalized;
     private readonly CudaMemory _gate;
@@ -23,16 +22,14 @@ internal sealed class CudaDecoder : Decoder<CudaMatrix, CudaMemory>
     /// <param name="weights">Weights.</param>
     /// <param name="configuration">Shape and constants.</param>
     /// <param name="maximumRows">Most rows of a call.</param>
-    /// <param name="few">Whether rows are those of steps, at most <see cref="CudaProducts.FewRows"/>.</param>
-    public CudaDecoder(CudaDevice device, CudaWeights weights, ModelConfiguration configuration, int maximumRows, bool few)
+    public CudaDecoder(CudaDevice device, CudaWeights weights, ModelConfiguration configuration, int maximumRows)
         : base(weights, configuration, maximumRows)
     {
         _device = device;
         _weights = weights;
         _products = CudaProducts.Of(device);
-        _few = few;
         _type = ("TYPE", CudaVectors.TypeValue(weights.ElementType));
-        long rows = CudaProducts.WrittenRows(maximumRows, few);
+        long rows = CudaProducts.WrittenRows(maximumRows);
         int widest = Math.Max(configuration.HiddenSize, configuration.QueryHeads * configuration.HeadDimension);
         _normalized = CudaMemory.Allocate(device, rows * widest * 2);
         _gate = CudaMemory.Allocate(device, rows * configuration.IntermediateSize * 2);
@@ -88,7 +85,7 @@ internal sealed class CudaDecoder : Decoder<CudaMatrix, CudaMemory>
     /// <inheritdoc/>
     protected override void Multiply(nint input, int rows, Linear<CudaMatrix, CudaMemory> linear, nint output, CancellationToken cancellationToken)
     {
-        _products.Multiply((ulong)input, rows, _few, linear.Weight, (ulong)output, single: false, add: false);
+        _products.Multiply((ulong)input, rows, linear.Weight, (ulong)output, single: false, add: false);
         if (linear.Bias is not null)
         {
             long count = (long)rows * linear.Weight.Rows;
@@ -101,17 +98,17 @@ internal sealed class CudaDecoder : Decoder<CudaMatrix, CudaMemory>
     {
         if (norm is null && linear.Bias is null)
         {
-            _products.Multiply((ulong)input, rows, _few, linear.Weight, (ulong)residual, single: true, add: true);
+            _products.Multiply((ulong)input, rows, linear.Weight, (ulong)residual, single: true, add: true);
             return;
         }
 
-        _products.Multiply((ulong)input, rows, _few, linear.Weight, _branch!.Address, single: true, add: false);
+        _products.Multiply((ulong)input, rows, linear.Weight, _branch!.Address, single: true, add: false);
         Launch("addBranch", rows, 0, _branch, linear.Bias, norm, (ulong)residual, Configuration.HiddenSize, Configuration.NormEpsilon);
     }
 
     /// <inheritdoc/>
     protected override void MultiplyLogits(nint input, int rows, CudaMatrix weight, nint logits, CancellationToken cancellationToken) =>
-        _products.Multiply((ulong)input, rows, _few, weight, (ulong)logits, single: true, add: false);
+        _products.Multiply((ulong)input, rows, weight, (ulong)logits, single: true, add: false);
 
     /// <summary>Thread blocks for so many elements, each thread one or several.</summary>
     internal static int Blocks(long elements) => (int)Math.Clamp((elements + Threads - 1) / Threads, 1, 8192);

@@ -105,18 +105,26 @@ public sealed class CudaModel : IDisposable
             throw new ArgumentException($"Logits of {rows.Count} rows take {(long)rows.Count * vocabulary} elements, not {logits.Length}.", nameof(logits));
         }
 
-        foreach (var sequence in rows.GroupBy(r => r.Sequence))
+        Run(rows, logits, default, cancellationToken);
+    }
+
+    /// <summary>As <see cref="Step"/>, but finds the token with the largest logit of each row, of equal ones the lowest, without bringing the logits to the host.</summary>
+    /// <param name="rows">Sequence and token of each row.</param>
+    /// <param name="next">[rows], written.</param>
+    /// <param name="cancellationToken">Stops between passes.</param>
+    /// <exception cref="SparseFrontierException">As <see cref="Step"/>; CheckpointInvalid: no logit of a row is a number.</exception>
+    public void Choose(IReadOnlyList<(CudaSequence Sequence, int Token)> rows, Span<int> next, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        if (next.Length != rows.Count)
         {
-            _limits.RequireTokens([.. sequence.Select(r => r.Token)]);
-            _limits.RequireLength(sequence.Key.Length, sequence.Count(), sequence.Key.MaximumLength);
+            throw new ArgumentException($"Choices of {rows.Count} rows take as many elements, not {next.Length}.", nameof(next));
         }
 
-        _step ??= new CudaStep(this);
-        for (int first = 0; first < rows.Count; first += CudaProducts.FewRows)
+        Run(rows, default, next, cancellationToken);
+        if (next.Contains(-1))
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            int count = Math.Min(CudaProducts.FewRows, rows.Count - first);
-            _step.Run([.. rows.Skip(first).Take(count)], logits.IsEmpty ? default : logits.Slice(first * vocabulary, count * vocabulary));
+            throw LogitMath.NotNumbers();
         }
     }
 
@@ -138,6 +146,26 @@ public sealed class CudaModel : IDisposable
                 ErrorIds.DeviceUnsupported,
                 $"GPU kernels take widths that are multiples of 8; this model's are {c.HiddenSize} (hidden), {c.IntermediateSize} (feed-forward) and {c.HeadDimension} (head). Use the device cpu.",
                 c.HiddenSize);
+        }
+    }
+
+    private void Run(IReadOnlyList<(CudaSequence Sequence, int Token)> rows, Span<float> logits, Span<int> next, CancellationToken cancellationToken)
+    {
+        foreach (var sequence in rows.GroupBy(r => r.Sequence))
+        {
+            _limits.RequireTokens([.. sequence.Select(r => r.Token)]);
+            _limits.RequireLength(sequence.Key.Length, sequence.Count(), sequence.Key.MaximumLength);
+        }
+
+        _step ??= new CudaStep(this);
+        for (int first = 0; first < rows.Count; first += CudaStepProducts.MaximumRows)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int count = Math.Min(CudaStepProducts.MaximumRows, rows.Count - first);
+            _step.Run(
+                [.. rows.Skip(first).Take(count)],
+                logits.IsEmpty ? default : logits.Slice(first * Configuration.VocabularySize, count * Configuration.VocabularySize),
+                next.IsEmpty ? default : next.Slice(first, count));
         }
     }
 

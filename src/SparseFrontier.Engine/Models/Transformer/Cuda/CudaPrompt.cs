@@ -1,3 +1,5 @@
+using SparseFrontier.Kernels.Cuda;
+
 namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>A prompt that was read on a GPU: its last logits, its cache, its statistics. Dispose after the sequences started from it.</summary>
@@ -5,12 +7,16 @@ public sealed class CudaPrompt : IDisposable
 {
     private readonly IReadOnlyList<DecodeConfiguration> _configurations;
     private readonly CudaPromptCache[] _caches;
+    private readonly RotaryEmbedding _rotary;
+    private CudaMemory? _angles;
+    private CudaMemory? _slidingAngles;
+    private int _angleCount;
 
     internal CudaPrompt(CudaModel model, int length, PrefillRequest request, RotaryEmbedding rotary)
     {
         Model = model;
         Length = length;
-        Rotary = rotary;
+        _rotary = rotary;
         MaximumLength = model.Configuration.MaximumLength(request.YarnFactor);
         MaximumOutputTokens = request.MaximumOutputTokens;
         _configurations = request.DecodeConfigurations;
@@ -31,8 +37,6 @@ public sealed class CudaPrompt : IDisposable
 
     internal CudaModel Model { get; }
 
-    internal RotaryEmbedding Rotary { get; }
-
     internal int MaximumLength { get; }
 
     internal int MaximumOutputTokens { get; }
@@ -50,6 +54,46 @@ public sealed class CudaPrompt : IDisposable
         {
             block.Dispose();
         }
+
+        _angles?.Dispose();
+        _slidingAngles?.Dispose();
+    }
+
+    /// <summary>
+    /// Addresses of cosines and sines, [tokens, 2, dimension / 2] float32, of at least so many tokens after the prompt: of global layers, and of sliding ones, 0 where there are
+    /// none. They hold until more are asked for.
+    /// </summary>
+    internal (ulong Global, ulong Sliding) Angles(int tokens)
+    {
+        if (tokens > _angleCount)
+        {
+            _angleCount = Math.Max(tokens, Math.Max(64, 2 * _angleCount));
+            _angles?.Dispose();
+            _angles = Upload(_rotary);
+            if (Model.Configuration.GlobalLayerCount < Model.Configuration.LayerCount)
+            {
+                _slidingAngles?.Dispose();
+                _slidingAngles = Upload(Model.SlidingRotary);
+            }
+        }
+
+        return (_angles!.Address, _slidingAngles?.Address ?? 0);
+    }
+
+    private unsafe CudaMemory Upload(RotaryEmbedding rotary)
+    {
+        int half = Model.Configuration.HeadDimension / 2;
+        float[] angles = new float[2L * half * _angleCount];
+        fixed (float* first = angles)
+        {
+            for (int i = 0; i < _angleCount; i++)
+            {
+                float* cosines = first + (2L * half * i);
+                rotary.Fill(Length + i, cosines, cosines + half);
+            }
+        }
+
+        return CudaMemory.From<float>(Model.Device, angles);
     }
 
     private IEnumerable<CudaKeyValues> Blocks() => _caches.SelectMany(c => c.Blocks).OfType<CudaKeyValues>().Distinct();

@@ -47,8 +47,8 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         _chunkRows = ChunkRows(c, tokens.Length, request.ChunkRows);
         RequireMemory();
         _prompt = new CudaPrompt(model, tokens.Length, request, rotary);
-        long rows = CudaProducts.WrittenRows(tokens.Length, few: false) + _chunkRows;
-        _decoder = new CudaDecoder(_device, model.Weights, c, _chunkRows, few: false);
+        long rows = CudaProducts.WrittenRows(tokens.Length) + _chunkRows;
+        _decoder = new CudaDecoder(_device, model.Weights, c, _chunkRows);
         _residual = CudaMemory.Allocate(_device, rows * c.HiddenSize * sizeof(float));
         _queryMemory = CudaMemory.Allocate(_device, rows * c.QueryHeads * c.HeadDimension * 2);
         _keys = CudaMemory.Allocate(_device, (long)_chunkRows * c.KvHeads * c.HeadDimension * 2);
@@ -118,13 +118,13 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     {
         long rowBytes = 2 * (c.HiddenSize + (2L * c.IntermediateSize) + (2L * c.KvHeads * c.HeadDimension));
         long rows = asked ?? Math.Min(length, ChunkBytes / rowBytes);
-        return (int)Math.Max(1, (rows + CudaProducts.ManyRowsUnit - 1) / CudaProducts.ManyRowsUnit) * CudaProducts.ManyRowsUnit;
+        return (int)Math.Max(1, (rows + CudaProducts.RowsUnit - 1) / CudaProducts.RowsUnit) * CudaProducts.RowsUnit;
     }
 
     /// <summary>Bytes that a prompt takes beside the weights: cache, residual stream, queries, branches of a chunk, angles.</summary>
     internal static long NeededBytes(ModelConfiguration c, int length, int chunkRows, int caches)
     {
-        long rows = CudaAttention.RoundUp(length, CudaProducts.ManyRowsUnit) + (long)chunkRows;
+        long rows = CudaAttention.RoundUp(length, CudaProducts.RowsUnit) + (long)chunkRows;
         long cache = 4L * c.LayerCount * c.KvHeads * c.HeadDimension * length * Math.Max(1, caches);
         long stream = rows * ((4L * c.HiddenSize) + (2L * c.QueryHeads * c.HeadDimension));
         long branches = 2L * chunkRows * (c.HiddenSize + (2L * c.IntermediateSize) + (2L * c.KvHeads * c.HeadDimension));
@@ -265,7 +265,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     private void WriteLogits(float[] logits)
     {
         int vocabulary = _configuration.VocabularySize;
-        using var memory = CudaMemory.Allocate(_device, (long)CudaProducts.WrittenRows(_chunkRows, few: false) * vocabulary * sizeof(float));
+        using var memory = CudaMemory.Allocate(_device, (long)CudaProducts.WrittenRows(_chunkRows) * vocabulary * sizeof(float));
         fixed (float* target = logits)
         {
             foreach ((int first, int rows) in Chunks())

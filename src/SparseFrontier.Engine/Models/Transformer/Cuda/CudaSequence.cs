@@ -11,7 +11,13 @@ public sealed class CudaSequence : IDisposable
     private readonly ModelConfiguration _configuration;
     private readonly DecodeConfiguration _method;
     private readonly DecodeStatistics _atStart;
+    private readonly int _uniformBudget;
+
+    // Tokens that the prompt keeps of a head at most.
+    private readonly int _longestGlobal;
+    private readonly int _longestSliding;
     private CudaMemory _tail;
+    private CudaMemory? _table;
     private CudaMemory? _tailBounds;
     private int _capacity;
 
@@ -26,6 +32,20 @@ public sealed class CudaSequence : IDisposable
         SharesPages = PageSize == 0 || method.Parameters.Flag(Quest.SharePages);
         _tail = CudaMemory.Allocate(prompt.Model.Device, TailBytes(_capacity));
         _tailBounds = PageSize == 0 ? null : CudaMemory.Allocate(prompt.Model.Device, BoundBytes(_capacity));
+        _uniformBudget = PageSize == 0 ? int.MaxValue : method.Parameters.Integer(Quest.TokenBudget) / PageSize;
+        for (int layer = 0; layer < _configuration.LayerCount; layer++)
+        {
+            int longest = cache.Blocks[layer]!.Lengths.Max();
+            if (_configuration.IsGlobal(layer))
+            {
+                _longestGlobal = Math.Max(_longestGlobal, longest);
+            }
+            else
+            {
+                _longestSliding = Math.Max(_longestSliding, longest);
+            }
+        }
+
         int[] globalLayers = [.. Enumerable.Range(0, _configuration.LayerCount).Where(_configuration.IsGlobal)];
         _atStart = new DecodeStatistics
         {
@@ -63,13 +83,15 @@ public sealed class CudaSequence : IDisposable
     /// <summary>Whether the query heads of a KV head share their pages.</summary>
     internal bool SharesPages { get; }
 
-    internal DecodeCounters Counters;
+    /// <summary>Whole pages of the prompt.</summary>
+    internal int PromptPages => PageSize == 0 ? 0 : _prompt.Length / PageSize;
 
-    internal RotaryEmbedding Rotary => _prompt.Rotary;
+    internal DecodeCounters Counters;
 
     private long RowBytes => _configuration.HeadDimension * 2L;
 
-    private int PromptPages => _prompt.Length / PageSize;
+    // Whether a table serves every step.
+    private bool HasFixedBudgets => PageSize == 0 || _method.Parameters.Schedule.IsUniform;
 
     /// <summary>Forgets all but the first <paramref name="generatedLength"/> appended tokens (to score a gold answer after generating); the statistics stay.</summary>
     public void Truncate(int generatedLength)
@@ -84,6 +106,7 @@ public sealed class CudaSequence : IDisposable
     {
         _tail.Dispose();
         _tailBounds?.Dispose();
+        _table?.Dispose();
     }
 
     /// <summary>Makes room for more tokens.</summary>
@@ -102,6 +125,8 @@ public sealed class CudaSequence : IDisposable
         }
 
         _capacity = larger;
+        _table?.Dispose();
+        _table = null;
     }
 
     /// <summary>Counts tokens that have passed through all layers.</summary>
@@ -111,40 +136,66 @@ public sealed class CudaSequence : IDisposable
         Counters.Steps += tokens;
     }
 
-    /// <summary>What the prompt keeps of a layer.</summary>
-    internal CudaKeyValues Block(int layer) => _cache.Blocks[layer]!;
-
-    /// <summary>Address of a generated token's key, or value, in a layer.</summary>
-    internal ulong Tail(int layer, bool values, int head, int token) =>
-        _tail.Address + (ulong)((((((((long)layer * 2) + (values ? 1 : 0)) * _configuration.KvHeads) + head) * _capacity) + token) * RowBytes);
-
-    /// <summary>Elements from one head to the next in the tail.</summary>
-    internal long TailHeadStride => (long)_capacity * _configuration.HeadDimension;
-
-    /// <summary>One KV head at a step that has appended <paramref name="generated"/> tokens.</summary>
-    internal PagedHead Paged(int layer, int head, int generated)
+    /// <summary>Address of the sequence's struct CacheHead [layers, KV heads]; 0 where budgets depend on the step, which then needs a table of its own.</summary>
+    internal ulong Table()
     {
-        CudaKeyValues block = Block(layer);
-        CudaVectors bounds = block.Bounds(PageSize);
-        int split = block.Lengths[head];
-        long pageBytes = 2 * RowBytes;
-        long tailPages = BoundBytes(_capacity) / pageBytes / (_configuration.LayerCount * _configuration.KvHeads);
-        var place = new BudgetPlace(layer, head, split, Math.Max(0, generated - 1));
-        return new PagedHead(
-            block.Key(head),
-            Tail(layer, false, head, 0) - (ulong)(split * RowBytes),
-            bounds.Address + (ulong)(head * bounds.HeadStride * 2),
-            _tailBounds!.Address + (ulong)(((((long)layer * _configuration.KvHeads) + head) * tailPages) * pageBytes) - (ulong)(PromptPages * pageBytes),
-            split,
-            PromptPages,
-            split + generated,
-            _method.Method.At(_method.Parameters, place)?.Integer(Quest.TokenBudget) / PageSize ?? int.MaxValue);
+        if (!HasFixedBudgets)
+        {
+            return 0;
+        }
+
+        _table ??= CudaMemory.From<CacheHead>(_prompt.Model.Device, Heads(1));
+        return _table.Address;
     }
 
-    /// <summary>Counts what a step attends to in a global layer.</summary>
-    /// <param name="layer">The layer.</param>
-    /// <param name="generated">Tokens appended, the step's own included.</param>
-    internal void Count(int layer, int generated)
+    /// <summary>[layers, KV heads] at a step that has appended so many tokens.</summary>
+    internal CacheHead[] Heads(int appended)
+    {
+        var heads = new CacheHead[_configuration.LayerCount * _configuration.KvHeads];
+        for (int i = 0; i < heads.Length; i++)
+        {
+            (int layer, int head) = (i / _configuration.KvHeads, i % _configuration.KvHeads);
+            CudaKeyValues block = Block(layer);
+            bool paged = PageSize > 0 && _configuration.IsGlobal(layer);
+            CudaVectors? bounds = paged ? block.Bounds(PageSize) : null;
+            heads[i] = new CacheHead(
+                block.Key(head),
+                block.Value(head),
+                Tail(layer, false, head),
+                Tail(layer, true, head),
+                bounds is null ? 0 : bounds.Address + (ulong)(head * bounds.HeadStride * 2),
+                bounds is null ? 0 : TailBounds(layer, head),
+                block.Lengths[head],
+                paged ? Budget(layer, head, appended) : 0);
+        }
+
+        return heads;
+    }
+
+    /// <summary>Addresses of cosines and sines of global and of sliding layers, from the first appended token on, for at least so many.</summary>
+    internal (ulong Global, ulong Sliding) Angles(int appended) => _prompt.Angles(appended);
+
+    /// <summary>What a step's shape depends on when it has appended so many tokens.</summary>
+    internal CudaStepRow RowAt(int appended)
+    {
+        int sliding = _configuration.GlobalLayerCount < _configuration.LayerCount ? _longestSliding + appended : 0;
+        return new CudaStepRow(PageSize, SharesPages, _longestGlobal + appended, sliding, LargestBudget(appended));
+    }
+
+    /// <summary>Counts what a step attends to.</summary>
+    /// <param name="appended">Tokens appended, the step's own included.</param>
+    internal void Count(int appended)
+    {
+        for (int layer = 0; layer < _configuration.LayerCount; layer++)
+        {
+            if (_configuration.IsGlobal(layer))
+            {
+                Count(layer, appended);
+            }
+        }
+    }
+
+    private void Count(int layer, int generated)
     {
         CudaKeyValues block = Block(layer);
         int kvHeads = _configuration.KvHeads;
@@ -158,7 +209,7 @@ public sealed class CudaSequence : IDisposable
             int attended = length;
             if (PageSize > 0)
             {
-                int budget = Paged(layer, head, generated).Budget;
+                int budget = Budget(layer, head, generated);
                 int current = (length - 1) / PageSize;
                 if (current > budget)
                 {
@@ -183,6 +234,43 @@ public sealed class CudaSequence : IDisposable
         Counters.BytesRead += (tokens * (SharesPages ? 1 : group) * 2 * RowBytes) + indexBytes;
     }
 
+    private CudaKeyValues Block(int layer) => _cache.Blocks[layer]!;
+
+    // Address of the first appended token's key, or value.
+    private ulong Tail(int layer, bool values, int head) =>
+        _tail.Address + (ulong)((((((long)layer * 2) + (values ? 1 : 0)) * _configuration.KvHeads) + head) * _capacity * RowBytes);
+
+    // Address of a head's bounds, moved back by the prompt's whole pages.
+    private ulong TailBounds(int layer, int head)
+    {
+        long bytes = BoundBytes(_capacity) / (_configuration.LayerCount * _configuration.KvHeads);
+        return _tailBounds!.Address + (ulong)((((long)layer * _configuration.KvHeads) + head) * bytes) - (ulong)(PromptPages * 2 * RowBytes);
+    }
+
+    private int LargestBudget(int appended)
+    {
+        if (HasFixedBudgets)
+        {
+            return _uniformBudget;
+        }
+
+        int largest = 0;
+        for (int layer = 0; layer < _configuration.LayerCount; layer++)
+        {
+            for (int head = 0; _configuration.IsGlobal(layer) && head < _configuration.KvHeads; head++)
+            {
+                largest = Math.Max(largest, Budget(layer, head, appended));
+            }
+        }
+
+        return largest;
+    }
+
+    private int Budget(int layer, int head, int appended) =>
+        _method.Parameters.Schedule.IsUniform
+            ? _uniformBudget
+            : _method.Method.At(_method.Parameters, new BudgetPlace(layer, head, Block(layer).Lengths[head], appended - 1))?.Integer(Quest.TokenBudget) / PageSize ?? int.MaxValue;
+
     private long TailBytes(int capacity) => (long)_configuration.LayerCount * 2 * _configuration.KvHeads * capacity * RowBytes;
 
     // Pages that the prompt leaves unfinished and that follow it.
@@ -201,6 +289,3 @@ public sealed class CudaSequence : IDisposable
         return larger;
     }
 }
-
-/// <summary>As struct PagedHead of quest.cu.</summary>
-internal readonly record struct PagedHead(ulong Keys, ulong TailKeys, ulong Bounds, ulong TailBounds, int Split, int PromptPages, int Length, int Budget);

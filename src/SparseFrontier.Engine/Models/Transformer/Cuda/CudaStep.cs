@@ -3,102 +3,79 @@ using SparseFrontier.Kernels.Cuda;
 namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>
-/// Runs rows of sequences through the decoder on a GPU: products for all rows at once; attention for all rows with the same kind of lists at once. What the kernels need to
-/// know of the caches is packed on the host and copied once a step; nothing comes back before the logits.
+/// Runs rows of sequences through the decoder on a GPU: products for all rows at once; attention for all rows with the same kind of lists at once. The host tells the
+/// device each row's sequence, token and length, and nothing else; launches depend on the step's shape alone and are recorded when a shape comes a second time.
 /// </summary>
 internal sealed unsafe class CudaStep : IDisposable
 {
+    private const int MostRecordings = 64;
+    private const int ClocksOfLayer = 4;
+
     private readonly CudaModel _model;
     private readonly CudaDevice _device;
     private readonly ModelConfiguration _configuration;
-    private readonly CudaDecoder _decoder;
-    private readonly CudaMemory _residual;
-    private readonly CudaMemory _queries;
-    private readonly CudaMemory _keys;
-    private readonly CudaMemory _values;
-    private readonly CudaMemory _logits;
-    private readonly StepMemory _packed = new();
-    private readonly CudaClock _clock;
+    private readonly CudaStepDecoder _decoder;
+    private readonly CudaMemory _windows;
+    private readonly CudaMemory _rows;
+    private readonly CudaMemory _tables;
+    private readonly CudaMemory _places;
+    private readonly CudaMemory _clocks;
+    private readonly CudaMemory _choices;
+    private readonly Dictionary<CudaStepShape, CudaGraph?> _recordings = [];
+    private CudaMemory _scratch;
 
     /// <summary>Allocates scratch memory.</summary>
     public CudaStep(CudaModel model)
     {
         _model = model;
         _device = model.Device;
-        _clock = new CudaClock(_device);
         ModelConfiguration c = _configuration = model.Configuration;
-        const int Rows = CudaProducts.FewRows;
-        _decoder = new CudaDecoder(_device, model.Weights, c, Rows, few: true);
-        _residual = CudaMemory.Allocate(_device, (long)Rows * c.HiddenSize * sizeof(float));
-        _queries = CudaMemory.Allocate(_device, (long)Rows * c.QueryHeads * c.HeadDimension * 2);
-        _keys = CudaMemory.Allocate(_device, (long)Rows * c.KvHeads * c.HeadDimension * 2);
-        _values = CudaMemory.Allocate(_device, (long)Rows * c.KvHeads * c.HeadDimension * 2);
-        _logits = CudaMemory.Allocate(_device, (long)Rows * c.VocabularySize * sizeof(float));
-        _residual.Fill(0);
-        _queries.Fill(0);
+        const int Rows = CudaStepProducts.MaximumRows;
+        long heads = (long)Rows * c.LayerCount * c.KvHeads;
+        _decoder = new CudaStepDecoder(_device, model.Weights, c);
+        _windows = CudaMemory.From<int>(_device, [.. c.SlidingWindows]);
+        _rows = CudaMemory.Allocate(_device, Rows * sizeof(StepRowState));
+        _tables = CudaMemory.Allocate(_device, heads * sizeof(CacheHead));
+        _places = CudaMemory.Allocate(_device, heads * StepPlaces.BytesOfHead);
+        _clocks = CudaMemory.Allocate(_device, (long)Rows * c.LayerCount * ClocksOfLayer * sizeof(ulong));
+        _choices = CudaMemory.Allocate(_device, Rows * sizeof(ulong));
+        _scratch = CudaMemory.Allocate(_device, 1 << 20);
     }
 
     /// <summary>Runs one token of each row; the sequences advance when all layers are done.</summary>
-    public void Run(IReadOnlyList<(CudaSequence Sequence, int Token)> given, Span<float> logits)
+    /// <param name="given">Sequence and token of each row.</param>
+    /// <param name="logits">[rows, vocabulary], written; or empty.</param>
+    /// <param name="choices">[rows]: the token with the largest logit, of equal ones the lowest, -1 where no logit is a number; or empty.</param>
+    public void Run(IReadOnlyList<(CudaSequence Sequence, int Token)> given, Span<float> logits, Span<int> choices)
     {
-        ModelConfiguration c = _configuration;
         Row[] rows = Arrange(given);
         foreach (var group in rows.GroupBy(r => r.Sequence))
         {
             group.Key.Reserve(group.Count());
         }
 
-        CudaClock clock = _clock;
-        clock.Forget();
-        _packed.Clear();
-        int tokens = _packed.Add<int>(Array.ConvertAll(rows, r => r.Token));
-        (int global, int sliding) = PackAngles(rows);
-        LayerPart[] layers = [.. Enumerable.Range(0, c.LayerCount).Select(layer => Pack(layer, rows))];
-        using CudaMemory packed = _packed.Upload(_device);
-        ulong base_ = packed.Address;
-        _decoder.Embed(base_ + (ulong)tokens, rows.Length, _residual.Address);
-        long angleBytes = (long)rows.Length * (c.HeadDimension / 2) * sizeof(float);
-        for (int layer = 0; layer < c.LayerCount; layer++)
-        {
-            LayerWeights<CudaMatrix, CudaMemory> weights = _model.Weights.Layers[layer];
-            nint cosines = (nint)(base_ + (ulong)(c.IsGlobal(layer) ? global : sliding));
-            _decoder.Project(
-                weights,
-                (nint)_residual.Address,
-                rows.Length,
-                cosines,
-                cosines + (nint)angleBytes,
-                (nint)_queries.Address,
-                (nint)_keys.Address,
-                (nint)_values.Address,
-                CancellationToken.None);
-            _device.Function("decoder.cu", "appendRows", ("TYPE", CudaVectors.TypeValue(_model.CacheType))).Launch(
-                (rows.Length, c.KvHeads, 1), 64, 0, _keys, _values, base_ + (ulong)layers[layer].Targets, c.HeadDimension);
-            foreach (GroupPart group in layers[layer].Groups)
-            {
-                Attend(rows, layers[layer], group, base_, clock);
-            }
+        var shape = CudaStepShape.Of([.. rows.Select(r => r.Sequence.RowAt(r.Appended))], !logits.IsEmpty || !choices.IsEmpty, !choices.IsEmpty);
+        RequireScratch(shape);
+        Upload(rows);
+        Launch(shape);
 
-            _decoder.Finish(weights, (nint)_queries.Address, (nint)_residual.Address, rows.Length, CancellationToken.None);
+        // While the device works.
+        foreach (Row row in rows)
+        {
+            row.Sequence.Count(row.Appended);
         }
 
         if (!logits.IsEmpty)
         {
-            WriteLogits(rows, logits);
+            Download(rows, logits);
         }
 
-        clock.Read();
-        foreach (Row row in rows)
+        if (!choices.IsEmpty)
         {
-            for (int layer = 0; layer < c.LayerCount; layer++)
-            {
-                if (c.IsGlobal(layer))
-                {
-                    row.Sequence.Count(layer, row.Generated);
-                }
-            }
+            Download(rows, choices);
         }
 
+        ReadClocks(rows, shape);
         foreach (Row row in rows)
         {
             row.Sequence.Advance(1);
@@ -108,12 +85,12 @@ internal sealed unsafe class CudaStep : IDisposable
     /// <summary>Logits of one row of a residual stream, [vocabulary].</summary>
     public float[] Logits(ulong residual)
     {
-        _residual.CopyFrom(residual, (long)_configuration.HiddenSize * sizeof(float));
-        _decoder.Logits((nint)_residual.Address, 1, (nint)_logits.Address, CancellationToken.None);
+        _decoder.Residual.CopyFrom(residual, (long)_configuration.HiddenSize * sizeof(float));
+        _decoder.MakeLogits(1);
         float[] logits = new float[_configuration.VocabularySize];
         fixed (float* target = logits)
         {
-            _logits.Download(target, (long)logits.Length * sizeof(float));
+            _decoder.Logits.Download(target, (long)logits.Length * sizeof(float));
         }
 
         return logits;
@@ -122,13 +99,15 @@ internal sealed unsafe class CudaStep : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _clock.Dispose();
+        Forget();
         _decoder.Dispose();
-        _residual.Dispose();
-        _queries.Dispose();
-        _keys.Dispose();
-        _values.Dispose();
-        _logits.Dispose();
+        _windows.Dispose();
+        _rows.Dispose();
+        _tables.Dispose();
+        _places.Dispose();
+        _clocks.Dispose();
+        _choices.Dispose();
+        _scratch.Dispose();
     }
 
     /// <summary>Rows with the same kind of token lists side by side, each sequence's in their order.</summary>
@@ -144,227 +123,222 @@ internal sealed unsafe class CudaStep : IDisposable
             (CudaSequence sequence, int token) = given[i];
             int before = appended.GetValueOrDefault(sequence);
             appended[sequence] = before + 1;
-            rows[i] = new Row(sequence, token, i, sequence.GeneratedLength + before + 1, sequence.Length + before);
+            rows[i] = new Row(sequence, token, i, sequence.GeneratedLength + before + 1);
         }
 
         return [.. Arrange([.. rows.Select(r => (r.Sequence.PageSize, r.Sequence.SharesPages))]).Select(i => rows[i])];
     }
 
-    private (int Global, int Sliding) PackAngles(Row[] rows)
+    private void Upload(Row[] rows)
     {
-        int half = _configuration.HeadDimension / 2;
-        float[] angles = new float[2 * rows.Length * half];
-        Fill(row => row.Sequence.Rotary);
-        int global = _packed.Add<float>(angles);
-        if (_configuration.GlobalLayerCount == _configuration.LayerCount)
+        Span<StepRowState> states = stackalloc StepRowState[rows.Length];
+        for (int i = 0; i < rows.Length; i++)
         {
-            return (global, global);
+            (CudaSequence sequence, int token, _, int appended) = rows[i];
+            ulong table = sequence.Table();
+            if (table == 0)
+            {
+                // Budgets that depend on the step: a table of the row's own.
+                long bytes = (long)_configuration.LayerCount * _configuration.KvHeads * sizeof(CacheHead);
+                fixed (CacheHead* heads = sequence.Heads(appended))
+                {
+                    _tables.Upload(heads, bytes, i * bytes);
+                }
+
+                table = _tables.Address + (ulong)(i * bytes);
+            }
+
+            (ulong angles, ulong slidingAngles) = sequence.Angles(appended);
+            states[i] = new StepRowState(table, angles, slidingAngles, token, appended, sequence.PromptPages, 0);
         }
 
-        Fill(_ => _model.SlidingRotary);
-        return (global, _packed.Add<float>(angles));
-
-        void Fill(Func<Row, RotaryEmbedding> rotary)
+        fixed (StepRowState* source = states)
         {
-            fixed (float* cosines = angles)
-            {
-                float* sines = cosines + (rows.Length * half);
-                for (int i = 0; i < rows.Length; i++)
-                {
-                    rotary(rows[i]).Fill(rows[i].Position, cosines + (i * half), sines + (i * half));
-                }
-            }
+            _rows.Upload(source, (long)rows.Length * sizeof(StepRowState));
         }
     }
 
-    // Where a layer's keys and values lie, by row and KV head.
-    private LayerPart Pack(int layer, Row[] rows)
+    private void Launch(CudaStepShape shape)
+    {
+        if (!_recordings.TryGetValue(shape, out CudaGraph? recording))
+        {
+            // The first step of a shape loads its kernels, which cannot be recorded.
+            if (_recordings.Count == MostRecordings)
+            {
+                Forget();
+            }
+
+            _recordings.Add(shape, null);
+            Give(shape);
+            return;
+        }
+
+        if (recording is null)
+        {
+            _recordings[shape] = recording = CudaGraph.Record(_device, () => Give(shape));
+        }
+
+        recording.Launch();
+    }
+
+    // All launches of a step.
+    private void Give(CudaStepShape shape)
     {
         ModelConfiguration c = _configuration;
-        int heads = c.KvHeads;
-        ulong rowBytes = (ulong)c.HeadDimension * 2;
-        int window = c.SlidingWindows[layer];
-        ulong[] targets = new ulong[rows.Length * 3];
-        ulong[] keys = new ulong[rows.Length * heads];
-        ulong[] values = new ulong[keys.Length];
-        ulong[] tailKeys = new ulong[keys.Length];
-        ulong[] tailValues = new ulong[keys.Length];
-        int[] splits = new int[keys.Length];
-        int[] counts = new int[keys.Length];
-        for (int r = 0; r < rows.Length; r++)
+        int rows = shape.Rows;
+        (string, int) type = ("TYPE", CudaVectors.TypeValue(_model.CacheType));
+        _device.Function("step.cu", "place", type).Launch(
+            (rows, c.LayerCount, 1), 32, 0, _rows, _windows, _places, _clocks, shape.Groups.Length, _choices, c.KvHeads, c.HeadDimension);
+        _decoder.Embed(_rows.Address, rows);
+        for (int layer = 0; layer < c.LayerCount; layer++)
         {
-            Row row = rows[r];
-            CudaKeyValues block = row.Sequence.Block(layer);
-            targets[r * 3] = row.Sequence.Tail(layer, false, 0, row.Generated - 1);
-            targets[(r * 3) + 1] = row.Sequence.Tail(layer, true, 0, row.Generated - 1);
-            targets[(r * 3) + 2] = (ulong)row.Sequence.TailHeadStride;
-            for (int head = 0; head < heads; head++)
+            LayerWeights<CudaMatrix, CudaMemory> weights = _model.Weights.Layers[layer];
+            bool sliding = !c.IsGlobal(layer);
+            var places = new StepPlaces(_places.Address, (long)c.LayerCount * rows * c.KvHeads, (long)layer * rows * c.KvHeads);
+            _decoder.Project(weights, sliding, _rows.Address, rows, places.Caches, places.Counts);
+            if (sliding)
             {
-                // A window begins so many tokens into the cache; tokens are then counted from there.
-                int i = (r * heads) + head;
-                int split = block.Lengths[head];
-                int length = split + row.Generated;
-                int skipped = window > 0 ? Math.Max(0, length - window) : 0;
-                ulong back = (ulong)(skipped - split) * rowBytes;
-                keys[i] = block.Key(head) + ((ulong)skipped * rowBytes);
-                values[i] = block.Value(head) + ((ulong)skipped * rowBytes);
-                tailKeys[i] = row.Sequence.Tail(layer, false, head, 0) + back;
-                tailValues[i] = row.Sequence.Tail(layer, true, head, 0) + back;
-                splits[i] = split - skipped;
-                counts[i] = length - skipped;
+                Attend(new CudaStepGroup(0, rows, shape.Sliding, 0, true, 0, 0), places, 0);
             }
-        }
-
-        var part = new LayerPart(_packed.Add<ulong>(targets), _packed.Add<ulong>(keys), _packed.Add<ulong>(values), _packed.Add<ulong>(tailKeys), _packed.Add<ulong>(tailValues), _packed.Add<int>(splits));
-        for (int first = 0; first < rows.Length;)
-        {
-            // Only global layers select pages.
-            bool paged = window == 0 && rows[first].Sequence.PageSize > 0;
-            int end = first + 1;
-            while (end < rows.Length && (window > 0 || (rows[end].Sequence.PageSize == rows[first].Sequence.PageSize && rows[end].Sequence.SharesPages == rows[first].Sequence.SharesPages)))
+            else
             {
-                end++;
+                for (int g = 0; g < shape.Groups.Length; g++)
+                {
+                    Attend(shape.Groups[g], places, _clocks.Address + (ulong)((((long)g * c.LayerCount) + layer) * ClocksOfLayer * sizeof(ulong)));
+                }
             }
 
-            int[] lists = counts.AsSpan(first * heads, (end - first) * heads).ToArray();
-            part.Groups.Add(paged ? PackPages(layer, rows, first, end) : new GroupPart(first, end, lists.Max(), _packed.Add<int>(lists), null));
-            first = end;
+            _decoder.Finish(weights, rows);
         }
 
-        return part;
-    }
-
-    private GroupPart PackPages(int layer, Row[] rows, int first, int end)
-    {
-        int heads = _configuration.KvHeads;
-        int size = rows[first].Sequence.PageSize;
-        var paged = new PagedHead[(end - first) * heads];
-        int most = 1;
-        int width = 1;
-        int longest = 1;
-        for (int i = 0; i < paged.Length; i++)
+        if (shape.Logits)
         {
-            Row row = rows[first + (i / heads)];
-            PagedHead head = paged[i] = row.Sequence.Paged(layer, i % heads, row.Generated);
-            int pages = (head.Length - 1) / size;
-            int kept = Math.Min(pages, head.Budget);
-            most = Math.Max(most, pages);
-            width = Math.Max(width, kept + 1);
-            longest = Math.Max(longest, (kept * size) + head.Length - (pages * size));
+            _decoder.MakeLogits(rows);
         }
 
-        int lists = rows[first].Sequence.SharesPages ? paged.Length : (end - first) * _configuration.QueryHeads;
-        long[] offsets = [.. Enumerable.Range(0, lists).Select(i => (long)i * width)];
-        return new GroupPart(first, end, longest, _packed.Add<long>(offsets), new PagePart(_packed.Add<PagedHead>(paged), size, lists, most, width));
+        if (shape.Choices)
+        {
+            _device.Function("step.cu", "chooseLargest", type).Launch(
+                (Math.Min(32, (c.VocabularySize + 1023) / 1024), rows, 1), 256, 0, _decoder.Logits, _choices, c.VocabularySize);
+        }
     }
 
-    private void Attend(Row[] rows, LayerPart layer, GroupPart group, ulong packed, CudaClock clock)
+    private void Attend(CudaStepGroup group, StepPlaces layer, ulong clocks)
     {
         ModelConfiguration c = _configuration;
         int count = group.End - group.First;
-        ulong firstCache = (ulong)(group.First * c.KvHeads);
-        ulong queries = _queries.Address + (ulong)((long)group.First * c.QueryHeads * c.HeadDimension * 2);
-        var caches = new CudaCacheAddresses(
-            packed + (ulong)layer.Keys + (firstCache * 8),
-            packed + (ulong)layer.Values + (firstCache * 8),
-            packed + (ulong)layer.TailKeys + (firstCache * 8),
-            packed + (ulong)layer.TailValues + (firstCache * 8),
-            packed + (ulong)layer.Splits + (firstCache * 4));
-        using CudaMemory? tokens = group.Pages is null ? null : CudaMemory.Allocate(_device, group.Pages.Lists * sizeof(int));
-        using CudaMemory? pages = group.Pages is null ? null : CudaMemory.Allocate(_device, (long)group.Pages.Lists * group.Pages.Width * sizeof(int));
-        if (group.Pages is { } paged)
-        {
-            clock.Time(Share(s => s.Sequence.Counters.IndexSeconds += s.Seconds), () => SelectPages(paged, queries, count, packed, tokens!, pages!));
-        }
-
-        CudaTokenListView lists = group.Pages is { } chosen
-            ? new CudaTokenListView(chosen.Lists, group.Longest, chosen.Size, tokens!.Address, packed + (ulong)group.Numbers, pages!.Address)
-            : new CudaTokenListView(count * c.KvHeads, group.Longest, 0, packed + (ulong)group.Numbers, 0, 0);
-        clock.Time(Share(s => s.Sequence.Counters.AttentionSeconds += s.Seconds), () => CudaAttention.Decode(
+        long firstHead = (long)group.First * c.KvHeads;
+        int heads = count * c.KvHeads;
+        int queriesOfHead = c.QueryHeads / c.KvHeads;
+        ulong queries = _decoder.Queries.Address + (ulong)((long)group.First * c.QueryHeads * c.HeadDimension * 2);
+        ulong paged = layer.Paged + (ulong)(firstHead * sizeof(PagedHead));
+        CudaTokenListView lists = group.PageSize > 0
+            ? CudaQuest.Choose(_device, _model.CacheType, group, paged, heads, queriesOfHead, c.HeadDimension, queries, _scratch.Address, clocks)
+            : new CudaTokenListView(heads, group.Longest, 0, layer.Counts + (ulong)(firstHead * sizeof(int)), 0, 0);
+        CudaAttention.Decode(
             _device,
             _model.CacheType,
             c.HeadDimension,
             queries,
             count * c.QueryHeads,
-            c.QueryHeads / c.KvHeads,
-            caches,
+            queriesOfHead,
+            layer.CachesFrom(firstHead),
             c.HeadDimension,
             c.AttentionScale,
             lists,
             queries,
-            null));
-
-        // Rows that are computed together share the seconds.
-        Action<double> Share(Action<(CudaSequence Sequence, double Seconds)> add) => seconds =>
-        {
-            for (int r = group.First; r < group.End; r++)
-            {
-                add((rows[r].Sequence, seconds / count));
-            }
-        };
+            null,
+            _scratch.Address + (ulong)CudaQuest.ScratchBytes(group, heads, queriesOfHead),
+            clocks == 0 ? 0 : clocks + (2 * sizeof(ulong)));
     }
 
-    private void SelectPages(PagePart paged, ulong queries, int rows, ulong packed, CudaMemory tokens, CudaMemory pages)
+    private void RequireScratch(CudaStepShape shape)
     {
         ModelConfiguration c = _configuration;
-        (string, int) type = ("TYPE", CudaVectors.TypeValue(_model.CacheType));
-        ulong heads = packed + (ulong)paged.Heads;
-        int headCount = rows * c.KvHeads;
-        int group = c.QueryHeads / c.KvHeads;
-        int listsOfHead = paged.Lists / headCount;
-        using var scores = CudaMemory.Allocate(_device, (long)paged.Lists * paged.Most * sizeof(float));
-        using var candidates = CudaMemory.Allocate(_device, paged.Lists * sizeof(int));
-        using var wanted = CudaMemory.Allocate(_device, paged.Lists * sizeof(int));
-        _device.Function("quest.cu", "extendBounds", type).Launch((headCount, 1, 1), 64, 0, heads, paged.Size, c.HeadDimension, c.HeadDimension);
-        _device.Function("quest.cu", "questCounts", type).Launch(((paged.Lists + 127) / 128, 1, 1), 128, 0, heads, paged.Lists, listsOfHead, paged.Size, candidates, wanted, tokens);
-        _device.Function("quest.cu", "questScores", type).Launch(
-            ((paged.Most + 7) / 8, headCount, 1),
-            128,
-            group * c.HeadDimension * sizeof(float),
-            queries,
-            heads,
-            scores,
-            paged.Size,
-            group,
-            c.HeadDimension,
-            paged.Most,
-            listsOfHead == 1 ? 1 : 0);
-        _device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
-            (paged.Lists, 1, 1), 512, 0, scores, (long)paged.Most, candidates, 0, 0, paged.Most, wanted, pages, paged.Width, 0UL, 0, 0);
-        _device.Function("quest.cu", "finishPages", type).Launch((paged.Lists, 1, 1), 128, 0, heads, listsOfHead, paged.Size, pages, paged.Width);
+        long most = CudaAttention.DecodeScratchBytes(c.HeadDimension, shape.Rows * c.QueryHeads, Math.Max(1, shape.Sliding));
+        foreach (CudaStepGroup group in shape.Groups)
+        {
+            most = Math.Max(most, CudaQuest.ScratchBytes(group, (group.End - group.First) * c.KvHeads, c.QueryHeads / c.KvHeads) + CudaAttention.DecodeScratchBytes(c.HeadDimension, (group.End - group.First) * c.QueryHeads, group.Longest));
+        }
+
+        if (most > _scratch.SizeInBytes)
+        {
+            // Recordings hold the old address.
+            Forget();
+            _scratch.Dispose();
+            _scratch = CudaMemory.Allocate(_device, most);
+        }
     }
 
-    private void WriteLogits(Row[] rows, Span<float> logits)
+    private void Forget()
+    {
+        foreach (CudaGraph? recording in _recordings.Values)
+        {
+            recording?.Dispose();
+        }
+
+        _recordings.Clear();
+    }
+
+    private void Download(Row[] rows, Span<float> logits)
     {
         int vocabulary = _configuration.VocabularySize;
-        _decoder.Logits((nint)_residual.Address, rows.Length, (nint)_logits.Address, CancellationToken.None);
         fixed (float* target = logits)
         {
             if (Array.TrueForAll(rows, r => r.Place == Array.IndexOf(rows, r)))
             {
-                _logits.Download(target, (long)rows.Length * vocabulary * sizeof(float));
+                _decoder.Logits.Download(target, (long)rows.Length * vocabulary * sizeof(float));
                 return;
             }
 
             for (int i = 0; i < rows.Length; i++)
             {
-                _logits.Download(target + ((long)rows[i].Place * vocabulary), (long)vocabulary * sizeof(float), (long)i * vocabulary * sizeof(float));
+                _decoder.Logits.Download(target + ((long)rows[i].Place * vocabulary), (long)vocabulary * sizeof(float), (long)i * vocabulary * sizeof(float));
             }
         }
     }
 
-    /// <summary>A row: its place among those given, tokens of its sequence's tail with its own, and its position.</summary>
-    private sealed record Row(CudaSequence Sequence, int Token, int Place, int Generated, int Position);
-
-    /// <summary>Where a layer's arrays begin in the packed memory.</summary>
-    private sealed record LayerPart(int Targets, int Keys, int Values, int TailKeys, int TailValues, int Splits)
+    private void Download(Row[] rows, Span<int> choices)
     {
-        public List<GroupPart> Groups { get; } = [];
+        ulong* found = stackalloc ulong[rows.Length];
+        _choices.Download(found, rows.Length * sizeof(ulong));
+        for (int i = 0; i < rows.Length; i++)
+        {
+            choices[rows[i].Place] = found[i] == 0 ? -1 : (int)~(uint)found[i];
+        }
     }
 
-    /// <summary>Rows with one kind of lists; Numbers: tokens of each list, or where each list's pages begin.</summary>
-    private sealed record GroupPart(int First, int End, int Longest, int Numbers, PagePart? Pages);
+    // Waits. Rows that are computed together share the seconds.
+    private void ReadClocks(Row[] rows, CudaStepShape shape)
+    {
+        int layers = _configuration.LayerCount;
+        ulong[] clocks = new ulong[shape.Groups.Length * layers * ClocksOfLayer];
+        fixed (ulong* target = clocks)
+        {
+            _clocks.Download(target, clocks.Length * sizeof(ulong));
+        }
 
-    /// <summary>Pages of a group: candidates at most, and room for each list.</summary>
-    private sealed record PagePart(int Heads, int Size, int Lists, int Most, int Width);
+        for (int g = 0; g < shape.Groups.Length; g++)
+        {
+            CudaStepGroup group = shape.Groups[g];
+            double index = 0;
+            double attention = 0;
+            for (int layer = 0; layer < layers; layer++)
+            {
+                ReadOnlySpan<ulong> own = clocks.AsSpan(((g * layers) + layer) * ClocksOfLayer, ClocksOfLayer);
+                index += own[1] - own[0];
+                attention += own[3] - own[2];
+            }
+
+            int count = group.End - group.First;
+            foreach (Row row in rows.AsSpan(group.First, count))
+            {
+                row.Sequence.Counters.IndexSeconds += index * 1e-9 / count;
+                row.Sequence.Counters.AttentionSeconds += attention * 1e-9 / count;
+            }
+        }
+    }
+
+    /// <summary>A row: its place among those given, and the tokens of its sequence's tail with its own.</summary>
+    private sealed record Row(CudaSequence Sequence, int Token, int Place, int Appended);
 }

@@ -1,0 +1,50 @@
+namespace SparseFrontier.Kernels.Cuda;
+
+/// <summary>Work that was recorded once and is given to the device as a whole, again and again, with the arguments that it was recorded with.</summary>
+internal sealed class CudaGraph : CudaHandle
+{
+    // Calls that cannot be recorded fail on the recording thread alone.
+    private const int ThisThread = 1;
+
+    private CudaGraph(CudaDevice device, nint value)
+        : base(device, value)
+    {
+    }
+
+    /// <summary>Records launches and copies within the device; none of it runs. The work must neither allocate, nor wait, nor copy from or to the host.</summary>
+    public static CudaGraph Record(CudaDevice device, Action work)
+    {
+        using CudaDevice.Scope scope = device.Enter();
+        CudaException.Check(CudaDriver.cuStreamBeginCapture(device.Stream, ThisThread), "cuStreamBeginCapture");
+        nint graph;
+        try
+        {
+            work();
+        }
+        finally
+        {
+            int code = CudaDriver.cuStreamEndCapture(device.Stream, out graph);
+            CudaException.Check(code, "cuStreamEndCapture");
+        }
+
+        try
+        {
+            CudaException.Check(CudaDriver.cuGraphInstantiateWithFlags(out nint value, graph, 0), "cuGraphInstantiateWithFlags");
+            return new CudaGraph(device, value);
+        }
+        finally
+        {
+            _ = CudaDriver.cuGraphDestroy(graph);
+        }
+    }
+
+    /// <summary>Gives the work to the device; it runs after all work given before.</summary>
+    public void Launch()
+    {
+        using CudaDevice.Scope scope = Device.Enter();
+        CudaException.Check(CudaDriver.cuGraphLaunch(Value, Device.Stream), "cuGraphLaunch");
+    }
+
+    /// <inheritdoc/>
+    protected override int Free(nint value) => CudaDriver.cuGraphExecDestroy(value);
+}

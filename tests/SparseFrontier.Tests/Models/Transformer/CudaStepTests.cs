@@ -1,0 +1,92 @@
+using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Models.Transformer.Cuda;
+using Xunit;
+
+namespace SparseFrontier.Tests.Models.Transformer;
+
+/// <summary>What the host decides about work on a GPU; needs none.</summary>
+public sealed unsafe class CudaStepTests
+{
+    [Fact]
+    public void Rows_of_one_kind_lie_side_by_side_in_their_order()
+    {
+        (int PageSize, bool SharesPages)[] kinds = [(16, true), (0, true), (16, false), (0, true), (32, true), (16, true)];
+        Assert.Equal([1, 3, 2, 0, 5, 4], CudaStep.Arrange(kinds));
+    }
+
+    [Fact]
+    public void A_shape_lasts_for_many_steps_and_holds_every_list()
+    {
+        var shapes = new HashSet<CudaStepShape>();
+        for (int tokens = 32_768; tokens < 33_768; tokens++)
+        {
+            CudaStepShape shape = CudaStepShape.Of([new CudaStepRow(0, true, 300, 0, int.MaxValue), new CudaStepRow(16, true, tokens, 0, 128)], true, false);
+            shapes.Add(shape);
+            Assert.Equal(0, shape.Sliding);
+            Assert.Equal(new CudaStepGroup(0, 1, 512, 0, true, 0, 0), shape.Groups[0]);
+            Assert.Equal((1, 2, 129 * 16, 129), (shape.Groups[1].First, shape.Groups[1].End, shape.Groups[1].Longest, shape.Groups[1].Width));
+            Assert.True(shape.Groups[1].MostPages * 16 >= tokens);
+        }
+
+        Assert.InRange(shapes.Count, 1, 2);
+    }
+
+    [Fact]
+    public void A_list_without_a_budget_has_room_for_all_pages()
+    {
+        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(32, false, 1000, 600, int.MaxValue)], true, true).Groups[0];
+        Assert.Equal(new CudaStepGroup(0, 1, 1024, 32, false, 32, 33), group);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2047)]
+    [InlineData(2048)]
+    [InlineData(131_073)]
+    public void Lengths_are_rounded_up_by_little(int length) =>
+        Assert.InRange(CudaStepShape.RoundUp(length), length, Math.Max(256, length + (length / 8)));
+
+    [Fact]
+    public void Structures_are_laid_out_as_the_kernels_read_them()
+    {
+        Assert.Equal((56, 40, 48, 88), (sizeof(CacheHead), sizeof(StepRowState), sizeof(PagedHead), StepPlaces.BytesOfHead));
+        var places = new StepPlaces(1 << 20, 280, 20);
+        Assert.Equal((1UL << 20) + ((20 + 3) * 8), places.CachesFrom(3).Keys);
+        Assert.Equal((1UL << 20) + (280 * 24) + (20 * 8), places.Caches.TailValues);
+        Assert.Equal((1UL << 20) + (280 * 32) + (20 * 48), places.Paged);
+        Assert.Equal((1UL << 20) + (280 * 80) + (20 * 4), places.Caches.Splits);
+        Assert.Equal((1UL << 20) + (280 * 84) + (20 * 4), places.Counts);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(300)]
+    [InlineData(32_768)]
+    [InlineData(32_769)]
+    [InlineData(40_000)]
+    [InlineData(200_000)]
+    public void Attention_has_room_for_the_pieces_of_every_shorter_list(int longest)
+    {
+        int room = CudaAttention.Pieces(longest);
+        for (int tokens = 1; tokens <= longest; tokens += 1 + (longest / 5000))
+        {
+            int size = 256;
+            while (size < 1024 && size * 128 < tokens)
+            {
+                size *= 2;
+            }
+
+            Assert.True((tokens + size - 1) / size <= room, $"{tokens} tokens in {room} pieces");
+        }
+    }
+
+    [Theory]
+    [InlineData(9, 128, 128, false, "128")]
+    [InlineData(9, 128, 64, true, "64")]
+    [InlineData(9, 128, 16, false, null)]
+    [InlineData(9, 96, 128, false, "128")]
+    [InlineData(8, 128, 128, false, null)]
+    [InlineData(10, 128, 128, false, null)]
+    public void Kernels_for_Hopper_are_taken_where_card_and_block_allow(int major, int dimension, int block, bool columns, string? rows) =>
+        Assert.Equal(rows, HopperConfiguration.Find(major, dimension, block, columns)?.Rows.ToString(System.Globalization.CultureInfo.InvariantCulture));
+}
