@@ -27,6 +27,9 @@ internal sealed unsafe class AttentionInputs(int length, int dimension) : IDispo
         Kernels = KernelSets.Default,
     };
 
+    /// <summary>What the last call wrote.</summary>
+    public HeadTensor Output => HeadTensor.RowMajor(_output.Pointer, QueryHeads, length, dimension);
+
     /// <summary>Attention under plans, one a head or one for all; the operations are those of the given number of pairs, summed over heads.</summary>
     public Contender Attend(string name, IReadOnlyList<AttentionPlan> plans, long pairs)
     {
@@ -40,7 +43,7 @@ internal sealed unsafe class AttentionInputs(int length, int dimension) : IDispo
                 layer.Scale,
                 plans,
                 0,
-                HeadTensor.RowMajor(_output.Pointer, QueryHeads, length, dimension),
+                Output,
                 null,
                 CancellationToken.None))
         {

@@ -15,6 +15,7 @@ using SparseFrontier.Benchmarks.Suites;
     ("matvec", "products of few rows with a weight matrix (decode), against OpenBLAS and the read roof", MatVecSuite.Run),
     ("threads", "handing out the iterations of a loop, against Parallel.For", ThreadSuite.Run),
     ("first-calls", "first calls of kernels with and without tiered compilation", FirstCallSuite.Run),
+    ("libtorch", "attention of a prompt and linear layers, against LibTorch in this process", LibTorchSuite.Run),
     ("pytorch", "linear layers, attention, prefill and decode of a model, against PyTorch and Transformers", PyTorchSuite.Run),
     ("cuda-model", "a random checkpoint of Qwen2.5-7B's shape on a GPU: prefill and decode by method", CudaModelSuite.Run),
     ("cuda-step", "steps of the same checkpoint, for profilers too", CudaStepSuite.Run),

@@ -64,7 +64,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
             MachineRoofs.Read(Roof, NextHalf, DenseBytes / 2),
             new(Dense, () => Attend(caches[_next++ % count], null)) { Bytes = DenseBytes },
         };
-        var rows = new List<Func<IReadOnlyDictionary<string, TimingResult>, KernelMeasurement>> { times => Row(Dense, null, 0, "", times[Dense], null, times) };
+        var rows = new List<Func<IReadOnlyDictionary<string, TimingResult>, KernelMeasurement>> { times => Row(Dense, null, 0, "", DenseBytes, times[Dense], null, times) };
         foreach (DecodeMethod method in methods.Where(m => m.Name != Dense))
         {
             foreach (double sparsity in sparsities)
@@ -111,14 +111,16 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         MethodParameters parameters = method.SolveBudget(sparsity, layer.Shape, method.CreateParameters()).Parameters;
         string name = FormattableString.Invariant($"{method.Name} {sparsity}");
         long tokens = (long)_shape.Length * _shape.KvHeads;
-        KeptTokens? kept = method.Compress(layer, parameters);
+        KeptTokens? kept = null;
+        long allocated = AllocatedBytes.Of(() => kept = method.Compress(layer, parameters));
         if (kept is not null)
         {
             int[][] byHead = kept.ByHead;
             LayerCache[] compact = Caches(caches.Length, byHead);
             long left = byHead.Sum(h => (long)h.Length);
-            contenders.Add(new Contender(name, () => Attend(compact[_next++ % compact.Length], null)) { Bytes = DenseBytes * left / tokens });
-            rows.Add(times => Row(method.Name, sparsity, 1 - ((double)left / tokens), parameters.ToString(), times[name], null, times));
+            long keptBytes = DenseBytes * left / tokens;
+            contenders.Add(new Contender(name, () => Attend(compact[_next++ % compact.Length], null)) { Bytes = keptBytes });
+            rows.Add(times => Row(method.Name, sparsity, 1 - ((double)left / tokens), parameters.ToString(), keptBytes + allocated, times[name], null, times));
             return;
         }
 
@@ -127,7 +129,8 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         _owned.AddRange(selectors);
         StepSelector any = selectors[0];
         long before = any.IndexBytesRead;
-        DecodeSelection? selection = Select(any, caches[0]);
+        DecodeSelection? selection = null;
+        allocated += AllocatedBytes.Of(() => selection = Select(any, caches[0]));
         long indexBytes = any.IndexBytesRead - before;
         double share = selection is null ? 1 : selection.Lists.Average(list => list.Sum(r => (double)r.Length) / _shape.Length);
         contenders.Add(new Contender($"{name} index", () =>
@@ -143,7 +146,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         {
             Bytes = (DenseBytes * share) + indexBytes,
         });
-        rows.Add(times => Row(method.Name, sparsity, 1 - share, parameters.ToString(), times[name], times[$"{name} index"], times));
+        rows.Add(times => Row(method.Name, sparsity, 1 - share, parameters.ToString(), DenseBytes + allocated, times[name], times[$"{name} index"], times));
     }
 
     private LayerCache[] Caches(int count, int[][]? tokens)
@@ -176,7 +179,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         _kernels.DecodeAttention(_queries.Pointer, _shape.QueryHeads, cache, selection, _shape.Scale, _output.Pointer);
 
     private KernelMeasurement Row(
-        string method, double? asked, double sparsity, string parameters, TimingResult total, TimingResult? index, IReadOnlyDictionary<string, TimingResult> times) =>
+        string method, double? asked, double sparsity, string parameters, long memory, TimingResult total, TimingResult? index, IReadOnlyDictionary<string, TimingResult> times) =>
         _shape.Empty(AttentionPhase.Decode, method, asked, null) with
         {
             DataType = CacheType.ToString(),
@@ -190,6 +193,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
             IdealSpeedUp = 1 / (1 - sparsity),
             GigaBytesPerSecond = total.GigaBytesPerSecond,
             RoofShare = total.ShareOfRoof,
+            MemoryBytes = memory,
             IterationCount = total.Rounds,
         };
 }

@@ -73,6 +73,12 @@ public sealed record KernelMeasurement
     public double? RoofShare { get; init; }
 
     /// <summary>
+    /// Bytes that one layer takes: its queries, keys and values (prefill) or what is cached (decode), and what the first choice of the method allocated, garbage
+    /// included.
+    /// </summary>
+    public long? MemoryBytes { get; init; }
+
+    /// <summary>
     /// Length from which on the method is faster than dense attention, between the measured lengths by interpolation; the shortest length where
     /// it pays at all of them, null where it does not pay at the longest.
     /// </summary>

@@ -56,7 +56,7 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
         var contenders = new List<Contender> { MachineRoofs.MultiplyAdd(Roof), Attention(Dense, dense) };
         var rows = new List<Func<IReadOnlyDictionary<string, TimingResult>, KernelMeasurement>>
         {
-            times => Row(Dense, null, "", dense, times[Dense], null, times),
+            times => Row(Dense, null, "", dense, 0, times[Dense], null, times),
         };
         foreach (PrefillMethod method in methods.Where(m => m.Name != Dense))
         {
@@ -66,10 +66,11 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
                 {
                     MethodParameters parameters = Solve(method, sparsity);
                     string name = FormattableString.Invariant($"{method.Name} {sparsity}");
-                    PrefillSelection selection = method.Select(_layer, parameters);
+                    PrefillSelection selection = null!;
+                    long allocated = AllocatedBytes.Of(() => selection = method.Select(_layer, parameters));
                     contenders.Add(new Contender($"{name} index", () => method.Select(_layer, parameters)));
                     contenders.Add(Attention(name, selection.Plans));
-                    rows.Add(times => Row(method.Name, sparsity, parameters.ToString(), selection.Plans, times[name], times[$"{name} index"], times));
+                    rows.Add(times => Row(method.Name, sparsity, parameters.ToString(), selection.Plans, allocated, times[name], times[$"{name} index"], times));
                 }
                 catch (BudgetInfeasibleException e)
                 {
@@ -141,6 +142,7 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
         double? asked,
         string parameters,
         IReadOnlyList<AttentionPlan> plans,
+        long allocated,
         TimingResult attention,
         TimingResult? index,
         IReadOnlyDictionary<string, TimingResult> times)
@@ -162,6 +164,7 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
             IdealSpeedUp = 1 / density,
             GigaOperationsPerSecond = attention.GigaOperationsPerSecond,
             RoofShare = attention.ShareOfRoof,
+            MemoryBytes = _queries.SizeInBytes + _keys.SizeInBytes + _values.SizeInBytes + allocated,
             IterationCount = attention.Rounds,
         };
     }

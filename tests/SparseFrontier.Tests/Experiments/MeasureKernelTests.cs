@@ -25,6 +25,10 @@ public class MeasureKernelTests
         Assert.All(rows, r => Assert.True(r.AttentionMilliseconds > 0 && r.RoofShare > 0 && r.TotalMilliseconds >= r.AttentionMilliseconds));
         Assert.All(rows.Where(r => r.Method != "Dense"), r => Assert.InRange(r.Sparsity!.Value, 0.4, 0.6));
         Assert.All(rows.Where(r => r.Method != "Dense"), r => Assert.True(r.ExecutedDensity >= 1 - r.Sparsity - 1e-9));
+
+        // Queries, keys and values of 4 + 2 + 2 heads of 32; choosing takes more.
+        Assert.All(rows.Where(r => r.Method == "Dense"), r => Assert.Equal(8 * 32 * sizeof(float) * r.SequenceLength, r.MemoryBytes));
+        Assert.All(rows.Where(r => r.Method != "Dense"), r => Assert.True(r.MemoryBytes > 8 * 32 * sizeof(float) * r.SequenceLength));
         Assert.Empty(sink.Errors);
     }
 
@@ -47,6 +51,11 @@ public class MeasureKernelTests
         Assert.All(rows, r => Assert.True(r.TotalMilliseconds > 0 && r.GigaBytesPerSecond > 0 && r.RoofShare > 0));
         Assert.All(rows.Where(r => r.Method != "Dense"), r => Assert.InRange(r.Sparsity!.Value, 0.45, 0.55));
         Assert.True(rows.Single(r => r.Method == "Quest").IndexMilliseconds > 0);
+
+        // Keys and values of two heads of 32 in bfloat16; Quest's bounds of pages of 16 are an eighth of the keys.
+        const int Cached = 512 * 2 * 2 * 32 * 2;
+        Assert.Equal(Cached, rows.Single(r => r.Method == "Dense").MemoryBytes);
+        Assert.True(rows.Single(r => r.Method == "Quest").MemoryBytes >= Cached + (Cached / 2 / 8));
     }
 
     [Fact]
