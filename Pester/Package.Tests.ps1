@@ -27,14 +27,14 @@ Describe 'The package' {
             Import-Module SparseFrontier
             (Get-Module SparseFrontier).ModuleBase
             (Get-SparseAttentionMethod Quest).Name
-            (Get-SparseAttentionModel).Name
+            (Get-SparseAttentionModel).Name -join ' '
             (Get-Help Get-SparsityPareto).Synopsis
             (Test-KernelCorrectness RmsNorm*).Passed | Sort-Object -Unique
         }
         $base, $method, $model, $synopsis, $passed = pwsh -NoProfile -Command $script -args $modules
         $base | Should -BeLike "$modules*SparseFrontier*"
         $method | Should -Be Quest
-        $model | Should -Be frontier-5m
+        $model | Should -Be 'frontier-1m frontier-3m frontier-7m'
         $synopsis | Should -Match 'no other run beats'
         $passed | Should -BeTrue
     }

@@ -2,7 +2,7 @@
 
     python3 golden.py MODEL_DIRECTORY golden.safetensors
 
-Float32 arithmetic on the stored weights: all logits of 48 tokens, then 24 greedy tokens. Needs PyTorch, Transformers and safetensors.
+Float32 arithmetic on the stored weights: all logits of 24 tokens, then 24 greedy tokens. Needs PyTorch, Transformers and safetensors.
 """
 import sys
 
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-PROMPT, GREEDY = 48, 24
+PROMPT, GREEDY = 24, 24
 
 
 def main():

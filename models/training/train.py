@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from curriculum import CURRICULUM, STOP, TASKS, Engine, Feed, pack
 
 SIZES = {  # layers, width, intermediate, heads, KV heads
-    "1m": (4, 128, 256, 4, 2),
-    "3m": (6, 160, 384, 8, 4),
+    "1m": (4, 128, 192, 4, 2),
+    "3m": (6, 160, 320, 8, 4),
     "7m": (6, 256, 640, 8, 4),
 }
 HEAD = 64

@@ -143,7 +143,7 @@ public class CommandLineTests
     public void A_full_disk_is_an_error_with_an_id(string arguments)
     {
         Assert.SkipUnless(File.Exists("/dev/full"), "/dev/full stands for a full disk; it is not here");
-        string tokenizer = Path.Combine(LayerTests.Root(), "models", "frontier-5m");
+        string tokenizer = Path.Combine(LayerTests.Root(), "models", "frontier-3m");
         string executable = Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll");
         string command = $"dotnet '{executable}' {arguments.Replace("TOKENIZER", $"'{tokenizer}'", StringComparison.Ordinal)} > /dev/full";
         using Process process = Process.Start(new ProcessStartInfo("sh", ["-c", command]) { RedirectStandardError = true })!;

@@ -7,7 +7,7 @@ namespace SparseFrontier.Experiments;
 public static class ModelCatalog
 {
     /// <summary>Name of the model that runs use when none is named.</summary>
-    public const string DefaultName = "frontier-5m";
+    public const string DefaultName = "frontier-3m";
 
     /// <summary>Folders that hold checkpoint directories, in the order of search.</summary>
     public static IReadOnlyList<string> Folders()

@@ -51,7 +51,7 @@ public sealed record SparsityPoint
     /// <summary>The cheapest optimal point that dominates this one, as "Method+DecodeMethod sparsity/sparsity [run id]"; null if optimal.</summary>
     public string? DominatedBy { get; init; }
 
-    /// <summary>The group that the frontier is of, such as "Niah at 2048 tokens, frontier-5m".</summary>
+    /// <summary>The group that the frontier is of, such as "Niah at 2048 tokens, frontier-3m".</summary>
     public string Frontier { get; init; } = "";
 
     /// <summary>Number of models in the group.</summary>

@@ -98,7 +98,7 @@ public static class CellText
         return point.ModelCount > 1 ? $"{point.Model} {methods}" : methods;
     }
 
-    /// <summary>What a frontier is of: "Niah at 2048 tokens, frontier-5m: Score against PrefillFlops".</summary>
+    /// <summary>What a frontier is of: "Niah at 2048 tokens, frontier-3m: Score against PrefillFlops".</summary>
     public static string FrontierHeading(SparsityPoint point)
     {
         ArgumentNullException.ThrowIfNull(point);
@@ -215,7 +215,7 @@ public static class CellText
         return claim.Sparsity == claim.OtherSparsity ? Fraction(claim.Sparsity) : $"{Fraction(claim.Sparsity)} : {Fraction(claim.OtherSparsity)}";
     }
 
-    /// <summary>What a table of effects is of: "Quest on frontier-5m, mean of 3 tasks; tokens needed for a relative error of 0.1 grow as length^0.52 [0.41, 0.63]".</summary>
+    /// <summary>What a table of effects is of: "Quest on frontier-3m, mean of 3 tasks; tokens needed for a relative error of 0.1 grow as length^0.52 [0.41, 0.63]".</summary>
     public static string EffectHeading(SparsityEffect effect)
     {
         ArgumentNullException.ThrowIfNull(effect);

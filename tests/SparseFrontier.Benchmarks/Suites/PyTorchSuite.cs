@@ -32,13 +32,13 @@ internal static unsafe class PyTorchSuite
             MeasureAttention(report, torch, length, dimension);
         }
 
-        string path = Path.Combine(RepositoryFolder.Path, "models", "frontier-5m");
+        string path = Path.Combine(RepositoryFolder.Path, "models", "frontier-7m");
         using var model = TransformerModel.Load(path);
         foreach (int length in new[] { 1024, 4096, 8000 })
         {
             int[] tokens = [.. Enumerable.Range(0, length).Select(i => i % (model.Configuration.VocabularySize - 8))];
             report.Measure(
-                $"Prefill of {length} tokens, frontier-5m",
+                $"Prefill of {length} tokens, frontier-7m",
                 new InterleavedTimer(),
                 [
                     new Contender("SparseFrontier BF16", () => model.Prefill(tokens, new PrefillRequest()).Dispose()),
@@ -119,7 +119,7 @@ internal static unsafe class PyTorchSuite
         StepRow[] rows = [.. sequences.Select(s => new StepRow(s, 5))];
         float[] logits = new float[batch * model.Configuration.VocabularySize];
         report.Measure(
-            $"One decoding step of {batch} sequences after {length} tokens, frontier-5m",
+            $"One decoding step of {batch} sequences after {length} tokens, frontier-7m",
             new InterleavedTimer(),
             [
                 new Contender("SparseFrontier BF16", () =>

@@ -19,7 +19,7 @@ internal static class SweepSuite
 
     public static void Run(BenchmarkReport report)
     {
-        Measure(report, "frontier-5m", Path.Combine(Root(), "models", "frontier-5m"), 4096, 3);
+        Measure(report, "frontier-7m", Path.Combine(Root(), "models", "frontier-7m"), 4096, 3);
         string folder = Directory.CreateTempSubdirectory("sparsefrontier-benchmark-").FullName;
         try
         {

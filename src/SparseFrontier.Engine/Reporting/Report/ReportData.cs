@@ -91,7 +91,7 @@ internal sealed class ReportData
         return [.. Looks.Where(l => set.Contains(l.Name))];
     }
 
-    /// <summary>"Niah at 2048 tokens, frontier-5m", with the protocol where the rows hold several of the same task and length.</summary>
+    /// <summary>"Niah at 2048 tokens, frontier-3m", with the protocol where the rows hold several of the same task and length.</summary>
     public string Place(SparseAttentionResult row)
     {
         string protocol = ProtocolOf(row.Task, row.SequenceLength, Protocol.Describe(row));

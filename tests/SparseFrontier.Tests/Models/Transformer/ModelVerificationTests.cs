@@ -1,3 +1,4 @@
+using SparseFrontier.Experiments;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Transformer;
 using Xunit;
@@ -17,6 +18,15 @@ public class ModelVerificationTests
         ModelVerificationResult result = ModelVerification.Verify(directory!, Path.Combine(directory!, "golden.safetensors"));
         TestContext.Current.TestOutputHelper!.WriteLine(result.ToString());
         Assert.True(result.MaximumLogitDifference <= ModelVerification.DefaultTolerance, result.ToString());
+        Assert.True(result.Passed, result.ToString());
+        Assert.Equal(24, result.GreedyTokens);
+    }
+
+    [Fact]
+    public void The_default_model_computes_what_Transformers_computed()
+    {
+        ModelVerificationResult result = ModelVerification.Verify(
+            Path.Combine(Fixtures.Root, "models", ModelCatalog.DefaultName), Fixtures.Golden(Path.Combine("embedded", $"{ModelCatalog.DefaultName}.safetensors")));
         Assert.True(result.Passed, result.ToString());
         Assert.Equal(24, result.GreedyTokens);
     }
