@@ -72,11 +72,17 @@ Describe 'Examples' {
         New-ResultRow | Select-Object *, @{ Name = 'PrefillSeconds'; Expression = { 2 } } -ExcludeProperty PrefillSeconds | ConvertTo-Json -Compress | Set-Content other.jsonl
         $null = Invoke-SparseAttentionRun Dense, Quest Niah -SequenceLength 1024 -Sparsity 0.5 -SampleCount 2
         $null = 1024, 1536 | ForEach-Object { Invoke-SparseAttentionRun Dense, Quest Niah -SequenceLength $_ -Sparsity 0.3, 0.5, 0.7, 0.9 -ResultPath lengths }
-        'baseline', 'nightly' | ForEach-Object { Copy-Item results $_ -Recurse }
+        'baseline', 'nightly', 'from-alpha', 'from-beta' | ForEach-Object { Copy-Item results $_ -Recurse }
+        $path = $env:PATH
+        $env:SPARSEFRONTIER_WORKER = New-FakeSlurm (Join-Path (Convert-Path TestDrive:/) slurm)
+        $env:PATH = "$env:SPARSEFRONTIER_WORKER$([IO.Path]::PathSeparator)$path"
+        $null = New-SparseAttentionSweep Dense Niah -SequenceLength 1024 | Submit-SparseAttentionRun
     }
 
     AfterAll {
         Pop-Location
+        $env:PATH = $path
+        $env:SPARSEFRONTIER_WORKER = $null
         $global:PSDefaultParameterValues.Clear()
         foreach ($key in $saved.Keys) { $global:PSDefaultParameterValues[$key] = $saved[$key] }
     }

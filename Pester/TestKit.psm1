@@ -57,6 +57,22 @@ function Get-SmallRun {
     $run
 }
 
+<# A folder of programs that stand for Slurm's and take every job; tests/slurm/run.sh uses a real one. #>
+function New-FakeSlurm {
+    param([Parameter(Mandatory)] [string] $Path, [string] $Queue = '')
+    $null = New-Item -ItemType Directory $Path -Force
+    $programs = @{
+        sbatch = 'case "$*" in *merge*) echo 4712;; *) echo 4711;; esac'; scontrol = 'echo "MaxArraySize = 1001"'; sacctmgr = 'exit 1'
+        squeue = "echo '$Queue'"; scancel = 'exit 0'
+    }
+    foreach ($name in $programs.Keys) {
+        Set-Content (Join-Path $Path $name) "#!/bin/sh`n$($programs[$name])`n" -NoNewline
+        if (-not $IsWindows) { chmod +x (Join-Path $Path $name) }
+    }
+    Set-Content (Join-Path $Path sparsefrontier) ''
+    $Path
+}
+
 <# Rows that need no run. #>
 function New-ResultRow {
     param([string] $Method = 'Quest', [double] $Sparsity = 0.9, [double] $Score = 0.5, [string] $Task = 'Niah')
@@ -67,4 +83,4 @@ function New-ResultRow {
     }
 }
 
-Export-ModuleMember -Function Get-RepositoryRoot, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-ResultRow
+Export-ModuleMember -Function Get-RepositoryRoot, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ResultRow

@@ -24,7 +24,7 @@ internal static class ErrorMap
     public static ErrorCategory Category(string errorId) => errorId switch
     {
         ErrorIds.MethodNotFound or ErrorIds.TaskNotFound or ErrorIds.ModelNotFound or ErrorIds.KernelNotFound or ErrorIds.RunNotFound
-            or ErrorIds.DeviceNotFound or ErrorIds.FileNotFound or ErrorIds.TokenizerMissing or ErrorIds.TaskDataMissing => ErrorCategory.ObjectNotFound,
+            or ErrorIds.JobNotFound or ErrorIds.DeviceNotFound or ErrorIds.FileNotFound or ErrorIds.TokenizerMissing or ErrorIds.TaskDataMissing => ErrorCategory.ObjectNotFound,
         ErrorIds.MethodParameterInvalid or ErrorIds.ParameterInvalid or ErrorIds.SparsityOutOfRange or ErrorIds.SequenceLengthInvalid
             or ErrorIds.BudgetInfeasible or ErrorIds.PathNotFileSystem => ErrorCategory.InvalidArgument,
         ErrorIds.SequenceTooLong => ErrorCategory.LimitsExceeded,
@@ -33,7 +33,8 @@ internal static class ErrorMap
             or ErrorIds.ResultRowInvalid or ErrorIds.BundleInvalid or ErrorIds.DataInsufficient => ErrorCategory.InvalidData,
         ErrorIds.ArchitectureUnsupported or ErrorIds.TokenizerUnsupported or ErrorIds.ChatTemplateUnsupported
             or ErrorIds.DeviceUnsupported => ErrorCategory.NotImplemented,
-        ErrorIds.CudaNotInstalled => ErrorCategory.NotInstalled,
+        ErrorIds.CudaNotInstalled or ErrorIds.SchedulerNotInstalled => ErrorCategory.NotInstalled,
+        ErrorIds.SubmissionRejected => ErrorCategory.InvalidOperation,
         ErrorIds.PowerShellRequired => ErrorCategory.NotInstalled,
         ErrorIds.ScoresInvalid or ErrorIds.ComparisonFailed => ErrorCategory.InvalidResult,
         ErrorIds.DeviceOutOfMemory => ErrorCategory.ResourceUnavailable,

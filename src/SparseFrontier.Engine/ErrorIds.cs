@@ -32,6 +32,9 @@ public static class ErrorIds
     public const string KernelCompilationFailed = "KernelCompilationFailed";
     public const string DeviceOutOfMemory = "DeviceOutOfMemory";
     public const string RunSpecificationInvalid = "RunSpecificationInvalid";
+    public const string SchedulerNotInstalled = "SchedulerNotInstalled";
+    public const string SubmissionRejected = "SubmissionRejected";
+    public const string JobNotFound = "JobNotFound";
     public const string RunBusy = "RunBusy";
     public const string ResultUnreadable = "ResultUnreadable";
     public const string ResultRowInvalid = "ResultRowInvalid";

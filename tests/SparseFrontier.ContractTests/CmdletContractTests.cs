@@ -20,11 +20,12 @@ public class CmdletContractTests
     private static readonly string[] s_expected =
     [
         "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparseAttentionBundle", "Export-SparsityReport", "Get-SparseAttentionCost",
-        "Get-SparseAttentionDevice", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan", "Get-SparseAttentionResult",
-        "Get-SparseAttentionTask", "Get-SparsityPareto", "Import-SparseAttentionBundle", "Invoke-AttentionTrace", "Invoke-SparseAttentionRun",
-        "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityScaling", "Measure-SparsityTolerance", "New-SparseAttentionSweep",
-        "Register-SparseAttentionMethod", "Register-SparseAttentionTask",
-        "Show-AttentionMask", "Show-SparsityPareto", "Test-KernelCorrectness", "Test-SparsityClaim",
+        "Get-SparseAttentionDevice", "Get-SparseAttentionJob", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
+        "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Import-SparseAttentionBundle", "Invoke-AttentionTrace",
+        "Invoke-SparseAttentionRun", "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityScaling",
+        "Measure-SparsityTolerance", "Merge-SparseAttentionResult", "New-SparseAttentionSweep", "Register-SparseAttentionMethod",
+        "Register-SparseAttentionTask", "Show-AttentionMask", "Show-SparsityPareto", "Stop-SparseAttentionJob", "Submit-SparseAttentionRun",
+        "Test-KernelCorrectness", "Test-SparsityClaim",
     ];
 
     public static TheoryData<string> Names => [.. ModuleAssembly.Cmdlets.Select(c => c.Name)];
@@ -112,8 +113,12 @@ public class CmdletContractTests
         Assert.Equal(names.Length, names.Distinct(StringComparer.OrdinalIgnoreCase).Count());
     });
 
-    [Fact]
-    public void What_writes_asks_first() => Assert.True(Find("Invoke-SparseAttentionRun").Named<bool>("SupportsShouldProcess"));
+    [Theory]
+    [InlineData("Invoke-SparseAttentionRun")]
+    [InlineData("Submit-SparseAttentionRun")]
+    [InlineData("Stop-SparseAttentionJob")]
+    [InlineData("Merge-SparseAttentionResult")]
+    public void What_writes_asks_first(string name) => Assert.True(Find(name).Named<bool>("SupportsShouldProcess"));
 
     [Fact]
     public void Columns_of_a_specification_bind_by_name_to_a_run()

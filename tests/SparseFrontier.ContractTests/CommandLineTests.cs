@@ -16,9 +16,9 @@ public class CommandLineTests
     [Fact]
     public void The_stable_surface_is_there() => Assert.Equal(
         [
-            "attend", "bundle export", "bundle import", "claim", "compare", "cost", "devices", "effect", "kernels measure", "kernels test", "mask",
-            "methods", "model verify", "models", "pareto", "pattern", "report", "results", "run", "scaling", "task generate", "task score", "tasks", "tokenize",
-            "tolerance", "trace",
+            "attend", "bundle export", "bundle import", "claim", "compare", "cost", "devices", "effect", "job stop", "jobs", "kernels measure",
+            "kernels test", "mask", "merge", "methods", "model verify", "models", "pareto", "pattern", "report", "results", "run", "scaling",
+            "submit", "task generate", "task score", "tasks", "tokenize", "tolerance", "trace",
         ],
         AllVerbs.Order(StringComparer.Ordinal));
 
@@ -61,6 +61,12 @@ public class CommandLineTests
     [InlineData("tasks NoSuchTask", "TaskNotFound")]
     [InlineData("results ./no/such/folder", "FileNotFound")]
     [InlineData("kernels test NoSuchKernel", "KernelNotFound")]
+    [InlineData("run --input ./no/such/file", "FileNotFound")]
+    [InlineData("run --input ./no/such/file --method Quest", "ParameterInvalid")]
+    [InlineData("submit --worker ./no/such/file", "FileNotFound")]
+    [InlineData("submit --time-limit 2:00", "ParameterInvalid")]
+    [InlineData("jobs 4711", "JobNotFound")]
+    [InlineData("merge ./no/such/folder", "FileNotFound")]
     [InlineData("tokenize --tokenizer ./no/such/file", "TokenizerMissing")]
     public void A_wrong_command_fails_with_a_documented_id(string arguments, string id)
     {

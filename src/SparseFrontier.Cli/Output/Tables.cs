@@ -33,6 +33,27 @@ internal static class Tables
         }
     }
 
+    /// <summary>Submitted jobs.</summary>
+    public static void Jobs(TextWriter writer, IReadOnlyList<SparseAttentionJob> jobs)
+    {
+        TextTable.Write(
+            writer,
+            jobs,
+            new("Job", j => j.JobId),
+            new("Name", j => j.Name),
+            new("State", j => j.State.ToString()),
+            new("Elements", j => j.TaskCount.ToString(CultureInfo.InvariantCulture), Right: true),
+            new("Wait", j => j.PendingCount.ToString(CultureInfo.InvariantCulture), Right: true),
+            new("Run", j => j.RunningCount.ToString(CultureInfo.InvariantCulture), Right: true),
+            new("Done", j => j.CompletedCount.ToString(CultureInfo.InvariantCulture), Right: true),
+            new("Failed", j => j.FailedCount.ToString(CultureInfo.InvariantCulture), Right: true),
+            new("Reason", j => j.Reason));
+        foreach (string folder in jobs.Select(j => j.Path))
+        {
+            writer.WriteLine($"  {folder}");
+        }
+    }
+
     /// <summary>Frontiers, a table for each; the protocol is named where there are several.</summary>
     public static void Frontiers(TextWriter writer, IReadOnlyList<SparsityPoint> points)
     {

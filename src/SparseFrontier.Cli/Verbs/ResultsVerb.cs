@@ -1,5 +1,6 @@
 using System.CommandLine;
 using SparseFrontier.Cli.Output;
+using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 
 namespace SparseFrontier.Cli.Verbs;
@@ -18,8 +19,19 @@ internal static class ResultsVerb
         Option<int[]> length = Options.Integers("--length", "Only runs at these lengths.", "N");
         var status = new Option<RunStatus[]>("--status") { Description = "Only runs in these states.", DefaultValueFactory = _ => [] };
         var samples = new Option<bool>("--samples") { Description = "The samples of the runs instead of the runs." };
-        return new Command("results", "Shows stored runs or their samples.") { results, runId, method, decodeMethod, task, model, length, status, samples }.Does((parsed, sink, token) =>
+        var canonical = new Option<bool>("--canonical") { Description = "Runs and samples of whole folders without times, hosts and memory, in a fixed order, as JSON lines: equal answers give equal bytes." };
+        return new Command("results", "Shows stored runs or their samples.") { results, runId, method, decodeMethod, task, model, length, status, samples, canonical }.Does((parsed, sink, token) =>
         {
+            if (parsed.GetValue(canonical))
+            {
+                foreach (string folder in parsed.GetValue(results)!.DefaultIfEmpty(""))
+                {
+                    sink.Output.Write(ResultExport.Canonical(folder));
+                }
+
+                return;
+            }
+
             new GetResultOperation
             {
                 Path = parsed.GetValue(results)!,

@@ -31,18 +31,42 @@ internal sealed class SweepOptions
     private readonly Option<string?> _taskData = new("--task-data") { Description = "Data file or folder of the tasks that read one: Squad, Quality, Toefl.", HelpName = "PATH" };
     private readonly Option<string?> _preset = new("--preset") { Description = "The paper's own grid (paper) or its ablations (ablation), restricted to what other options name.", HelpName = "paper|ablation" };
 
+    private Option[] All =>
+    [
+        _model, _method, _decodeMethod, _task, _length, _sparsity, _decodeSparsity, _parameter, _taskParameter, _samples, _maximumOutput,
+        _seed, _device, _preset, _questionPosition, _compressBefore, _denseLayer, _budgetSchedule, _allowDenseFallback, _referenceScoring,
+        _shortInstructions, _taskData,
+    ];
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])
-            [
-                _model, _method, _decodeMethod, _task, _length, _sparsity, _decodeSparsity, _parameter, _taskParameter, _samples, _maximumOutput,
-                _seed, _device, _preset, _questionPosition, _compressBefore, _denseLayer, _budgetSchedule, _allowDenseFallback, _referenceScoring,
-                _shortInstructions, _taskData,
-            ])
+        foreach (Option option in All)
         {
             command.Options.Add(option);
         }
+    }
+
+    /// <summary>The runs of a file where one is named, else of the grid.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid: a file and a grid; whatever is wrong with either.</exception>
+    public List<RunSpecification> Runs(ParseResult parsed, Option<string?> input, ConsoleSink sink, CancellationToken token)
+    {
+        string? file = parsed.GetValue(input);
+        if (file is null)
+        {
+            return Specifications(parsed, sink, token);
+        }
+
+        if (All.FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false }) is { } given)
+        {
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"{input.Name} and {given.Name} both say what to run. Give one of them.", given.Name);
+        }
+
+        var specifications = new List<RunSpecification>();
+        sink.Receiver = item => specifications.Add((RunSpecification)item);
+        new ReadRunsOperation { Path = file }.Execute(sink, token);
+        sink.Receiver = null;
+        return specifications;
     }
 
     /// <summary>The runs of the grid.</summary>

@@ -76,7 +76,7 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
         Samples = Directory.ReadSamples(RunId, damaged);
         Directory.ClearState();
         Directory.WriteSpecification(stored.With(createdAt: Directory.ReadSpecification()?.CreatedAt));
-        _file = SampleFile.CreateNext(Directory.Path);
+        _file = SampleFile.CreateNext(Directory.Path, _claim.EarlierMayLive);
         Directory.WriteAttempt(_file.Name, plan.Specification.Device);
     }
 

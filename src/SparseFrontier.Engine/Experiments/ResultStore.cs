@@ -69,7 +69,22 @@ internal sealed class ResultStore
         directory.WriteSpecification(specification);
 
         // Another process may have created the same run in the meantime: both then use the older directory.
-        return Find(specification.RunId) ?? directory;
+        if (Find(specification.RunId) is not { } older || older.Path == directory.Path)
+        {
+            return directory;
+        }
+
+        try
+        {
+            File.Delete(directory.File("spec.json"));
+            Directory.Delete(directory.Path);
+        }
+        catch (IOException)
+        {
+            // What is in it is ignored, and taken in by a merge.
+        }
+
+        return older;
     }
 
     /// <summary>Copies the files of a run that the folder does not hold. Its specification, which makes it a run, comes last.</summary>
@@ -86,16 +101,42 @@ internal sealed class ResultStore
         return directory;
     }
 
-    /// <summary>All runs of the folder, or the run itself if the path is a run's directory, the oldest first.</summary>
+    /// <summary>
+    /// All runs of the folder, or the run itself if the path is a run's directory, the oldest first. Of several directories of one run, which two
+    /// hosts with different clocks can make at the same moment, the first: what <see cref="Find"/> gives.
+    /// </summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
-    public IEnumerable<RunDirectory> Runs()
+    public IEnumerable<RunDirectory> Runs() => Groups().Select(g => g[0]);
+
+    /// <summary>The further directories of runs that have several, each with the first.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
+    public IEnumerable<(RunDirectory First, RunDirectory Further)> Duplicates() => Groups().SelectMany(g => g.Skip(1).Select(d => (g[0], d)));
+
+    private IEnumerable<List<RunDirectory>> Groups()
     {
         if (File.Exists(System.IO.Path.Combine(Path, "spec.json")))
         {
-            return [new RunDirectory(Path)];
+            return [[new RunDirectory(Path)]];
         }
 
-        return Enumerate(Path, "*").Where(d => File.Exists(System.IO.Path.Combine(d, "spec.json"))).Select(d => new RunDirectory(d));
+        // The name ends with half of the id; only where two names end alike, the files must tell.
+        List<string> all = [.. Enumerate(Path, "*").Where(d => File.Exists(System.IO.Path.Combine(d, "spec.json")))];
+        HashSet<string> shared = [.. all.GroupBy(Suffix).Where(g => g.Count() > 1).Select(g => g.Key)];
+        return all.GroupBy(d => shared.Contains(Suffix(d)) ? RunIdOf(d) : d).Select(g => g.Select(d => new RunDirectory(d)).ToList());
+
+        static string Suffix(string directory) => directory[Math.Max(0, directory.Length - 9)..];
+
+        static string RunIdOf(string directory)
+        {
+            try
+            {
+                return new RunDirectory(directory).ReadSpecification()?.RunId ?? directory;
+            }
+            catch (SparseFrontierException)
+            {
+                return directory;
+            }
+        }
     }
 
     private static IReadOnlyList<string> Enumerate(string path, string pattern)

@@ -1,35 +1,60 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
 using System.Text.Json;
+using SparseFrontier.Experiments.Slurm;
 
 namespace SparseFrontier.Experiments;
 
 /// <summary>
 /// The right to write into a run's directory: a file that says who has it. A claim whose process is gone is taken over; on another host that
-/// cannot be known, so there it stands until somebody deletes the file.
+/// cannot be known, so there it stands until somebody deletes the file, unless Slurm knows: a job that it has requeued takes over from its own
+/// earlier attempt, even where that still runs unseen on a lost node (both then finish, in samples files of their own), and so does anybody from a
+/// job that is over.
 /// </summary>
 internal sealed class RunClaim : IDisposable
 {
     private readonly string _path;
+    private readonly byte[] _content;
 
-    private RunClaim(string path) => _path = path;
+    private RunClaim(string path, byte[] content, bool earlierMayLive)
+    {
+        _path = path;
+        _content = content;
+        EarlierMayLive = earlierMayLive;
+    }
+
+    /// <summary>Id of the Slurm job that this process belongs to; an array's element has its own. Null outside Slurm.</summary>
+    public static string? SlurmJobId => Environment.GetEnvironmentVariable("SLURM_JOB_ID") is { Length: > 0 } id ? id : null;
+
+    /// <summary>How often Slurm has restarted that job; null outside Slurm.</summary>
+    public static int? SlurmRestartCount => SlurmJobId is null ? null :
+        int.TryParse(Environment.GetEnvironmentVariable("SLURM_RESTART_COUNT"), NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : 0;
+
+    /// <summary>Whether the claim was taken from a process that may still be writing.</summary>
+    public bool EarlierMayLive { get; }
 
     /// <summary>Takes the claim of a run's directory.</summary>
     /// <exception cref="SparseFrontierException">RunBusy: another process has it. ResultWriteFailed.</exception>
-    public static RunClaim Take(string directory)
+    public static RunClaim Take(string directory) => Take(directory, SlurmJobId, SlurmRestartCount);
+
+    /// <summary>Takes the claim of a run's directory as a process of a Slurm job.</summary>
+    internal static RunClaim Take(string directory, string? slurmJobId, int? slurmRestartCount)
     {
         string path = Path.Combine(directory, "claim");
 
         // Processes of this host look and take one after another; the system drops the lock of one that dies.
         using FileStream guard = Lock(path);
+        bool earlierMayLive = false;
         if (StoreIO.ReadAll(path) is { } held)
         {
-            ThrowIfHeld(path, held);
+            earlierMayLive = ThrowIfHeld(path, held, slurmJobId, slurmRestartCount);
             StoreIO.Write(path, () => File.Delete(path));
         }
 
         string temporary = $"{path}.{Environment.ProcessId}.tmp";
-        StoreIO.Write(path, () => File.WriteAllBytes(temporary, JsonSerializer.SerializeToUtf8Bytes(Own(), StoreJson.Line)));
+        byte[] own = JsonSerializer.SerializeToUtf8Bytes(Own(slurmJobId, slurmRestartCount), StoreJson.Line);
+        StoreIO.Write(path, () => File.WriteAllBytes(temporary, own));
         try
         {
             // Appears as a whole, or not at all if another host was faster.
@@ -41,7 +66,7 @@ internal sealed class RunClaim : IDisposable
             throw Busy(path, "another host");
         }
 
-        return new RunClaim(path);
+        return new RunClaim(path, own, earlierMayLive);
     }
 
     /// <summary>Gives the claim back.</summary>
@@ -49,9 +74,13 @@ internal sealed class RunClaim : IDisposable
     {
         try
         {
-            File.Delete(_path);
+            // A requeued job may have taken it over meanwhile.
+            if (StoreIO.ReadAll(_path) is { } content && content.AsSpan().SequenceEqual(_content))
+            {
+                File.Delete(_path);
+            }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SparseFrontierException)
         {
             // A claim that stays behind names this process and is taken over when it has ended.
         }
@@ -78,7 +107,7 @@ internal sealed class RunClaim : IDisposable
         }
     }
 
-    private static StoredClaim Own()
+    private static StoredClaim Own(string? slurmJobId, int? slurmRestartCount)
     {
         using Process process = Process.GetCurrentProcess();
         return new StoredClaim
@@ -86,11 +115,13 @@ internal sealed class RunClaim : IDisposable
             Host = Environment.MachineName,
             ProcessId = Environment.ProcessId,
             ProcessStartedAt = process.StartTime.ToUniversalTime(),
-            SlurmJobId = Environment.GetEnvironmentVariable("SLURM_JOB_ID"),
+            SlurmJobId = slurmJobId,
+            SlurmRestartCount = slurmRestartCount,
         };
     }
 
-    private static void ThrowIfHeld(string path, byte[] content)
+    /// <summary>Refuses a claim that stands; whether its holder may still be writing although it does not.</summary>
+    private static bool ThrowIfHeld(string path, byte[] content, string? slurmJobId, int? slurmRestartCount)
     {
         StoredClaim? claim;
         try
@@ -108,15 +139,19 @@ internal sealed class RunClaim : IDisposable
             throw Busy(path, "an unknown process");
         }
 
-        if (!string.Equals(claim.Host, Environment.MachineName, StringComparison.OrdinalIgnoreCase))
+        if (claim.SlurmJobId is not null && claim.SlurmJobId == slurmJobId && claim.SlurmRestartCount < slurmRestartCount)
         {
-            throw Busy(path, $"process {claim.ProcessId} on host {claim.Host}");
+            return true;
         }
 
-        if (IsAlive(claim))
+        if (!string.Equals(claim.Host, Environment.MachineName, StringComparison.OrdinalIgnoreCase))
         {
-            throw Busy(path, $"process {claim.ProcessId}");
+            return claim.SlurmJobId is string job && new SlurmCommands().IsOver(job)
+                ? true
+                : throw Busy(path, $"process {claim.ProcessId} on host {claim.Host}{(claim.SlurmJobId is null ? "" : $" (Slurm job {claim.SlurmJobId})")}");
         }
+
+        return IsAlive(claim) ? throw Busy(path, $"process {claim.ProcessId}") : false;
     }
 
     private static bool IsAlive(StoredClaim claim)

@@ -39,22 +39,33 @@ internal sealed class RunDirectory
                 {
                     damaged($"'{file}' holds a sample of run {sample.RunId}; it is left out.");
                 }
-                else if (merged.TryGetValue(sample.Index, out SampleResult? other) && ResultExport.OwnAnswerOf(sample) != ResultExport.OwnAnswerOf(other))
+                else
                 {
-                    throw new SparseFrontierException(
-                        ErrorIds.ResultRowInvalid,
-                        $"The attempts in '{Path}' disagree about sample {sample.Index}, which must not happen: the run is not reproducible on this machine, or a file was changed. Run it again with -Force.",
-                        file);
-                }
-                else if (other?.FirstDivergentToken is null)
-                {
-                    // Of equal ones the first, unless only a later one was compared with the dense run.
-                    merged[sample.Index] = sample.FirstDivergentToken is null ? other ?? sample : sample;
+                    SampleResult? other = merged.GetValueOrDefault(sample.Index);
+                    RequireAgreement(sample, other, Path);
+                    if (other?.FirstDivergentToken is null)
+                    {
+                        // Of equal ones the first, unless only a later one was compared with the dense run.
+                        merged[sample.Index] = sample.FirstDivergentToken is null ? other ?? sample : sample;
+                    }
                 }
             }
         }
 
         return merged;
+    }
+
+    /// <summary>Refuses two attempts at a sample that differ in more than times, memory, device and the comparison with the dense run.</summary>
+    /// <exception cref="SparseFrontierException">ResultRowInvalid.</exception>
+    public static void RequireAgreement(SampleResult sample, SampleResult? other, string path)
+    {
+        if (other is not null && ResultExport.OwnAnswerOf(sample) != ResultExport.OwnAnswerOf(other))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ResultRowInvalid,
+                $"The attempts in '{path}' disagree about sample {sample.Index}, which must not happen: the run is not reproducible on this machine, or a file was changed. Run it again with -Force.",
+                path);
+        }
     }
 
     /// <summary>The row of the run as it stands: its summary, or what its samples give so far. Null if the directory is not a run's.</summary>
@@ -98,35 +109,43 @@ internal sealed class RunDirectory
     public void ClearState() => StoreIO.Write(Path, () => System.IO.File.Delete(File("state.json")));
 
     /// <summary>Notes where an attempt runs.</summary>
-    public void WriteAttempt(string samplesFile, string device)
+    public void WriteAttempt(string samplesFile, string device) => AddAttempts(
+        [
+            new StoredAttempt
+            {
+                StartedAt = DateTimeOffset.UtcNow,
+                Host = Environment.MachineName,
+                ProcessId = Environment.ProcessId,
+                SlurmJobId = RunClaim.SlurmJobId,
+                SlurmRestartCount = RunClaim.SlurmRestartCount,
+                ModuleVersion = ModuleInformation.Version,
+                Runtime = RuntimeInformation.FrameworkDescription,
+                OperatingSystem = RuntimeInformation.OSDescription,
+                Processor = HostInformation.ProcessorName,
+                ProcessorCount = Environment.ProcessorCount,
+                InstructionSet = KernelSets.InstructionSet,
+                Device = device,
+            },
+        ],
+        samplesFile);
+
+    /// <summary>Where attempts ran; none where that is not known.</summary>
+    public IReadOnlyList<StoredAttempt> ReadAttempts()
     {
-        string path = File("environment.json");
-        StoredEnvironment environment;
         try
         {
-            environment = StoreIO.ReadJson<StoredEnvironment>(path) ?? new StoredEnvironment();
+            return StoreIO.ReadJson<StoredEnvironment>(File("environment.json"))?.Attempts ?? [];
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
         {
-            environment = new StoredEnvironment();
+            return [];
         }
-
-        environment.Attempts.Add(new StoredAttempt
-        {
-            Samples = samplesFile,
-            StartedAt = DateTimeOffset.UtcNow,
-            Host = Environment.MachineName,
-            ProcessId = Environment.ProcessId,
-            ModuleVersion = ModuleInformation.Version,
-            Runtime = RuntimeInformation.FrameworkDescription,
-            OperatingSystem = RuntimeInformation.OSDescription,
-            Processor = HostInformation.ProcessorName,
-            ProcessorCount = Environment.ProcessorCount,
-            InstructionSet = KernelSets.InstructionSet,
-            Device = device,
-        });
-        StoreIO.ReplaceJson(path, environment);
     }
+
+    /// <summary>Notes attempts whose samples are in a file of this directory.</summary>
+    public void AddAttempts(IEnumerable<StoredAttempt> attempts, string samplesFile) => StoreIO.ReplaceJson(
+        File("environment.json"),
+        new StoredEnvironment { Attempts = [.. ReadAttempts(), .. attempts.Select(a => a.With(samplesFile))] });
 
     /// <summary>Sets finished work aside, so that the run starts over; nothing is deleted.</summary>
     public void SetAside() => StoreIO.Write(Path, () =>

@@ -67,6 +67,10 @@ internal sealed class StoredAttempt
 
     public int ProcessId { get; init; }
 
+    public string? SlurmJobId { get; init; }
+
+    public int? SlurmRestartCount { get; init; }
+
     public string ModuleVersion { get; init; } = "";
 
     public string Runtime { get; init; } = "";
@@ -80,6 +84,24 @@ internal sealed class StoredAttempt
     public string InstructionSet { get; init; } = "";
 
     public string Device { get; init; } = "";
+
+    /// <summary>The attempt with its samples in another file.</summary>
+    public StoredAttempt With(string samples) => new()
+    {
+        Samples = samples,
+        StartedAt = StartedAt,
+        Host = Host,
+        ProcessId = ProcessId,
+        SlurmJobId = SlurmJobId,
+        SlurmRestartCount = SlurmRestartCount,
+        ModuleVersion = ModuleVersion,
+        Runtime = Runtime,
+        OperatingSystem = OperatingSystem,
+        Processor = Processor,
+        ProcessorCount = ProcessorCount,
+        InstructionSet = InstructionSet,
+        Device = Device,
+    };
 }
 
 /// <summary>What <c>claim</c> holds: who works on a run.</summary>
@@ -92,6 +114,9 @@ internal sealed class StoredClaim
     public DateTimeOffset ProcessStartedAt { get; init; }
 
     public string? SlurmJobId { get; init; }
+
+    /// <summary>How often Slurm had restarted the job by then.</summary>
+    public int? SlurmRestartCount { get; init; }
 }
 
 /// <summary>One value that a calibration found.</summary>

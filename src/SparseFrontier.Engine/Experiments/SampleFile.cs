@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace SparseFrontier.Experiments;
@@ -17,22 +18,38 @@ internal sealed class SampleFile : IDisposable
     /// <summary>Name of the file.</summary>
     public string Name => Path.GetFileName(_path);
 
-    /// <summary>Creates the next attempt's file in a run's directory; torn last lines of earlier attempts are cut off.</summary>
+    /// <summary>Creates the next attempt's file in a run's directory.</summary>
+    /// <param name="directory">The run's directory.</param>
+    /// <param name="othersMayWrite">Whether an earlier attempt may still be writing; if not, torn last lines of earlier attempts are cut off.</param>
     /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
-    public static SampleFile CreateNext(string directory) => StoreIO.Write(directory, () =>
+    public static SampleFile CreateNext(string directory, bool othersMayWrite) => StoreIO.Write(directory, () =>
     {
         int attempt = 0;
         foreach (string file in List(directory))
         {
-            CutTornLine(file);
+            if (!othersMayWrite)
+            {
+                CutTornLine(file);
+            }
+
             if (int.TryParse(Path.GetFileNameWithoutExtension(file)["samples-".Length..], out int number))
             {
                 attempt = Math.Max(attempt, number);
             }
         }
 
-        string path = Path.Combine(directory, $"samples-{attempt + 1:D4}.jsonl");
-        return new SampleFile(path, new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0));
+        while (true)
+        {
+            string path = Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"samples-{++attempt:D4}.jsonl"));
+            try
+            {
+                return new SampleFile(path, new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0));
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                // Another attempt was faster.
+            }
+        }
     });
 
     /// <summary>Files of all attempts, the oldest first.</summary>
