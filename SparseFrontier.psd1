@@ -26,6 +26,7 @@
         'Get-SparseAttentionTask'
         'Get-SparsityPareto'
         'Import-SparseAttentionBundle'
+        'Import-SparseAttentionResult'
         'Invoke-AttentionTrace'
         'Invoke-SparseAttentionRun'
         'Measure-AttentionPattern'

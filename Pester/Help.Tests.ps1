@@ -77,6 +77,7 @@ Describe 'Examples' {
         $env:SPARSEFRONTIER_WORKER = New-FakeSlurm (Join-Path (Convert-Path TestDrive:/) slurm)
         $env:PATH = "$env:SPARSEFRONTIER_WORKER$([IO.Path]::PathSeparator)$path"
         $null = New-SparseAttentionSweep Dense Niah -SequenceLength 1024 | Submit-SparseAttentionRun
+        New-ForeignResult
     }
 
     AfterAll {

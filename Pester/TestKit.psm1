@@ -73,6 +73,23 @@ function New-FakeSlurm {
     $Path
 }
 
+<# Small results as kvpress, lm-evaluation-harness and The Sparse Frontier's code write them, in folders of their names here. #>
+function New-ForeignResult {
+    foreach ($press in 'no_press', 'snapkv') {
+        $ratio = $press -eq 'snapkv' ? '0.5' : '0.0'
+        $folder = (New-Item -ItemType Directory "kvpress/results/ruler__4096__org--small__${press}__$ratio" -Force).FullName
+        "dataset: ruler`ndata_dir: '4096'`nmodel: org/small`npress_name: $press`ncompression_ratio: $ratio`nseed: 42" | Set-Content "$folder/config.yaml"
+        '{"niah_single_1": {"string_match": 100.0}}' | Set-Content "$folder/metrics.json"
+        @('task,answer,question,predicted_answer'; 1..8 | ForEach-Object { "niah_single_1,['$_'],What?,It is $_." }) | Set-Content "$folder/predictions.csv"
+    }
+
+    $null = New-Item -ItemType Directory harness, experiments/results/ruler_vt/num_chains@2+max_input_tokens@8192/qwen_7b/dense/default -Force
+    '{"results": {"quiz": {"exact_match,none": 0.5, "exact_match_stderr,none": 0.1}}, "configs": {}, "n-samples": {"quiz": {"effective": 25}}, "model_name": "org/small"}' |
+        Set-Content harness/results.json
+    '{"iou": 0.9, "iou_variance": 0.02, "total_samples": 100, "average_attention_sparsity": 0.0}' |
+        Set-Content experiments/results/ruler_vt/num_chains@2+max_input_tokens@8192/qwen_7b/dense/default/evaluation_results_100.json
+}
+
 <# Rows that need no run. #>
 function New-ResultRow {
     param([string] $Method = 'Quest', [double] $Sparsity = 0.9, [double] $Score = 0.5, [string] $Task = 'Niah')
@@ -83,4 +100,4 @@ function New-ResultRow {
     }
 }
 
-Export-ModuleMember -Function Get-RepositoryRoot, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ResultRow
+Export-ModuleMember -Function Get-RepositoryRoot, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ForeignResult, New-ResultRow

@@ -14,8 +14,8 @@ public static class Pareto
     private static readonly Dictionary<string, Func<SparseAttentionResult, double?>> s_densities = new(StringComparer.OrdinalIgnoreCase)
     {
         ["Density"] = Density,
-        ["PrefillDensity"] = row => 1 - row.PrefillSparsity,
-        ["DecodeDensity"] = row => 1 - row.DecodeSparsity,
+        ["PrefillDensity"] = row => 1 - RowSparsity.Prefill(row),
+        ["DecodeDensity"] = row => 1 - RowSparsity.Decode(row),
     };
 
     /// <summary>Names of columns of rows that can be a cost or a value.</summary>
@@ -88,9 +88,9 @@ public static class Pareto
         bool decode = !MethodRegistry.IsDense(row.DecodeMethod);
         return (prefill, decode) switch
         {
-            (true, true) => 1 - ((row.PrefillSparsity + row.DecodeSparsity) / 2),
-            (true, false) => 1 - row.PrefillSparsity,
-            (false, true) => 1 - row.DecodeSparsity,
+            (true, true) => 1 - ((RowSparsity.Prefill(row) + RowSparsity.Decode(row)) / 2),
+            (true, false) => 1 - RowSparsity.Prefill(row),
+            (false, true) => 1 - RowSparsity.Decode(row),
             _ => 1,
         };
     }
@@ -165,8 +165,8 @@ public static class Pareto
         SequenceLength = point.Row.SequenceLength,
         Method = point.Row.Method,
         DecodeMethod = point.Row.DecodeMethod,
-        PrefillSparsity = point.Row.PrefillSparsity,
-        DecodeSparsity = point.Row.DecodeSparsity,
+        PrefillSparsity = RowSparsity.Prefill(point.Row),
+        DecodeSparsity = RowSparsity.Decode(point.Row),
         Protocol = Protocol.Describe(point.Row),
         CostName = cost,
         Cost = point.Cost,
@@ -181,7 +181,7 @@ public static class Pareto
 
     private static string Name(SparseAttentionResult row) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{row.Method}+{row.DecodeMethod} {row.PrefillSparsity:F2}/{row.DecodeSparsity:F2}{(row.RunId.Length > 0 ? $" [{row.RunId}]" : "")}");
+        $"{row.Method}+{row.DecodeMethod} {RowSparsity.Prefill(row):F2}/{RowSparsity.Decode(row):F2}{(row.RunId.Length > 0 ? $" [{row.RunId}]" : "")}");
 
     private static Func<SparseAttentionResult, double?> Column(string name)
     {

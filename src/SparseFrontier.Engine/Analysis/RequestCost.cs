@@ -31,7 +31,7 @@ public sealed record RequestCost(ModelShape Model, int BatchSize, int OutputToke
     public double? Of(SparseAttentionResult row, string name)
     {
         ArgumentNullException.ThrowIfNull(row);
-        if (row.PrefillSparsity is not { } prefillSparsity || (row.CacheSparsity ?? row.DecodeSparsity) is not { } decodeSparsity)
+        if (RowSparsity.Prefill(row) is not { } prefillSparsity || (row.CacheSparsity ?? RowSparsity.Decode(row)) is not { } decodeSparsity)
         {
             return null;
         }

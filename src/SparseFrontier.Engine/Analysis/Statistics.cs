@@ -49,6 +49,17 @@ public static class Statistics
             Math.Min(maximum, Math.Max(mean, padded + half)));
     }
 
+    /// <summary>The same interval from the number, mean and standard error of values that are not known one by one.</summary>
+    public static MeanInterval Interval(int count, double mean, double standardError, double minimum, double maximum)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 2);
+        double padded = ((count * mean) + minimum + maximum) / (count + 2);
+        double squares = standardError * standardError * count * (count - 1);
+        double paddedSquares = squares + (count * (mean - padded) * (mean - padded)) + ((minimum - padded) * (minimum - padded)) + ((maximum - padded) * (maximum - padded));
+        double half = StudentQuantile975(count + 1) * Math.Sqrt(paddedSquares / (count + 1) / (count + 2));
+        return new MeanInterval(count, mean, standardError, Math.Max(minimum, Math.Min(mean, padded - half)), Math.Min(maximum, Math.Max(mean, padded + half)));
+    }
+
     /// <summary>Mean and 95 % interval of the differences of two lists of scores of the same samples, first minus second.</summary>
     public static MeanInterval PairedDifference(ReadOnlySpan<double> first, ReadOnlySpan<double> second)
     {

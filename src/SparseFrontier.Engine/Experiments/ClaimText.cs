@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
 
 namespace SparseFrontier.Experiments;
@@ -18,8 +19,8 @@ internal sealed record ClaimSide(string Prefill, string Decode, double? Sparsity
 
     /// <summary>The sparsity asked of a row in its sparse phase, the prefill's where both are; the measured one where a budget was given; null for dense.</summary>
     public static double? SparsityOf(SparseAttentionResult row) =>
-        !MethodRegistry.IsDense(row.Method) ? row.RequestedSparsity ?? Rounded(row.PrefillSparsity)
-        : !MethodRegistry.IsDense(row.DecodeMethod) ? row.RequestedDecodeSparsity ?? Rounded(row.DecodeSparsity)
+        !MethodRegistry.IsDense(row.Method) ? row.RequestedSparsity ?? Rounded(RowSparsity.Prefill(row))
+        : !MethodRegistry.IsDense(row.DecodeMethod) ? row.RequestedDecodeSparsity ?? Rounded(RowSparsity.Decode(row))
         : null;
 
     private static double? Rounded(double? value) => value is { } v ? Math.Round(v, 2) : null;

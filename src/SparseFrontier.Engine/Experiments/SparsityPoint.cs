@@ -21,10 +21,10 @@ public sealed record SparsityPoint
     /// <summary>Decode method.</summary>
     public string DecodeMethod { get; init; } = "";
 
-    /// <summary>Sparsity of the prefill, as measured.</summary>
+    /// <summary>Sparsity of the prefill, as measured; nominal in rows that were imported.</summary>
     public double? PrefillSparsity { get; init; }
 
-    /// <summary>Sparsity of the decode, as measured.</summary>
+    /// <summary>Sparsity of the decode, as measured; nominal in rows that were imported.</summary>
     public double? DecodeSparsity { get; init; }
 
     /// <summary>What <see cref="Cost"/> is, such as "Density" or "BytesRead".</summary>

@@ -79,10 +79,10 @@ internal static class ToleranceSeriesBuilder
     private static string CellOf(SparseAttentionResult row) => string.Create(
         CultureInfo.InvariantCulture, $"{row.Model}\u001f{row.Task}\u001f{row.SequenceLength}\u001f{row.Seed}\u001f{Protocol.Key(row)}");
 
-    private static double SparsityOf(SparseAttentionResult row) => (MethodRegistry.IsDense(row.Method) ? row.DecodeSparsity : row.PrefillSparsity)
-        ?? throw new SparseFrontierException(ErrorIds.DataInsufficient, $"'{row}' has no measured sparsity and cannot be placed.", row.RunId);
+    private static double SparsityOf(SparseAttentionResult row) => (MethodRegistry.IsDense(row.Method) ? RowSparsity.Decode(row) : RowSparsity.Prefill(row))
+        ?? throw new SparseFrontierException(ErrorIds.DataInsufficient, $"'{row}' has no sparsity, measured or nominal, and cannot be placed.", row.RunId);
 
     // With two sparse phases the prefill's sparsity is looked at, for one decode sparsity at a time.
     internal static double? FixedDecodeSparsity(SparseAttentionResult row) =>
-        MethodRegistry.IsDense(row.Method) || MethodRegistry.IsDense(row.DecodeMethod) ? null : row.RequestedDecodeSparsity ?? Math.Round(row.DecodeSparsity ?? 0, 2);
+        MethodRegistry.IsDense(row.Method) || MethodRegistry.IsDense(row.DecodeMethod) ? null : row.RequestedDecodeSparsity ?? Math.Round(RowSparsity.Decode(row) ?? 0, 2);
 }

@@ -45,7 +45,7 @@ public sealed partial class ReportTests : IDisposable
         Assert.All(Specification().Matches(page), m =>
         {
             using var chart = JsonDocument.Parse(m.Groups[1].Value);
-            Assert.All(chart.RootElement.GetProperty("layer").EnumerateArray(), layer => Assert.True(layer.GetProperty("data").TryGetProperty("values", out _)));
+            Assert.All(chart.RootElement.GetProperty("layer").EnumerateArray(), layer => Assert.NotEqual(0, layer.GetProperty("data").GetProperty("values").GetArrayLength()));
             foreach (JsonElement axis in Axes(chart.RootElement).Where(a => a.TryGetProperty("title", out JsonElement t) && t.GetString()!.Length > 0))
             {
                 Assert.Matches(@"\(.+\)", axis.GetProperty("title").GetString()!);
@@ -55,6 +55,15 @@ public sealed partial class ReportTests : IDisposable
         Assert.DoesNotContain("http://", Specification().Replace(page[..page.IndexOf("<footer>", StringComparison.Ordinal)], ""), StringComparison.Ordinal);
         Assert.Matches("id=\"lost-answers\"", page);
         Assert.Matches("c0ffee", page);
+    }
+
+    [Fact]
+    public void A_frontier_that_no_run_is_beaten_on_has_no_empty_layer()
+    {
+        SparseAttentionResult[] rows = [.. ReportRuns.Write(_folder.Path).Where(r => r.Method is "Dense" or "BlockSparse" && r.DecodeMethod == "Dense" && r.Task == "Niah" && r.SequenceLength == 1024)];
+        string page = Export(rows, []);
+        Assert.Contains("\"data\":{\"values\":[{", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("\"data\":{\"values\":[]}", page, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -50,6 +50,11 @@ public sealed class GetParetoOperation
         }
 
         SparseAttentionResult[] rows = [.. Results.Where(Pareto.Includes)];
+        if (RowSparsity.Warning(rows) is { } nominal)
+        {
+            sink.Warning(nominal);
+        }
+
         var costs = new RequestCosts(BatchSize, OutputTokenCount);
         foreach ((string cost, IReadOnlyList<SparseAttentionResult> part) in Parts(rows, costs, sink))
         {

@@ -35,6 +35,11 @@ public sealed class MeasureEffectOperation
         }
 
         SparseAttentionResult[] rows = [.. Results.Where(r => Pareto.Includes(r) && r.Score is not null)];
+        if (RowSparsity.Warning(rows) is { } nominal)
+        {
+            sink.Warning(nominal);
+        }
+
         ILookup<string, SparseAttentionResult> dense = rows.Where(ToleranceSeriesBuilder.IsDense).ToLookup(r => DenseKey(r, r.Task));
         bool any = false;
         foreach (var series in rows.Where(r => !ToleranceSeriesBuilder.IsDense(r))
@@ -183,7 +188,7 @@ public sealed class MeasureEffectOperation
         return sum / cells.Length;
     }
 
-    private static double? SparsityOf(SparseAttentionResult row) => Attention.MethodRegistry.IsDense(row.Method) ? row.DecodeSparsity : row.PrefillSparsity;
+    private static double? SparsityOf(SparseAttentionResult row) => Attention.MethodRegistry.IsDense(row.Method) ? RowSparsity.Decode(row) : RowSparsity.Prefill(row);
 
     private static string DenseKey(SparseAttentionResult row, string task) => string.Join('\u001f', row.Model, Text(row.SequenceLength), task, row.Seed.ToString(System.Globalization.CultureInfo.InvariantCulture), Protocol.Key(row));
 

@@ -14,6 +14,11 @@ public sealed class MeasureScalingOperation
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         SparseAttentionResult[] rows = [.. Results.Where(r => Pareto.Includes(r) && r.Score is not null)];
+        if (RowSparsity.Warning(rows) is { } nominal)
+        {
+            sink.Warning(nominal);
+        }
+
         SparseAttentionResult[] single = [.. rows.Where(r => ToleranceSeriesBuilder.FixedDecodeSparsity(r) is null)];
         if (single.Length < rows.Length)
         {
@@ -159,7 +164,7 @@ public sealed class MeasureScalingOperation
         foreach (SparseAttentionResult row in rows)
         {
             double? size = sizes.Of(row);
-            double? sparsity = Attention.MethodRegistry.IsDense(row.Method) ? row.DecodeSparsity : row.PrefillSparsity;
+            double? sparsity = Attention.MethodRegistry.IsDense(row.Method) ? RowSparsity.Decode(row) : RowSparsity.Prefill(row);
             if (ToleranceSeriesBuilder.IsDense(row))
             {
                 sparsity = 0;

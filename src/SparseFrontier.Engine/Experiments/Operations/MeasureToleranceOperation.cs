@@ -40,6 +40,11 @@ public sealed class MeasureToleranceOperation
                 $"{left} of {Results.Count} rows are left out: not completed, infeasible, or with samples that fell back to dense."));
         }
 
+        if (RowSparsity.Warning(Results.Where(Pareto.Includes)) is { } nominal)
+        {
+            sink.Warning(nominal);
+        }
+
         var failures = new List<SparseFrontierException>();
         bool paper = Criterion == ToleranceCriterion.Paper;
         IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(Results.Where(Pareto.Includes), !paper, failures.Add);

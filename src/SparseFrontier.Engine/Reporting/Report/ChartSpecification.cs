@@ -24,7 +24,8 @@ internal sealed record ChartSpecification
     /// <summary>Pixels.</summary>
     public required int Height { get; init; }
 
-    public required IReadOnlyList<ChartLayer> Layer { get; init; }
+    /// <summary>Layers; those without rows are left out, because a scale of none warns of an infinite extent.</summary>
+    public required IReadOnlyList<ChartLayer> Layer { get; init => field = [.. value.Where(l => l.Data.Values.Count > 0)]; }
 
     /// <summary>The chart as JSON that may stand in HTML.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, s_json);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -11,6 +12,8 @@ internal sealed class ReportPage
 {
     // Tables of more rows are folded once scripts run; without scripts all are open.
     private const int LongTable = 12;
+
+    private const int FewWarnings = 5;
 
     private readonly StringBuilder _html = new();
 
@@ -97,7 +100,13 @@ internal sealed class ReportPage
         if (warnings.Length > 0)
         {
             _html.Append("<h3>To be kept in mind</h3>\n");
-            List("warnings", warnings);
+            List("warnings", warnings.Take(FewWarnings).ToArray());
+            if (warnings.Length > FewWarnings)
+            {
+                _html.Append(CultureInfo.InvariantCulture, $"<details open class=\"long\"><summary>{warnings.Length - FewWarnings} more</summary>\n");
+                List("warnings", warnings.Skip(FewWarnings).ToArray());
+                _html.Append("</details>\n");
+            }
         }
 
         _html.Append("<nav aria-label=\"Figures\"><ul>\n");

@@ -37,7 +37,7 @@ internal static class ReportRuns
             [
                 ReportData.Methods(r), r.Task, r.SequenceLength.ToString(CultureInfo.InvariantCulture), r.Model, CellText.Requested(r.RequestedSparsity, r.RequestedDecodeSparsity),
                 CellText.Fraction(r.PrefillSparsity), CellText.Fraction(r.DecodeSparsity), CellText.Score(r.Score), CellText.Interval(r.ScoreLow, r.ScoreHigh),
-                r.SampleCount.ToString(CultureInfo.InvariantCulture), r.Seed.ToString(CultureInfo.InvariantCulture), string.Join(" ", new[] { r.Parameters, r.DecodeParameters }.Where(p => p.Length > 0)),
+                r.SampleCount.ToString(CultureInfo.InvariantCulture), r.Seed.ToString(CultureInfo.InvariantCulture), string.Join(" ", new[] { r.Parameters, r.DecodeParameters }.Where(p => p.Length > 0)).Replace(";", "; ", StringComparison.Ordinal),
                 r.Device, string.IsNullOrEmpty(r.Message) ? r.Status.ToString() : $"{r.Status}: {r.Message}", r.RunId,
             ]),
         ]);

@@ -23,12 +23,13 @@ internal static class FigureParts
     /// <summary>An axis of numbers above 0: of equal factors where they differ much, of equal distances where they do not.</summary>
     public static ChartChannel Positive(string field, string title, IEnumerable<double> values)
     {
+        // Shares are written as such: "0.2", where SI prefixes would say "200m".
         double[] sorted = [.. values.Order()];
         bool logarithmic = sorted.Length > 0 && sorted[0] > 0 && sorted[^1] / sorted[0] > 4;
         return ChartChannel.Quantity(field) with
         {
             Scale = logarithmic ? new ChartScale { Type = "log", Padding = 14, Nice = false } : new ChartScale { Zero = false, Padding = 14, Nice = false },
-            Axis = new ChartAxis { Title = title, Format = "~s", TickCount = 5, Grid = false },
+            Axis = new ChartAxis { Title = title, Format = sorted.Length > 0 && sorted[^1] <= 1 ? "~g" : "~s", TickCount = 5, Grid = false },
         };
     }
 
