@@ -1,0 +1,84 @@
+BeforeAll {
+    Import-Module "$PSScriptRoot/TestKit.psm1" -Force
+    Import-SparseFrontier
+    $script:examples = Join-Path (Get-RepositoryRoot) examples
+    $script:model = New-TinyModel "$TestDrive/tiny"
+    $run = Get-SmallRun $model
+    $run.SampleCount = 8
+    $script:grid = "$TestDrive/grid.csv"
+    New-SparseAttentionSweep Dense, Quest -Sparsity 0.5 @run | Export-Csv $grid
+
+    # As a scheduler starts it: a process of its own, whose exit code counts.
+    function Test-Example([int] $ExitCode) {
+        $output = pwsh -NoProfile -File @args 2>&1 | Out-String -Width 200
+        $LASTEXITCODE | Should -Be $ExitCode -Because $output
+        $output
+    }
+
+    # What a better version of the model would have left.
+    function Set-Score([string] $Folder, [double] $Score) {
+        foreach ($file in Get-ChildItem $Folder -Filter samples-*.jsonl -Recurse) {
+            (Get-Content $file) -replace '"Score":[^,]+', "`"Score`":$Score" | Set-Content $file
+        }
+        foreach ($file in Get-ChildItem $Folder -Filter summary.json -Recurse) {
+            (Get-Content $file) -replace '"(Score|ScoreLow|ScoreHigh)": [^,]+', "`"`$1`": $Score" | Set-Content $file
+        }
+    }
+}
+
+Describe 'examples/Nightly.ps1' {
+    It 'takes the first night as the baseline and passes the second' {
+        $output = Test-Example 0 "$examples/Nightly.ps1" -ResultPath "$TestDrive/nightly" -Grid $grid -Kernel Gate
+        $output | Should -Match 'are the baseline from now on'
+        $output = Test-Example 0 "$examples/Nightly.ps1" -ResultPath "$TestDrive/nightly" -Grid $grid -Kernel Gate
+        $output | Should -Match 'Unchanged'
+    }
+
+    It 'ends with 3 where a loss is shown' {
+        Set-Score "$TestDrive/nightly/baseline" 1
+        $output = Test-Example 3 "$examples/Nightly.ps1" -ResultPath "$TestDrive/nightly" -Grid $grid -Kernel Gate
+        $output | Should -Match 'Regressed'
+        $output | Should -Match 'fail the gate Regression'
+    }
+
+    It 'ends with 1 where something fails' {
+        $null = Test-Example 1 "$examples/Nightly.ps1" -ResultPath "$TestDrive/nightly" -Grid "$TestDrive/none.csv" -Kernel Gate
+    }
+}
+
+Describe 'examples/Sweep.ps1' {
+    It 'says with -WhatIf what would run' {
+        $output = Test-Example 0 "$examples/Sweep.ps1" $grid -ResultPath "$TestDrive/sweep" -WhatIf
+        $output | Should -Match '2 runs, .* operations of prefill'
+        Test-Path "$TestDrive/sweep" | Should -BeFalse
+    }
+
+    It 'runs a grid, draws its frontier and keeps its table' {
+        $output = Test-Example 0 "$examples/Sweep.ps1" $grid -ResultPath "$TestDrive/sweep"
+        @(Import-Csv "$TestDrive/sweep/runs.csv").Count | Should -Be 2
+        $output | Should -Match 'Quest'
+        $output | Should -Match 'Score against'
+    }
+
+    It 'warns of what does not fit' {
+        $run = Get-SmallRun $model
+        New-SparseAttentionSweep Dense, SnapKV -Sparsity 0.999 @run | Export-Csv "$TestDrive/wide.csv"
+        $output = Test-Example 0 "$examples/Sweep.ps1" "$TestDrive/wide.csv" -ResultPath "$TestDrive/wide" -WhatIf
+        $output | Should -Match 'does not fit'
+    }
+}
+
+Describe 'examples/KernelGate.Tests.ps1' {
+    It 'passes where the kernels are right' {
+        $command = "Invoke-Pester -Container (New-PesterContainer -Path '$examples/KernelGate.Tests.ps1' -Data @{ Kernel = 'Gate' }) -CI"
+        $output = pwsh -NoProfile -WorkingDirectory $TestDrive -Command $command *>&1 | Out-String
+        $LASTEXITCODE | Should -Be 0 -Because $output
+        $output | Should -Match 'Tests Passed: [1-9]'
+    }
+
+    It 'fails where a kernel is not there' {
+        $command = "Invoke-Pester -Container (New-PesterContainer -Path '$examples/KernelGate.Tests.ps1' -Data @{ Kernel = 'NoSuchKernel' }) -CI"
+        $output = pwsh -NoProfile -WorkingDirectory $TestDrive -Command $command *>&1 | Out-String
+        $LASTEXITCODE | Should -Not -Be 0 -Because $output
+    }
+}
