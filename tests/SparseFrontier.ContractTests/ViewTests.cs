@@ -24,6 +24,20 @@ public partial class ViewTests
     public void Tables_have_a_header_for_each_column() => Assert.All(s_format.Descendants("TableControl"), table =>
         Assert.Equal(table.Descendants("TableColumnHeader").Count(), table.Descendants("TableColumnItem").Count()));
 
+    // PowerShell cuts the column that does not fit on the left or right: a number of which only the last digit is seen misleads. It is dropped where it would begin beyond.
+    [Fact]
+    public void Numbers_are_whole_in_a_window_of_80_columns() => Assert.All(s_format.Descendants("TableControl"), table =>
+    {
+        int start = 0;
+        foreach (XElement header in table.Descendants("TableColumnHeader"))
+        {
+            int end = start + ((int?)header.Element("Width") ?? 0);
+            bool number = (string?)header.Element("Alignment") == "Right";
+            Assert.False(number && start < 79 && end > 79, $"{table.Parent!.Element("Name")!.Value}: {header.Element("Label")?.Value} is cut from {start} to {end}");
+            start = end + 1;
+        }
+    });
+
     [Fact]
     public void Computed_cells_call_methods_that_exist() => Assert.All(
         s_format.Descendants("ScriptBlock").SelectMany(e => StaticCall().Matches(e.Value)),

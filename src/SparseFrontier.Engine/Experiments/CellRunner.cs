@@ -176,7 +176,7 @@ internal sealed class CellRunner(
         }
 
         CompleteFinished(open);
-        if (PrefillAdvice.Create(_completed) is { } advice)
+        foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed) }.OfType<string>())
         {
             sink.Warning(advice);
         }

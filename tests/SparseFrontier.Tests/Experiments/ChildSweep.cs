@@ -52,7 +52,10 @@ internal static class ChildSweep
             // Slow enough that a kill hits it in the middle.
             var engines = new HashEngineFactory { BeforeStep = () => Thread.Sleep(1) };
             RecordingSink sink = Sweeps.Run(folder, Specifications, engines);
-            Environment.Exit(sink.Errors.Count + sink.Warnings.Count > 0 ? 2 : 0);
+
+            // The hash model answers nothing right, which is said of enough samples.
+            int warnings = sink.Warnings.Count(w => !w.StartsWith("Dense attention scores", StringComparison.Ordinal));
+            Environment.Exit(sink.Errors.Count + warnings > 0 ? 2 : 0);
         }
         catch (Exception e)
         {
