@@ -1,0 +1,192 @@
+<# What holds for every cmdlet, so that none is forgotten: a new one needs a line here. What is special to a cmdlet is in its own file. #>
+BeforeDiscovery {
+    Import-Module "$PSScriptRoot/TestKit.psm1" -Force
+    Import-SparseFrontier
+
+    # Call: what it emits on a small run. Wrong: a call that fails, and the id of its error.
+    $table = @(
+        @{ Name = 'Compare-SparseAttentionResult'; Call = { $rows | Compare-SparseAttentionResult $rows }; Wrong = { $rows | Compare-SparseAttentionResult $rows -ConfidenceLevel 2 }; Id = 'ParameterInvalid' }
+        @{ Name = 'Export-AttentionTrace'; Call = { Export-AttentionTrace -Layer 0 -OutputPath "$folder/trace" -Force -PassThru @run }; Wrong = { Export-AttentionTrace -Layer 99 -OutputPath "$folder/trace" @run }; Id = 'ParameterInvalid' }
+        @{ Name = 'Export-SparseAttentionBundle'; Call = { $rows | Export-SparseAttentionBundle "$folder/$PID-$([guid]::NewGuid()).zip" -PassThru }; Wrong = { $rows | Export-SparseAttentionBundle Env:/a.zip }; Id = 'PathNotFileSystem' }
+        @{ Name = 'Export-SparsityReport'; Call = { $rows | Export-SparsityReport "$folder/$PID-$([guid]::NewGuid()).html" -PassThru }; Wrong = { $rows | Export-SparsityReport Env:/a.html }; Id = 'PathNotFileSystem'; File = $true }
+        @{ Name = 'Get-SparseAttentionCost'; Call = { Get-SparseAttentionCost Qwen2.5-7B Quest -Sparsity 0.5 }; Wrong = { Get-SparseAttentionCost NoSuchModel }; Id = 'ModelNotFound' }
+        @{ Name = 'Get-SparseAttentionDevice'; Call = { Get-SparseAttentionDevice cpu }; Wrong = { Get-SparseAttentionDevice tpu:7 }; Id = 'DeviceNotFound' }
+        @{ Name = 'Get-SparseAttentionMethod'; Call = { Get-SparseAttentionMethod }; Wrong = { Get-SparseAttentionMethod NoSuch }; Id = 'MethodNotFound' }
+        @{ Name = 'Get-SparseAttentionModel'; Call = { Get-SparseAttentionModel $model }; Wrong = { Get-SparseAttentionModel "$folder/none" }; Id = 'ModelNotFound' }
+        @{ Name = 'Get-SparseAttentionPlan'; Call = { Get-SparseAttentionPlan Quest -Sparsity 0.5 @run }; Wrong = { Get-SparseAttentionPlan NoSuch @run }; Id = 'MethodNotFound' }
+        @{ Name = 'Get-SparseAttentionResult'; Call = { Get-SparseAttentionResult $results }; Wrong = { Get-SparseAttentionResult "$folder/none" }; Id = 'FileNotFound' }
+        @{ Name = 'Get-SparseAttentionTask'; Call = { Get-SparseAttentionTask }; Wrong = { Get-SparseAttentionTask NoSuch }; Id = 'TaskNotFound' }
+        @{ Name = 'Get-SparsityPareto'; Call = { $rows | Get-SparsityPareto }; Wrong = { $rows | Get-SparsityPareto -Cost NoSuch }; Id = 'ParameterInvalid' }
+        @{ Name = 'Import-SparseAttentionBundle'; Call = { Import-SparseAttentionBundle "$folder/paper.zip" }; Wrong = { Import-SparseAttentionBundle "$folder/none.zip" }; Id = 'FileNotFound' }
+        @{ Name = 'Import-SparseAttentionResult'; Call = { Import-SparseAttentionResult "$folder/kvpress" -ResultPath "$folder/imported" }; Wrong = { Import-SparseAttentionResult "$folder/none" -ResultPath "$folder/imported" }; Id = 'FileNotFound' }
+        @{ Name = 'Invoke-AttentionTrace'; Call = { Invoke-AttentionTrace BlockSparse -Path "$folder/traces/*" -Sparsity 0.5 }; Wrong = { Invoke-AttentionTrace BlockSparse -Path "$folder/none" }; Id = 'FileNotFound' }
+        @{ Name = 'Invoke-SparseAttentionRun'; Call = { Invoke-SparseAttentionRun Quest -Sparsity 0.5 -ResultPath $results @run }; Wrong = { Invoke-SparseAttentionRun NoSuch @run }; Id = 'MethodNotFound' }
+        @{ Name = 'Measure-AttentionPattern'; Call = { Measure-AttentionPattern BlockSparse -Sparsity 0.5 -Layer 0 -Head 0 @run }; Wrong = { Measure-AttentionPattern Dense -Layer 99 @run }; Id = 'ParameterInvalid' }
+        @{ Name = 'Measure-SparseKernel'; Call = { Measure-SparseKernel BlockSparse -SequenceLength 512 -Sparsity 0.5 -IterationCount 1 -QueryHeadCount 2 -KvHeadCount 1 -HeadDimension 16 }; Wrong = { Measure-SparseKernel NoSuch }; Id = 'MethodNotFound' }
+        @{ Name = 'Measure-SparsityEffect'; Call = { $lengths | Measure-SparsityEffect }; Wrong = { $lengths | Measure-SparsityEffect -TargetError 2 }; Id = 'ParameterInvalid' }
+        @{ Name = 'Measure-SparsityScaling'; Call = { $scores | Measure-SparsityScaling }; Wrong = { $scores[0..4] | Measure-SparsityScaling }; Id = 'DataInsufficient' }
+        @{ Name = 'Measure-SparsityTolerance'; Call = { $rows | Measure-SparsityTolerance }; Wrong = { $rows | Measure-SparsityTolerance -MaximumDrop 2 }; Id = 'ParameterInvalid' }
+        @{ Name = 'Merge-SparseAttentionResult'; Call = { Merge-SparseAttentionResult $results -ResultPath "$folder/all" }; Wrong = { Merge-SparseAttentionResult "$folder/none" -ResultPath "$folder/all" }; Id = 'FileNotFound' }
+        @{ Name = 'New-SparseAttentionSweep'; Call = { New-SparseAttentionSweep Quest -Sparsity 0.5 @run }; Wrong = { New-SparseAttentionSweep NoSuch @run }; Id = 'MethodNotFound' }
+        @{ Name = 'Register-SparseAttentionMethod'; Call = { Register-SparseAttentionMethod EveryLoud -Unit Tokens { param($units) $units.Similarity() } }; Wrong = { Register-SparseAttentionMethod Quest -Unit Pages { 1 } }; Id = 'NameTaken' }
+        @{ Name = 'Register-SparseAttentionTask'; Call = { Register-SparseAttentionTask EveryFirst { param($seed, $units) @{ Context = "word$seed"; Question = 'What?'; Answer = "word$seed" } } }; Wrong = { Register-SparseAttentionTask Niah { @{} } }; Id = 'NameTaken' }
+        @{ Name = 'Show-AttentionMask'; Call = { Show-AttentionMask BlockSparse -Sparsity 0.5 -Width 40 @run }; Wrong = { Show-AttentionMask Dense -Layer 99 @run }; Id = 'ParameterInvalid'; Text = $true }
+        @{ Name = 'Show-SparsityPareto'; Call = { $rows | Get-SparsityPareto | Show-SparsityPareto -Width 60 }; Wrong = { $rows | Get-SparsityPareto | Show-SparsityPareto -Height 0 }; Id = 'ParameterInvalid'; Text = $true }
+        @{ Name = 'Test-KernelCorrectness'; Call = { Test-KernelCorrectness Gate }; Wrong = { Test-KernelCorrectness NoSuch }; Id = 'KernelNotFound' }
+        @{ Name = 'Test-SparsityClaim'; Call = { $rows | Test-SparsityClaim 'Quest not below Dense' -Margin 0.5 }; Wrong = { $rows | Test-SparsityClaim 'nonsense' }; Id = 'ParameterInvalid' }
+    )
+    $flat = $table | Where-Object { -not $_.Text -and -not $_.File }
+    $writing = $table | Where-Object { (Get-Command $_.Name).Parameters.ContainsKey('WhatIf') }
+}
+
+BeforeAll {
+    Import-Module "$PSScriptRoot/TestKit.psm1" -Force
+    Import-SparseFrontier
+    $script:root = Get-RepositoryRoot
+
+    # Everything that the calls name. In a hashtable, so that jobs and runspaces get the same.
+    $folder = (Get-Item TestDrive:/).FullName
+    $model = New-TinyModel "$folder/tiny"
+    $results = "$folder/results"
+    $run = Get-SmallRun $model
+    $run.SampleCount = 2
+    $rows = Invoke-SparseAttentionRun Dense, Quest -Sparsity 0.5 -ResultPath $results @run -WarningAction Ignore
+    $rows | Export-SparseAttentionBundle "$folder/paper.zip"
+    Export-AttentionTrace -Layer 0 -OutputPath "$folder/traces" @run
+    Push-Location $folder
+    New-ForeignResult
+    Pop-Location
+    $lengths = foreach ($length in 1024, 2048, 4096) {
+        foreach ($point in @('Dense', 0.0, 1.0), @('Quest', 0.5, 1.0), @('Quest', 0.9, 0.8)) {
+            $row = New-ResultRow @point
+            @{ Method = 'Dense'; DecodeMethod = $row.DecodeMethod; Task = 'Niah'; Model = 'tiny'; SequenceLength = $length; RunId = "$($row.RunId)-$length"
+                DecodeSparsity = $row.DecodeSparsity; RequestedDecodeSparsity = $row.DecodeSparsity; Score = $row.Score; SampleCount = 20 }
+        }
+    }
+    $scores = foreach ($row in $lengths) { $copy = $row.Clone(); $copy.Score = 0.9 - $row.SequenceLength / 20000 - $row.DecodeSparsity / 4; $copy }
+    $script:context = @{ folder = $folder; model = $model; results = $results; run = $run; rows = $rows; lengths = $lengths; scores = $scores }
+
+    # A script block of the table in this scope, with what it names.
+    function Invoke-Call([scriptblock] $Call) {
+        $ErrorActionPreference = 'Continue'
+        & ([scriptblock]::Create("param(`$context) foreach (`$name in `$context.Keys) { Set-Variable `$name `$context[`$name] }`n$Call")) $context 3>$null
+    }
+}
+
+Describe 'Every cmdlet' {
+    It 'is in this table, or needs a scheduler' -ForEach @{ names = $table.Name } {
+        $cluster = 'Get-SparseAttentionJob', 'Stop-SparseAttentionJob', 'Submit-SparseAttentionRun'
+        (Get-Module SparseFrontier).ExportedCmdlets.Keys | Sort-Object | Should -Be ($names + $cluster | Sort-Object)
+    }
+}
+
+Describe '<Name>' -ForEach $table {
+    It 'emits what its help says' {
+        $output = @(Invoke-Call $Call)
+        $output.Count | Should -BeGreaterThan 0
+        $types = (Get-Command $Name).OutputType.Type
+        $output | ForEach-Object { $_.GetType() | Should -BeIn $types }
+    }
+
+    It 'formats in a window of 80 columns' {
+        $text = Invoke-Call $Call | Out-String -Width 80
+        $text.Trim() | Should -Not -BeNullOrEmpty
+        $text | Should -Not -Match '#ERR'
+    }
+
+    It 'reports by the id <Id>' { Get-ErrorId { Invoke-Call $Wrong } | Should -Contain $Id }
+
+    It 'ends early when the pipeline has enough' { @(Invoke-Call $Call | Select-Object -First 1).Count | Should -Be 1 }
+
+    It 'completes its parameters, each with words' {
+        $names = @(Get-Completion "$Name -" | Where-Object { $_.ToolTip })
+        $own = (Get-Command $Name).Parameters.Values | Where-Object { $_.Attributes.HelpMessage }
+        foreach ($parameter in $own) {
+            $completion = $names | Where-Object CompletionText -EQ "-$($parameter.Name)"
+            $words = @($parameter.Attributes.HelpMessage | Where-Object { $_ })[0]
+            $completion.ToolTip | Should -Match ([regex]::Escape($words))
+        }
+        $own | Should -Not -BeNullOrEmpty
+    }
+
+    It 'has help with three examples' {
+        $help = Get-Help $Name -Full
+        $help.Synopsis | Should -Match '\.$'
+        @($help.examples.example).Count | Should -BeGreaterOrEqual 3
+    }
+
+    It 'takes each of its pipeline parameters by value or by property name' {
+        $parameters = (Get-Command $Name).ParameterSets.Parameters
+        $piped = $parameters | Where-Object { $_.ValueFromPipeline -or $_.ValueFromPipelineByPropertyName }
+        if ($Name -notlike 'Register-*') { $piped | Should -Not -BeNullOrEmpty }
+        $parameters | Where-Object ValueFromPipeline | ForEach-Object { $_.HelpMessage | Should -Not -BeNullOrEmpty }
+    }
+}
+
+Describe 'Rows of <Name>' -ForEach $flat {
+    BeforeAll { $output = @(Invoke-Call $Call); $columns = $output[0].psobject.Properties.Name }
+
+    It 'survive JSON and CSV' {
+        $json = @(ConvertTo-Json $output -EnumsAsStrings | ConvertFrom-Json)
+        $csv = @($output | ConvertTo-Csv | ConvertFrom-Csv)
+        foreach ($i in 0..($output.Count - 1)) {
+            foreach ($column in $columns) {
+                $value = $output[$i].$column
+                $text = $value -is [enum] ? "$value" : $value
+                # Numbers keep 15 digits at least; CSV holds text, and no null.
+                $cell = "$($csv[$i].$column)"
+                if ($value -is [double]) {
+                    $json[$i].$column, [double] $cell | ForEach-Object { [Math]::Abs($_ - $value) | Should -BeLessOrEqual (1e-14 * [Math]::Abs($value)) -Because "column $column" }
+                    continue
+                }
+
+                $json[$i].$column | Should -Be $text -Because "column $column"
+                if ($value -isnot [datetimeoffset]) { $cell | Should -Be "$value" -Because "column $column" }
+            }
+        }
+    }
+
+    It 'filter, sort and group by every column' {
+        foreach ($column in $columns) {
+            $groups = $output | Group-Object $column
+            ($groups | Measure-Object Count -Sum).Sum | Should -Be $output.Count
+            @($output | Sort-Object $column).Count | Should -Be $output.Count
+            @($output | Where-Object $column -EQ $output[0].$column).Count | Should -BeGreaterOrEqual 1
+        }
+    }
+}
+
+Describe '<Name> -WhatIf' -ForEach $writing {
+    It 'does nothing, and says what it would do' {
+        $before = Get-ChildItem $folder -Recurse -File | ForEach-Object FullName
+        $whatIf = [scriptblock]::Create("`$WhatIfPreference = `$true`n" + ("$Call" -replace 'ResultPath \$results', 'ResultPath "$folder/new"'))
+        $null = Invoke-Call $whatIf
+        Get-ChildItem $folder -Recurse -File | ForEach-Object FullName | Should -Be $before
+    }
+}
+
+Describe 'All cmdlets' {
+    It 'run in a background job' -ForEach @{ calls = $table } {
+        $job = Start-Job -ArgumentList $root, $context, ($calls | ForEach-Object { @{ Name = $_.Name; Call = "$($_.Call)" } }) {
+            param($root, $context, $calls)
+            Import-Module "$root/SparseFrontier.psd1"
+            foreach ($name in $context.Keys) { Set-Variable $name $context[$name] }
+            foreach ($call in $calls) { [pscustomobject]@{ Name = $call.Name; Output = @(& ([scriptblock]::Create($call.Call)) 3>$null) } }
+        }
+        $done = $job | Receive-Job -Wait -AutoRemoveJob
+        foreach ($call in $calls) { ($done | Where-Object Name -EQ $call.Name).Output | Should -Not -BeNullOrEmpty -Because $call.Name }
+    }
+
+    It 'run beside each other in parallel runspaces' -ForEach @{ calls = $table } {
+        # One call of each kind in each runspace at once; what is registered is so for the process.
+        $context = $context
+        $done = $calls | Where-Object Name -NotIn 'Export-AttentionTrace', 'Invoke-SparseAttentionRun' | ForEach-Object { @{ Name = $_.Name; Call = "$($_.Call)" } } | ForEach-Object -ThrottleLimit 4 -Parallel {
+            Import-Module "$using:root/SparseFrontier.psd1"
+            $context = $using:context
+            foreach ($name in $context.Keys) { Set-Variable $name $context[$name] }
+            [pscustomobject]@{ Name = $_.Name; Output = @(& ([scriptblock]::Create($_.Call)) 3>$null) }
+        }
+        foreach ($row in $done) { $row.Output | Should -Not -BeNullOrEmpty -Because $row.Name }
+        $done.Count | Should -Be ($calls.Count - 2)
+    }
+}
