@@ -27,7 +27,7 @@ namespace SparseFrontier.Commands;
 /// </example>
 /// <example>
 /// Says what would be written.
-/// <code>Get-SparseAttentionResult | Where-Object Score -gt 0 | Export-SparseAttentionBundle good.zip -WhatIf</code>
+/// <code>Get-SparseAttentionResult | Where-Object SampleCount -ge 2 | Export-SparseAttentionBundle large.zip -WhatIf</code>
 /// </example>
 [Cmdlet(VerbsData.Export, "SparseAttentionBundle", SupportsShouldProcess = true)]
 [OutputType(typeof(SparseAttentionBundle))]
