@@ -25,6 +25,7 @@
         'Get-SparseAttentionResult'
         'Get-SparseAttentionTask'
         'Get-SparsityPareto'
+        'Get-SparsityRecommendation'
         'Import-SparseAttentionBundle'
         'Import-SparseAttentionResult'
         'Invoke-AttentionTrace'

@@ -23,6 +23,7 @@ internal static class Root
             ClaimVerb.Create(),
             EffectVerb.Create(),
             ScalingVerb.Create(),
+            RecommendVerb.Create(),
             ReportVerb.Create(),
             CostVerb.Create(),
             ResultsVerb.Create(),

@@ -17,7 +17,7 @@ public class CommandLineTests
     public void The_stable_surface_is_there() => Assert.Equal(
         [
             "attend", "bundle export", "bundle import", "claim", "compare", "cost", "devices", "effect", "import", "job stop", "jobs", "kernels measure",
-            "kernels test", "mask", "merge", "methods", "model verify", "models", "pareto", "pattern", "report", "results", "run", "scaling",
+            "kernels test", "mask", "merge", "methods", "model verify", "models", "pareto", "pattern", "recommend", "report", "results", "run", "scaling",
             "submit", "task generate", "task score", "tasks", "tokenize", "tolerance", "trace",
         ],
         AllVerbs.Order(StringComparer.Ordinal));

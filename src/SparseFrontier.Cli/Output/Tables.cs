@@ -193,6 +193,38 @@ internal static class Tables
         }
     }
 
+    /// <summary>Advice, each with its reason.</summary>
+    public static void Recommendations(TextWriter writer, IReadOnlyList<SparsityRecommendation> rows)
+    {
+        foreach (var group in rows.GroupBy(CellText.RecommendationHeading))
+        {
+            writer.WriteLine();
+            writer.WriteLine(group.Key);
+            TextTable.Write(
+                writer,
+                [.. group],
+                new("Length", r => r.SequenceLength.ToString(CultureInfo.InvariantCulture), Right: true),
+                new("Phase", r => r.Phase),
+                new("Method", r => CellText.Methods(r.Method, r.DecodeMethod)),
+                new("Sparsity", r => CellText.Fraction(r.ToleratedSparsity), Right: true),
+                new("Loss", r => CellText.Score(r.Loss), Right: true),
+                new("Bounds", r => CellText.SignedInterval(r.LossLow, r.LossHigh)),
+                new("Faster", CellText.RecommendationSpeed, Right: true));
+            foreach (SparsityRecommendation row in group)
+            {
+                foreach (string line in TextTable.Wrap(FormattableString.Invariant($"{row.Phase} at {row.SequenceLength}: {row.Reason}"), 98))
+                {
+                    writer.WriteLine($"  {line}");
+                }
+            }
+
+            foreach (string schedule in group.Where(r => r.BudgetSchedule.Length > 0).Select(r => $"{CellText.Methods(r.Method, r.DecodeMethod)}: --parameter '{r.Parameters}' --budget-schedule '{r.BudgetSchedule}'").Distinct())
+            {
+                writer.WriteLine($"  {schedule}");
+            }
+        }
+    }
+
     /// <summary>Costs, a table for each model, formula, phase, length and batch.</summary>
     public static void Costs(TextWriter writer, IReadOnlyList<SparseAttentionCost> costs)
     {

@@ -165,7 +165,7 @@ public static class Tolerance
         BoundedMean.UpperBound([.. level.DenseScores.Zip(level.Scores, (d, s) => d - s)], 1, confidence);
 
     /// <summary>A margin, absolute or a share of the dense mean: then what is tested is that (1 - share) dense - sparse is below 0 on average.</summary>
-    private sealed record Margin(double Drop, bool IsRelative)
+    internal sealed record Margin(double Drop, bool IsRelative)
     {
         private double Largest => IsRelative ? 1 - Drop : 1;
 

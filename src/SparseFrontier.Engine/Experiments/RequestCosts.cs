@@ -26,6 +26,9 @@ internal sealed class RequestCosts(int batchSize, int outputTokenCount)
     /// <exception cref="SparseFrontierException">DataInsufficient: they are not known here.</exception>
     public static ModelShape ShapeOf(SparseAttentionResult row) => Shape(row, row.Path is { Length: > 0 } path ? ReadModelPath(path) : null);
 
+    /// <summary>What names a row's model to a run: the directory of its checkpoint where that is known, else its name.</summary>
+    public static string ModelOf(SparseAttentionResult row) => (row.Path is { Length: > 0 } path ? ReadModelPath(path) : null) ?? row.Model;
+
     private static ModelShape Shape(SparseAttentionResult row, string? directory)
     {
         try

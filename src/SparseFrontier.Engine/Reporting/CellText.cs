@@ -282,4 +282,20 @@ public static class CellText
         ArgumentNullException.ThrowIfNull(scaling);
         return scaling.IsSaturated ? "infinite" : Signed(scaling.Offset);
     }
+
+    /// <summary>What a table of advice is of: "tiny, Niah: loss below 0.02 with confidence 0.95".</summary>
+    public static string RecommendationHeading(SparsityRecommendation recommendation)
+    {
+        ArgumentNullException.ThrowIfNull(recommendation);
+        string margin = FormattableString.Invariant($"loss below {recommendation.MaximumDrop:G3}{(recommendation.IsRelative ? " of dense" : "")} with confidence {recommendation.ConfidenceLevel:G3}");
+        string others = recommendation.TaskCount > 1 ? FormattableString.Invariant($" (with {recommendation.TaskCount - 1} other tasks)") : "";
+        return $"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}: {margin}";
+    }
+
+    /// <summary>The speed-up of a recommendation and what it is of: "2.10x attention".</summary>
+    public static string RecommendationSpeed(SparsityRecommendation recommendation)
+    {
+        ArgumentNullException.ThrowIfNull(recommendation);
+        return recommendation.SpeedUp is { } factor ? string.Create(CultureInfo.CurrentCulture, $"{factor:F2}x {recommendation.SpeedUpOf}") : "-";
+    }
 }

@@ -7,14 +7,14 @@ internal static class StoredScores
 {
     /// <summary>A row of a decode method with the samples that it was made from.</summary>
     public static SparseAttentionResult Row(
-        TemporaryFolder folder, string method, double? sparsity, double[] scores, string task = "Niah", int length = 2048, string model = "tiny", long seed = 1, string output = "x")
+        TemporaryFolder folder, string method, double? sparsity, double[] scores, string task = "Niah", int length = 2048, string model = "tiny", long seed = 1, string output = "x", string decodeParameters = "")
     {
         string runId = FormattableString.Invariant($"{method}-{sparsity}-{task}-{length}-{model}-{seed}-{Guid.NewGuid():N}");
         string path = folder.File(runId);
         Directory.CreateDirectory(path);
         File.WriteAllLines(
             Path.Combine(path, "samples-0001.jsonl"),
-            scores.Select((s, i) => JsonSerializer.Serialize(new SampleResult { RunId = runId, Index = i, Score = s, Output = output, GoldJson = $"\"{i}\"" })));
+            scores.Select((s, i) => JsonSerializer.Serialize(new SampleResult { RunId = runId, Index = i, Score = s, Output = output, GoldJson = $"\"{i}\"", DecodeParameters = decodeParameters })));
         double mean = scores.Average();
         return new SparseAttentionResult
         {

@@ -31,7 +31,7 @@ public sealed class MeasureToleranceOperation
     /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
-        Require();
+        Require(MaximumDrop, ConfidenceLevel);
         int left = Results.Count(r => !Pareto.Includes(r));
         if (left > 0)
         {
@@ -75,20 +75,22 @@ public sealed class MeasureToleranceOperation
         .GroupBy(r => (r.Model, r.SequenceLength, r.Method, r.DecodeMethod, r.Parameters, r.DecodeSparsity))
         .Select(g => g.MinBy(r => r.ToleratedSparsity ?? double.NegativeInfinity)! with { TaskCount = g.Select(r => r.Task).Distinct().Count() });
 
-    private void Require()
+    /// <summary>Refuses a margin or a confidence that cannot be meant.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
+    internal static void Require(double maximumDrop, double confidenceLevel)
     {
-        if (MaximumDrop is not (> 0 and < 1))
+        if (maximumDrop is not (> 0 and < 1))
         {
             throw new SparseFrontierException(
                 ErrorIds.ParameterInvalid,
-                FormattableString.Invariant($"A loss of {MaximumDrop} is not above 0 and below 1: it is a part of the score, 0.05 for five points of a hundred. No sample shows that nothing at all is lost."),
-                MaximumDrop);
+                FormattableString.Invariant($"A loss of {maximumDrop} is not above 0 and below 1: it is a part of the score, 0.05 for five points of a hundred. No sample shows that nothing at all is lost."),
+                maximumDrop);
         }
 
-        if (ConfidenceLevel is not (>= 0.5 and < 1))
+        if (confidenceLevel is not (>= 0.5 and < 1))
         {
             throw new SparseFrontierException(
-                ErrorIds.ParameterInvalid, FormattableString.Invariant($"A confidence of {ConfidenceLevel} is not from 0.5 to below 1, such as 0.95."), ConfidenceLevel);
+                ErrorIds.ParameterInvalid, FormattableString.Invariant($"A confidence of {confidenceLevel} is not from 0.5 to below 1, such as 0.95."), confidenceLevel);
         }
     }
 }

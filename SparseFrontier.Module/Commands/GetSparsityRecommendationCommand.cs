@@ -1,0 +1,95 @@
+using System.Management.Automation;
+using SparseFrontier.Binding;
+using SparseFrontier.Completion;
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Shell;
+
+namespace SparseFrontier.Commands;
+
+/// <summary>Advises a method and its budget for tasks and lengths, from your own results: what is shown to lose less than a margin, and why.</summary>
+/// <remarks>
+/// For each phase it takes, of what non-inferiority shows to lose less than the margin on every task asked for, the fastest; where no speed is known, what leaves
+/// out most. What is not shown is never advised: then it says dense attention, and how many samples would be needed. Nothing is advised at a length that was not
+/// run. With several lengths the budget comes as a schedule. The rows can be piped to Invoke-SparseAttentionRun. Without results there is no
+/// advice: no summary of measured results comes with this version. The statistics are in docs/analysis.md.
+/// </remarks>
+/// <example>
+/// Advises what to use for a task at a length, and says why.
+/// <code>Get-SparseAttentionResult ./lengths | Get-SparsityRecommendation -Task Niah -SequenceLength 1024 -MaximumDrop 0.2 | Format-List Method, DecodeMethod, ToleratedSparsity, LossHigh, Reason</code>
+/// </example>
+/// <example>
+/// Predicts speed-ups from kernels measured on this device.
+/// <code>$kernels = Measure-SparseKernel Quest -SequenceLength 1024, 2048 -Sparsity 0.3, 0.9 -IterationCount 1
+/// Get-SparseAttentionResult ./lengths | Get-SparsityRecommendation -MaximumDrop 0.2 -KernelMeasurement $kernels</code>
+/// </example>
+/// <example>
+/// Runs what is advised, with a budget that follows the length.
+/// <code>Get-SparseAttentionResult ./lengths | Get-SparsityRecommendation -MaximumDrop 0.2 | Invoke-SparseAttentionRun -SampleCount 2</code>
+/// </example>
+[Cmdlet(VerbsCommon.Get, "SparsityRecommendation")]
+[OutputType(typeof(SparsityRecommendation))]
+public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
+{
+    private readonly List<SparseAttentionResult> _results = [];
+
+    /// <summary>Rows of results, dense runs of the same samples among them; their folders must be here.</summary>
+    [Parameter(Position = 0, ValueFromPipeline = true, HelpMessage = "Rows of results, dense runs among them.")]
+    [RowTransformation(typeof(SparseAttentionResult), nameof(SparseAttentionResult.Method))]
+    [ValidateNotNull]
+    public SparseAttentionResult[] InputObject { get; set; } = [];
+
+    /// <summary>Tasks, each of which must be shown to tolerate what is advised.</summary>
+    /// <value>All of the rows</value>
+    [Parameter(HelpMessage = "Tasks, each of which must tolerate what is advised; wildcards match.")]
+    [ArgumentCompleter(typeof(TaskCompleter))]
+    [SupportsWildcards]
+    public string[] Task { get; set; } = [];
+
+    /// <summary>Prompt lengths, in tokens.</summary>
+    /// <value>All of the rows</value>
+    [Parameter(HelpMessage = "Prompt lengths, in tokens.")]
+    [NumberTransformation]
+    [Alias("Length")]
+    public int[] SequenceLength { get; set; } = [];
+
+    /// <summary>The mean loss of score that is accepted, above 0 and below 1: 0.05 for five points of a hundred.</summary>
+    [Parameter(HelpMessage = "The mean loss of score that is accepted, 0.05 for five points of a hundred.")]
+    public double MaximumDrop { get; set; } = 0.05;
+
+    /// <summary>Takes the loss as a share of the dense score.</summary>
+    [Parameter(HelpMessage = "The loss is a share of the dense score.")]
+    public SwitchParameter Relative { get; set; }
+
+    /// <summary>Confidence of what is shown at a length, over all methods, from 0.5 to below 1.</summary>
+    [Parameter(HelpMessage = "Confidence of what is shown at a length, over all methods.")]
+    public double ConfidenceLevel { get; set; } = 0.95;
+
+    /// <summary>Rows of Measure-SparseKernel, or what 'kernels measure --json' wrote, to predict speed-ups from.</summary>
+    /// <value>The seconds of the runs</value>
+    [Parameter(HelpMessage = "Rows of Measure-SparseKernel to predict speed-ups from.")]
+    [RowTransformation(typeof(SparseFrontier.KernelMeasurement), nameof(SparseFrontier.KernelMeasurement.Method), nameof(SparseFrontier.KernelMeasurement.Phase))]
+    [ValidateNotNull]
+    public KernelMeasurement[] KernelMeasurement { get; set; } = [];
+
+    /// <summary>The device whose speed counts.</summary>
+    /// <value>That of the rows</value>
+    [Parameter(HelpMessage = "The device whose speed counts: cpu or cuda:0.")]
+    [ArgumentCompleter(typeof(DeviceCompleter))]
+    public string Device { get; set; } = "";
+
+    /// <inheritdoc/>
+    protected override void ProcessRecord() => _results.AddRange(InputObject);
+
+    /// <inheritdoc/>
+    protected override void EndProcessing() => Run(() => new RecommendOperation
+    {
+        Results = _results,
+        Task = Task,
+        SequenceLength = SequenceLength,
+        MaximumDrop = MaximumDrop,
+        Relative = Relative,
+        ConfidenceLevel = ConfidenceLevel,
+        Kernel = KernelMeasurement,
+        Device = Device,
+    }.Execute);
+}

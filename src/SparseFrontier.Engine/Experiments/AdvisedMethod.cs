@@ -1,0 +1,70 @@
+using SparseFrontier.Analysis;
+using SparseFrontier.Attention;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>One tested sparsity of a candidate: the samples of each task, seeds together.</summary>
+/// <param name="Asked">The sparsity that was asked for.</param>
+/// <param name="Tasks">By task.</param>
+/// <param name="PValue">Of the claim that every task loses less than the margin: the largest of the tasks' own, which needs no correction.</param>
+internal sealed record AdvisedLevel(double Asked, IReadOnlyList<ToleranceLevel> Tasks, double PValue);
+
+/// <summary>A method at one model and length, with what is shown of it.</summary>
+/// <param name="Series">Its series, one for each task and seed.</param>
+/// <param name="Levels">From the lowest sparsity.</param>
+/// <param name="TaskCount">Tasks asked for: a level with fewer can stand in the way, but not be recommended.</param>
+internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IReadOnlyList<AdvisedLevel> Levels, int TaskCount)
+{
+    public SparseAttentionResult Row => Series[0].Levels[0].Row;
+
+    public SparseAttentionResult Dense => Series[0].Dense;
+
+    public string Phase => MethodRegistry.IsDense(Row.DecodeMethod) ? "Prefill" : MethodRegistry.IsDense(Row.Method) ? "Decode" : "Both";
+
+    public string Name => MethodNames.Of(Row);
+
+    /// <summary>Levels shown, from the lowest.</summary>
+    public int Claimed { get; init; }
+
+    /// <summary>The level of the test that the next one failed.</summary>
+    public double Alpha { get; init; }
+
+    /// <summary>The highest level that is shown for every task; null where none is.</summary>
+    public AdvisedLevel? Best => Levels.Take(Claimed).LastOrDefault(l => l.Tasks.Count == TaskCount);
+
+    public AdvisedLevel? Next => Claimed < Levels.Count ? Levels[Claimed] : null;
+
+    /// <summary>How many times as fast as dense, and of what; null where it was not measured.</summary>
+    public (double Factor, string Of)? Speed { get; init; }
+
+    /// <summary>Measured sparsity of the best level, the least of the tasks'.</summary>
+    public double Sparsity => Best!.Tasks.Min(t => t.Sparsity);
+
+    /// <summary>The candidates of one model, length and protocol with what is shown of each; the chance of any false claim over all of them is at most 1 - confidence.</summary>
+    public static IReadOnlyList<AdvisedMethod> Of(IEnumerable<ToleranceSeries> series, IReadOnlyCollection<string> tasks, Tolerance.Margin margin, double confidence)
+    {
+        AdvisedMethod[] methods =
+        [
+            .. series.GroupBy(s => (s.Levels[0].Row.Method, s.Levels[0].Row.DecodeMethod, s.Parameters, s.DecodeSparsity))
+                .Select(g => new AdvisedMethod([.. g], LevelsOf(g, margin), tasks.Count)),
+        ];
+        (int Claimed, double Level)[] found = MultipleTests.Sequences([.. methods.Select(m => m.Levels.Select(l => l.PValue).ToArray())], 1 - confidence);
+        return [.. methods.Select((m, i) => m with { Claimed = found[i].Claimed, Alpha = found[i].Level })];
+    }
+
+    private static AdvisedLevel[] LevelsOf(IEnumerable<ToleranceSeries> series, Tolerance.Margin margin) =>
+    [
+        .. series.SelectMany(s => s.Levels.Select(l => (s.Dense.Task, Level: l)))
+            .GroupBy(l => ClaimSide.SparsityOf(l.Level.Row) ?? 0)
+            .OrderBy(g => g.Key)
+            .Select(g =>
+            {
+                ToleranceLevel[] tasks = [.. g.GroupBy(l => l.Task).Select(t => new ToleranceLevel(
+                    t.First().Level.Row,
+                    t.Average(l => l.Level.Sparsity),
+                    [.. t.SelectMany(l => l.Level.DenseScores)],
+                    [.. t.SelectMany(l => l.Level.Scores)]))];
+                return new AdvisedLevel(g.Key, tasks, tasks.Max(margin.PValue));
+            }),
+    ];
+}

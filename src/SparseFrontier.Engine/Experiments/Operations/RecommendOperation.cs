@@ -1,0 +1,264 @@
+using System.Globalization;
+using System.Text.Json;
+using SparseFrontier.Analysis;
+
+namespace SparseFrontier.Experiments.Operations;
+
+/// <summary>Advises a method and a budget for each phase and length, from what rows show, as <see cref="SparsityRecommendation"/>.</summary>
+public sealed class RecommendOperation
+{
+    /// <summary>The rows, dense ones among them; their samples are read from their folders.</summary>
+    public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
+
+    /// <summary>Tasks, each of which must be shown to tolerate what is advised; wildcards match. Empty: all of the rows.</summary>
+    public IReadOnlyList<string> Task { get; init; } = [];
+
+    /// <summary>Prompt lengths. Empty: all of the rows.</summary>
+    public IReadOnlyList<int> SequenceLength { get; init; } = [];
+
+    /// <summary>The mean loss of score that is accepted, above 0 and below 1.</summary>
+    public double MaximumDrop { get; init; } = 0.05;
+
+    /// <summary>Whether the loss is a share of the dense score.</summary>
+    public bool Relative { get; init; }
+
+    /// <summary>Confidence of what is shown at a length, over all methods, from 0.5 to below 1.</summary>
+    public double ConfidenceLevel { get; init; } = 0.95;
+
+    /// <summary>Rows of `kernels measure` to predict speed-ups from; without any the seconds of the runs are taken.</summary>
+    public IReadOnlyList<KernelMeasurement> Kernel { get; init; } = [];
+
+    /// <summary>The device whose speed counts; empty: that of the rows.</summary>
+    public string Device { get; init; } = "";
+
+    /// <summary>Reads what `kernels measure --json` wrote.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
+    public static IReadOnlyList<KernelMeasurement> ReadKernels(string path)
+    {
+        try
+        {
+            return [.. File.ReadLines(path).Where(l => l.Trim().Length > 0).Select(l => JsonSerializer.Deserialize<KernelMeasurement>(l, StoreJson.Line)!)];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
+        {
+            throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' is not what 'kernels measure --json' writes: {e.Message}", path, e);
+        }
+    }
+
+    /// <summary>Emits a row for each model, task, length and phase; dense attention where nothing is shown or nothing is faster.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid. DataInsufficient: there are no rows of what was asked.</exception>
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        MeasureToleranceOperation.Require(MaximumDrop, ConfidenceLevel);
+        SparseAttentionResult[] rows = [.. Results.Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0)];
+        string[] tasks = [.. rows.Select(r => r.Task).Distinct().Where(t => Task.Count == 0 || Task.Any(p => NameMatcher.Matches(t, p))).Order(StringComparer.Ordinal)];
+        RequireTasks(rows, tasks);
+        var failures = new List<SparseFrontierException>();
+        IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(rows.Where(r => tasks.Contains(r.Task)), paired: true, failures.Add);
+        foreach (string message in failures.Select(f => f.Message).Distinct())
+        {
+            sink.Warning($"{message} It is left out.");
+        }
+
+        if (series.Count == 0)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DataInsufficient, "No sparse run has a dense run of the same samples beside it, so no loss is known. Run the method Dense on the same task, length and seed too.");
+        }
+
+        foreach (var place in series.GroupBy(s => (s.Dense.Model, Protocol: Protocol.Key(s.Dense))))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var byLength = place.GroupBy(s => s.Dense.SequenceLength).ToDictionary(g => g.Key, g => AdvisedMethod.Of(g, tasks, Margin, ConfidenceLevel));
+            int[] lengths = [.. (SequenceLength.Count > 0 ? SequenceLength : [.. byLength.Keys]).Distinct().Order()];
+            var advice = new List<SparsityRecommendation>();
+            foreach (int length in lengths)
+            {
+                if (!byLength.TryGetValue(length, out IReadOnlyList<AdvisedMethod>? methods))
+                {
+                    sink.Warning(FormattableString.Invariant(
+                        $"{place.Key.Model} was not run at {length} tokens, so nothing is shown there and nothing is advised; it was at {string.Join(", ", byLength.Keys.Order())}. Run the sweep at {length} too."));
+                    continue;
+                }
+
+                foreach (var phase in methods.Select(WithSpeed).GroupBy(m => m.Phase).OrderBy(p => p.Key == "Both").ThenByDescending(p => p.Key))
+                {
+                    advice.AddRange(Advise([.. phase], tasks, [.. lengths.Where(byLength.ContainsKey)], byLength));
+                }
+            }
+
+            foreach (SparsityRecommendation row in advice.OrderBy(a => a.Task, StringComparer.Ordinal))
+            {
+                sink.Object(row);
+            }
+        }
+    }
+
+    private Tolerance.Margin Margin => new(MaximumDrop, Relative);
+
+    private void RequireTasks(SparseAttentionResult[] rows, string[] tasks)
+    {
+        if (rows.Length == 0)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DataInsufficient,
+                "There are no completed results to advise from, and no summary of measured results comes with this version. Run a sweep of your own first, dense runs among it, "
+                + "such as: Invoke-SparseAttentionRun Dense, Quest, SnapKV Niah -SequenceLength 2048 -Sparsity 0.5, 0.8, 0.9 -SampleCount 100");
+        }
+
+        string[] missing = [.. Task.Where(p => !tasks.Any(t => NameMatcher.Matches(t, p)))];
+        if (missing.Length > 0)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DataInsufficient, $"There is no result of {string.Join(" or ", missing)}; there are of {string.Join(", ", rows.Select(r => r.Task).Distinct().Order(StringComparer.Ordinal))}. Run it, or name what was run.", missing[0]);
+        }
+    }
+
+    private IEnumerable<SparsityRecommendation> Advise(AdvisedMethod[] methods, string[] tasks, int[] lengths, Dictionary<int, IReadOnlyList<AdvisedMethod>> byLength)
+    {
+        AdvisedMethod[] shown = [.. methods.Where(m => m.Best is not null)];
+
+        // Speeds rank where all are known, of the same thing; else what is left out does.
+        bool bySpeed = shown.Length > 0 && shown.All(m => m.Speed is not null) && shown.Select(m => m.Speed!.Value.Of).Distinct().Count() == 1;
+        AdvisedMethod? best = bySpeed ? shown.MaxBy(m => m.Speed!.Value.Factor) : shown.MaxBy(m => m.Sparsity);
+        SparseAttentionResult dense = methods[0].Dense;
+        var advice = new SparsityRecommendation
+        {
+            Model = RequestCosts.ModelOf(dense),
+            TaskCount = tasks.Length,
+            SequenceLength = dense.SequenceLength,
+            Phase = methods[0].Phase,
+            MaximumDrop = MaximumDrop,
+            IsRelative = Relative,
+            ConfidenceLevel = ConfidenceLevel,
+            Device = Device.Length > 0 ? Device : dense.Device.Length > 0 ? dense.Device : "cpu",
+            QuestionPosition = dense.QuestionPosition.Length > 0 ? dense.QuestionPosition : "Both",
+            CompressBefore = dense.CompressBefore.Length > 0 ? dense.CompressBefore : "None",
+            MaximumOutputTokens = dense.MaximumOutputTokens > 0 ? dense.MaximumOutputTokens : null,
+            ShortInstructions = dense.ShortInstructions,
+            ReferenceScoring = dense.ReferenceScoring,
+        };
+        string others = string.Join(" ", methods.Where(m => m != best).Select(Words));
+        if (best is null)
+        {
+            return Dense($"Dense attention: no sparsity is shown to lose less than {MarginText}. {others}");
+        }
+
+        if (best.Speed is { Factor: < 1 } slow && bySpeed)
+        {
+            return Dense(FormattableString.Invariant($"Dense attention: nothing that is shown to lose less than {MarginText} is faster at {dense.SequenceLength} tokens; the best, {best.Name} at {best.Sparsity:F2}, takes {1 / slow.Factor:F2} times as long ({slow.Of}). {others}").TrimEnd());
+        }
+
+        AdvisedLevel level = best.Best!;
+        (string parameters, string schedule) = AdvisedBudget.Of(best, [.. lengths.Select(n => (n, byLength[n].FirstOrDefault(m => Same(m, best))))]);
+        advice = advice with
+        {
+            Method = best.Row.Method,
+            DecodeMethod = best.Row.DecodeMethod,
+            Sparsity = schedule.Length > 0 ? null : level.Asked,
+            DecodeSparsity = best.Phase == "Both" ? best.Series[0].DecodeSparsity : null,
+            Parameters = parameters,
+            BudgetSchedule = schedule,
+            ToleratedSparsity = best.Sparsity,
+            KeptTokens = (1 - best.Sparsity) * dense.SequenceLength,
+            SpeedUp = best.Speed?.Factor,
+            SpeedUpOf = best.Speed?.Of ?? "",
+            Reason = $"{Shown(best)} {Choice(best, shown, bySpeed)} {Beyond(best)} {others}".Replace("  ", " ", StringComparison.Ordinal).TrimEnd(),
+        };
+        return level.Tasks.Select(task =>
+        {
+            DifferenceTest loss = DifferenceTest.Paired([.. task.DenseScores.Zip(task.Scores, (d, s) => d - s)]);
+            return advice with
+            {
+                Task = task.Row.Task,
+                TaskParameters = task.Row.TaskParameters,
+                Loss = loss.Difference,
+                LossLow = loss.Low(ConfidenceLevel),
+                LossHigh = loss.High(ConfidenceLevel),
+                ComparedCount = loss.SampleCount,
+            };
+        });
+
+        IEnumerable<SparsityRecommendation> Dense(string reason) =>
+            tasks.Select(task => advice with { Task = task, TaskParameters = methods.SelectMany(m => m.Series).FirstOrDefault(s => s.Dense.Task == task)?.Dense.TaskParameters ?? "", Reason = reason });
+    }
+
+    private string MarginText => Relative ? FormattableString.Invariant($"{MaximumDrop:G3} of the dense score") : FormattableString.Invariant($"{MaximumDrop:G3}");
+
+    private string Shown(AdvisedMethod best)
+    {
+        string tasks = best.TaskCount == 1 ? best.Best!.Tasks[0].Row.Task : FormattableString.Invariant($"each of {best.TaskCount} tasks");
+        return FormattableString.Invariant($"{best.Name} at {best.Sparsity:F2} is shown to lose less than {MarginText} on {tasks}, as at every lower sparsity tested, with confidence {ConfidenceLevel:G3} over all methods tested.");
+    }
+
+    private static string Choice(AdvisedMethod best, AdvisedMethod[] shown, bool bySpeed)
+    {
+        string speed = best.Speed is { } s ? FormattableString.Invariant($"{s.Of[..1].ToUpperInvariant()}{s.Of[1..]} took {1 / s.Factor:F2} of dense attention's time.") : "No speed was measured.";
+        string choice = shown.Length < 2 ? "" : bySpeed ? FormattableString.Invariant($" It is the fastest of {shown.Length}.") : FormattableString.Invariant($" Of {shown.Length} it leaves out most.");
+        return speed + choice;
+    }
+
+    private string Beyond(AdvisedMethod method)
+    {
+        if (method.Next is not { } next)
+        {
+            return FormattableString.Invariant($"More than {method.Levels[^1].Asked:F2} was not tested.");
+        }
+
+        ToleranceLevel worst = next.Tasks.MaxBy(Margin.PValue)!;
+        int? needed = Margin.SamplesNeeded(worst, method.Alpha);
+        string remedy = needed is { } n
+            ? FormattableString.Invariant($"about {n} samples would show it if the loss is the one observed")
+            : FormattableString.Invariant($"the loss observed, {worst.DenseScores.Average() - worst.Scores.Average():F3}, is not below the margin");
+        return FormattableString.Invariant($"{next.Asked:F2} is not established with {worst.Scores.Length} samples of {worst.Row.Task}: {remedy}.");
+    }
+
+    private string Words(AdvisedMethod method)
+    {
+        string shown = method.Best is null ? "nothing shown" : FormattableString.Invariant($"{method.Sparsity:F2} shown");
+        string speed = method.Speed is { } s ? FormattableString.Invariant($", {s.Factor:F2} times as fast") : "";
+        string missing = method.Best is null && method.Next is null ? " for every task" : "";
+        return $"{method.Name}: {shown}{missing}{speed}; {Beyond(method)}";
+    }
+
+    private AdvisedMethod WithSpeed(AdvisedMethod method)
+    {
+        if (method.Best is not { } best)
+        {
+            return method;
+        }
+
+        string device = Device.Length > 0 ? Device : method.Dense.Device;
+        int length = method.Dense.SequenceLength;
+        if (Kernel.Count > 0)
+        {
+            if (method.Phase == "Both")
+            {
+                return method;
+            }
+
+            var table = new KernelTable(Kernel.Where(k => device.Length == 0 || k.Device.Equals(device, StringComparison.OrdinalIgnoreCase)));
+            string name = method.Phase == "Prefill" ? method.Row.Method : method.Row.DecodeMethod;
+            return table.SpeedUp(method.Phase, name, length, method.Sparsity) is { } factor ? method with { Speed = (factor, "attention") } : method;
+        }
+
+        var pairs = best.Tasks.Select(t => (Sparse: t.Row, Dense: method.Series.First(s => s.Levels.Any(l => l.Row == t.Row)).Dense)).ToArray();
+        return pairs.All(p => p.Sparse.Device == device && p.Dense.Device == device)
+            && pairs.Select(p => Seconds(p.Dense, method.Phase)).Sum() / pairs.Select(p => Seconds(p.Sparse, method.Phase)).Sum() is { } ratio && double.IsFinite(ratio) && ratio > 0
+            && pairs.All(p => Seconds(p.Dense, method.Phase) is not null && Seconds(p.Sparse, method.Phase) is not null)
+            ? method with { Speed = (ratio, method.Phase == "Both" ? "prefill and decode" : method.Phase.ToLower(CultureInfo.InvariantCulture)) }
+            : method;
+    }
+
+    // Of a prompt, or of an output token: methods end at different ones.
+    private static double? Seconds(SparseAttentionResult row, string phase) => phase switch
+    {
+        "Prefill" => row.PrefillSeconds,
+        "Decode" => row.OutputTokenCount > 0 ? row.DecodeSeconds / row.OutputTokenCount : null,
+        _ => row.ElapsedSeconds,
+    };
+
+    private static bool Same(AdvisedMethod first, AdvisedMethod second) =>
+        first.Row.Method == second.Row.Method && first.Row.DecodeMethod == second.Row.DecodeMethod
+        && first.Series[0].Parameters == second.Series[0].Parameters && first.Series[0].DecodeSparsity == second.Series[0].DecodeSparsity;
+}

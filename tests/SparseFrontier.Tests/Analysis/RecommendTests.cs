@@ -1,0 +1,142 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Tests.Experiments;
+using Xunit;
+using static SparseFrontier.Tests.Analysis.StoredScores;
+
+namespace SparseFrontier.Tests.Analysis;
+
+public sealed class RecommendTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void The_largest_shown_sparsity_is_advised_and_nothing_beyond()
+    {
+        SparsityRecommendation advice = Assert.Single(Recommend(Cell(1024, "Niah", 200, (0.5, 0), (0.8, 2), (0.9, 40)), drop: 0.05));
+        Assert.Equal(("Dense", "Quest", "Decode", 0.8), (advice.Method, advice.DecodeMethod, advice.Phase, advice.Sparsity!.Value));
+        Assert.Equal(0.01, advice.Loss!.Value, 1e-12);
+        Assert.InRange(advice.LossHigh!.Value, 0.01, 0.05);
+        Assert.Equal(204.8, advice.KeptTokens!.Value, 1e-9);
+        Assert.Contains("0.90 is not established with 200 samples of Niah: the loss observed, 0.200, is not below the margin", advice.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_not_shown_is_dense_and_says_how_many_samples_would_show_it()
+    {
+        SparsityRecommendation advice = Assert.Single(Recommend(Cell(1024, "Niah", 20, (0.5, 0)), drop: 0.02));
+        Assert.Equal(("Dense", "Dense"), (advice.Method, advice.DecodeMethod));
+        Assert.Null(advice.Sparsity);
+        Assert.Null(advice.ToleratedSparsity);
+        Assert.Matches("Dense attention: no sparsity is shown .* about 149 samples", advice.Reason);
+    }
+
+    [Fact]
+    public void Every_task_must_tolerate_it()
+    {
+        SparseAttentionResult[] rows = [.. Cell(1024, "Niah", 200, (0.5, 0), (0.9, 0)), .. Cell(1024, "Vt", 200, (0.5, 1), (0.9, 60))];
+        SparsityRecommendation[] both = Recommend(rows);
+        Assert.Equal([("Niah", 0.5, 0.0), ("Vt", 0.5, 0.005)], both.Select(b => (b.Task, b.Sparsity!.Value, Math.Round(b.Loss!.Value, 9))));
+        Assert.All(both, b => Assert.Equal(2, b.TaskCount));
+        Assert.Equal(0.9, Assert.Single(Recommend(rows, task: "niah")).Sparsity);
+        Assert.Equal(ErrorIds.DataInsufficient, Assert.Throws<SparseFrontierException>(() => Recommend(rows, task: "Cwe")).ErrorId);
+
+        // A sparsity that one task lacks stands in the way at most.
+        Assert.All(Recommend([.. Cell(1024, "Niah", 200, (0.5, 0), (0.9, 0)), .. Cell(1024, "Vt", 200, (0.5, 1))]), r => Assert.Equal(0.5, r.Sparsity));
+    }
+
+    [Fact]
+    public void Chance_of_any_false_claim_is_held_over_methods()
+    {
+        // 1 - 0.95^(1/59) is the bound at 59 samples without a loss; two methods share the level and need 73.
+        SparseAttentionResult[] one = Cell(1024, "Niah", 60, (0.5, 0));
+        SparseAttentionResult[] two = [.. one, Row(_folder, "SnapKV", 0.5, Lost(60, 6), "Niah", 1024)];
+        Assert.Equal("Quest", Assert.Single(Recommend(one)).DecodeMethod);
+        Assert.Equal("Dense", Assert.Single(Recommend(two)).DecodeMethod);
+    }
+
+    [Fact]
+    public void The_fastest_is_taken_where_speeds_are_known_and_dense_where_none_is_faster()
+    {
+        SparseAttentionResult[] rows = [.. Cell(1024, "Niah", 200, (0.5, 0), (0.9, 0)), Row(_folder, "SnapKV", 0.5, Lost(200, 0), "Niah", 1024)];
+        KernelMeasurement[] kernels =
+        [
+            Kernel("Quest", 512, 0.9, 0.5), Kernel("Quest", 2048, 0.9, 2), Kernel("SnapKV", 512, 0.5, 1.5), Kernel("SnapKV", 2048, 0.5, 1.5),
+        ];
+        Assert.Equal("Quest", Assert.Single(Recommend(rows)).DecodeMethod);
+        SparsityRecommendation fastest = Assert.Single(Recommend(rows, kernels: kernels));
+        Assert.Equal(("SnapKV", "attention"), (fastest.DecodeMethod, fastest.SpeedUpOf));
+        Assert.Equal(1.5, fastest.SpeedUp!.Value, 1e-12);
+
+        // 1 by interpolation at 1024 for Quest: half way between 0.5 and 2 in logarithms.
+        SparsityRecommendation alone = Assert.Single(Recommend(rows[..3], kernels: [.. kernels.Where(k => k.Method == "Quest").Select(k => k with { SpeedUp = k.SpeedUp * 0.9 })]));
+        Assert.Equal("Dense", alone.DecodeMethod);
+        Assert.Contains("takes 1.11 times as long (attention)", alone.Reason, StringComparison.Ordinal);
+
+        // Another device's kernels say nothing.
+        Assert.Null(Assert.Single(Recommend(rows, kernels: [.. kernels.Select(k => k with { Device = "cuda:0" })], device: "cpu")).SpeedUp);
+    }
+
+    [Fact]
+    public void Kernels_are_interpolated_and_never_beyond_what_was_measured()
+    {
+        var table = new KernelTable([Kernel("Quest", 1024, 0.5, 1), Kernel("Quest", 1024, 0.9, 2), Kernel("Quest", 4096, 0.5, 2), Kernel("Quest", 4096, 0.9, 8)]);
+        Assert.Equal(4, table.SpeedUp("Decode", "quest", 2048, 0.9)!.Value, 1e-12);
+        Assert.Equal(Math.Sqrt(2), table.SpeedUp("Decode", "Quest", 1024, 1 - Math.Sqrt(0.05))!.Value, 1e-12);
+        Assert.Equal(2, table.SpeedUp("Decode", "Quest", 1024, 0.901)!.Value, 0.05);
+        Assert.Null(table.SpeedUp("Decode", "Quest", 8192, 0.9));
+        Assert.Null(table.SpeedUp("Decode", "Quest", 1024, 0.95));
+        Assert.Null(table.SpeedUp("Prefill", "Quest", 1024, 0.9));
+    }
+
+    [Fact]
+    public void A_schedule_gives_back_the_budgets_that_were_shown()
+    {
+        SparseAttentionResult[] rows = [.. Cell(1024, "Niah", 200, (0.5, 0), (0.9, 60)), .. Cell(2048, "Niah", 200, (0.5, 0), (0.7, 0)), .. Cell(4096, "Niah", 200, (0.5, 60))];
+        SparsityRecommendation[] advice = Recommend(rows);
+        Assert.Equal(["Quest", "Quest", "Dense"], advice.Select(a => a.DecodeMethod));
+        Assert.Equal("length:0-1024 x1 | length:1025-2048 x1.21875 | length:2049-4096 dense | length:4097- dense", advice[1].BudgetSchedule);
+        Assert.Equal(("TokenBudget=512", (double?)null), (advice[1].Parameters, advice[1].Sparsity));
+
+        DecodeMethod quest = MethodLookup.Decode("Quest")!;
+        MethodParameters parameters = quest.CreateParameters(advice[1].Parameters).With(BudgetSchedule.Parse(advice[1].BudgetSchedule));
+        Assert.Equal(512, quest.At(parameters, new BudgetPlace(3, 0, 1000, BudgetPlace.Prompt))!["TokenBudget"]);
+        Assert.Equal(624, quest.At(parameters, new BudgetPlace(3, 0, 2048, 5))!["TokenBudget"]);
+        Assert.Null(quest.At(parameters, new BudgetPlace(3, 0, 4000, BudgetPlace.Prompt)));
+    }
+
+    [Fact]
+    public void Nothing_is_advised_without_results_or_where_nothing_was_run()
+    {
+        Assert.Contains("no summary", Assert.Throws<SparseFrontierException>(() => Recommend([])).Message, StringComparison.Ordinal);
+        var sink = new RecordingSink();
+        new RecommendOperation { Results = Cell(1024, "Niah", 100, (0.5, 0)), SequenceLength = [8192] }.Execute(sink, default);
+        Assert.Empty(sink.Objects);
+        Assert.Contains("was not run at 8192 tokens", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+        Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Recommend(Cell(1024, "Niah", 100, (0.5, 0)), drop: 0)).ErrorId);
+        string path = _folder.File("kernels.jsonl");
+        File.WriteAllText(path, "no json");
+        Assert.Equal(ErrorIds.ResultUnreadable, Assert.Throws<SparseFrontierException>(() => RecommendOperation.ReadKernels(path)).ErrorId);
+    }
+
+    // Quest at some sparsities, of whose samples some are lost.
+    private SparseAttentionResult[] Cell(int length, string task, int n, params (double Sparsity, int Lost)[] levels) =>
+    [
+        Row(_folder, "Dense", null, Lost(n, 0), task, length),
+        .. levels.Select(l => Row(_folder, "Quest", l.Sparsity, Lost(n, l.Lost), task, length, decodeParameters: FormattableString.Invariant($"TokenBudget={Math.Ceiling((1 - l.Sparsity) * length / 16 - 1e-6) * 16}"))),
+    ];
+
+    private static SparsityRecommendation[] Recommend(
+        SparseAttentionResult[] rows, double drop = 0.05, string task = "", KernelMeasurement[]? kernels = null, string device = "")
+    {
+        var sink = new RecordingSink();
+        new RecommendOperation { Results = rows, MaximumDrop = drop, Task = task.Length > 0 ? [task] : [], Kernel = kernels ?? [], Device = device }.Execute(sink, default);
+        return [.. sink.Objects.Cast<SparsityRecommendation>()];
+    }
+
+    private static KernelMeasurement Kernel(string method, int length, double sparsity, double speedUp) =>
+        new() { Phase = "Decode", Method = method, SequenceLength = length, Sparsity = sparsity, SpeedUp = speedUp, Device = "cpu" };
+}
