@@ -71,7 +71,7 @@ Describe 'Examples' {
         'Method,Task,SequenceLength,Sparsity', 'Quest,Niah,2048,0.5', 'BlockSparse,Niah,2048,' | Set-Content grid.csv
         New-ResultRow | Select-Object *, @{ Name = 'PrefillSeconds'; Expression = { 2 } } -ExcludeProperty PrefillSeconds | ConvertTo-Json -Compress | Set-Content other.jsonl
         $null = Invoke-SparseAttentionRun Dense, Quest Niah -SequenceLength 1024 -Sparsity 0.5 -SampleCount 2
-        $null = 1024, 1536 | ForEach-Object { Invoke-SparseAttentionRun Dense, Quest Niah -SequenceLength $_ -Sparsity 0.3, 0.5, 0.7, 0.9 -ResultPath lengths }
+        $null = 1024, 1536 | ForEach-Object { Invoke-SparseAttentionRun Dense, Quest Niah -SequenceLength $_ -Sparsity 0.3, 0.5, 0.7, 0.9 -SampleCount 2 -ResultPath lengths }
         'baseline', 'nightly', 'from-alpha', 'from-beta' | ForEach-Object { Copy-Item results $_ -Recurse }
         $path = $env:PATH
         $env:SPARSEFRONTIER_WORKER = New-FakeSlurm (Join-Path (Convert-Path TestDrive:/) slurm)
