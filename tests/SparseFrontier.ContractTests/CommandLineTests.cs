@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.IO.Compression;
 using System.Text.Json;
 using SparseFrontier.Cli;
 using Xunit;
@@ -119,7 +120,7 @@ public class CommandLineTests
     [Fact]
     public void Responses_are_scored_line_by_line()
     {
-        JsonElement sample = JsonDocument.Parse(File.ReadAllText(Path.Combine(LayerTests.Root(), "tests", "golden", "scores-dev.json")))
+        JsonElement sample = JsonDocument.Parse(new GZipStream(File.OpenRead(Path.Combine(LayerTests.Root(), "tests", "golden", "scores-dev.json.gz")), CompressionMode.Decompress))
             .RootElement.GetProperty("Niah").EnumerateArray().First(e => e.GetProperty("score").ValueKind == JsonValueKind.Number && e.GetProperty("score").GetDouble() > 0);
         string line = JsonSerializer.Serialize(sample);
         (int code, string output, string error) = Run("task score --task Niah --reference-scoring", $"{line}\n{line}\n");

@@ -1,3 +1,5 @@
+using System.IO.Compression;
+
 namespace SparseFrontier.Tests;
 
 /// <summary>Where golden files lie: those committed, and the larger ones that may stand beside the checkout.</summary>
@@ -8,6 +10,9 @@ internal static class Fixtures
 
     /// <summary>Path of a committed golden file or directory.</summary>
     public static string Golden(string name) => Path.Combine(Root, "tests", "golden", name);
+
+    /// <summary>A committed golden file that is kept compressed.</summary>
+    public static Stream Decompress(string name) => new GZipStream(File.OpenRead(Golden(name)), CompressionMode.Decompress);
 
     /// <summary>Path of a file in SPARSEFRONTIER_FIXTURES or in ../shared/fixtures beside the checkout; null where it is absent.</summary>
     public static string? Shared(string name)

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text;
 
 namespace SparseFrontier.Reporting.Report;
@@ -14,9 +15,11 @@ internal static class ReportAssets
     /// <summary>The text of an asset.</summary>
     public static string Text(string name)
     {
-        using Stream stream = typeof(ReportAssets).Assembly.GetManifestResourceStream($"SparseFrontier.Reporting.Report.{name}")
+        // The libraries are kept compressed: 0.8 MB of text that no one reads in the repository.
+        bool compressed = Libraries.Contains(name);
+        using Stream stream = typeof(ReportAssets).Assembly.GetManifestResourceStream($"SparseFrontier.Reporting.Report.{name}{(compressed ? ".gz" : "")}")
             ?? throw new InvalidOperationException($"The report's asset {name} is not embedded.");
-        using var reader = new StreamReader(stream, Encoding.UTF8);
+        using var reader = new StreamReader(compressed ? new GZipStream(stream, CompressionMode.Decompress) : stream, Encoding.UTF8);
         return reader.ReadToEnd();
     }
 }
