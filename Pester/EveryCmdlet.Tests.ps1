@@ -17,6 +17,7 @@ BeforeDiscovery {
         @{ Name = 'Get-SparseAttentionResult'; Call = { Get-SparseAttentionResult $results }; Wrong = { Get-SparseAttentionResult "$folder/none" }; Id = 'FileNotFound' }
         @{ Name = 'Get-SparseAttentionTask'; Call = { Get-SparseAttentionTask }; Wrong = { Get-SparseAttentionTask NoSuch }; Id = 'TaskNotFound' }
         @{ Name = 'Get-SparsityPareto'; Call = { $rows | Get-SparsityPareto }; Wrong = { $rows | Get-SparsityPareto -Cost NoSuch }; Id = 'ParameterInvalid' }
+        @{ Name = 'Get-SparsityRecommendation'; Call = { $rows | Get-SparsityRecommendation -MaximumDrop 0.5 }; Wrong = { $rows | Get-SparsityRecommendation -MaximumDrop 2 }; Id = 'ParameterInvalid' }
         @{ Name = 'Import-SparseAttentionBundle'; Call = { Import-SparseAttentionBundle "$folder/paper.zip" }; Wrong = { Import-SparseAttentionBundle "$folder/none.zip" }; Id = 'FileNotFound' }
         @{ Name = 'Import-SparseAttentionResult'; Call = { Import-SparseAttentionResult "$folder/kvpress" -ResultPath "$folder/imported" }; Wrong = { Import-SparseAttentionResult "$folder/none" -ResultPath "$folder/imported" }; Id = 'FileNotFound' }
         @{ Name = 'Invoke-AttentionTrace'; Call = { Invoke-AttentionTrace BlockSparse -Path "$folder/traces/*" -Sparsity 0.5 }; Wrong = { Invoke-AttentionTrace BlockSparse -Path "$folder/none" }; Id = 'FileNotFound' }

@@ -5,7 +5,8 @@ BeforeAll {
 
 Describe 'Get-SparseAttentionTask' {
     It 'lists the nine tasks' {
-        (Get-SparseAttentionTask).Name | Should -Be Niah, VariableTracking, CommonWords, StoryRetrieval, StoryMultiHop, StoryFiltering, Squad, Quality, Toefl
+        # Tasks that other files register stay for the process.
+        (Get-SparseAttentionTask | Where-Object Category -NE User).Name | Should -Be Niah, VariableTracking, CommonWords, StoryRetrieval, StoryMultiHop, StoryFiltering, Squad, Quality, Toefl
     }
 
     It 'narrows by category' {
