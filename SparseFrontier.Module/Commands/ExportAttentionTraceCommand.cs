@@ -81,7 +81,7 @@ public sealed class ExportAttentionTraceCommand : RunCmdlet
                     Layer = Layer,
                     KvHead = KvHead,
                     Force = Force,
-                    ResultPath = string.IsNullOrEmpty(ResultPath) ? DefaultResultPath() : ResolveOutput(ResultPath),
+                    ResultPath = ResultFolder(ResultPath),
                 }.Execute,
                 PassThru ? null : _ => { });
         }

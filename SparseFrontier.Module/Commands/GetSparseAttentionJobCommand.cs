@@ -41,6 +41,6 @@ public sealed class GetSparseAttentionJobCommand : SparseFrontierCmdlet
     protected override void ProcessRecord() => Run(() => new GetJobOperation
     {
         Id = Id ?? [],
-        ResultPath = ResultPath.Length > 0 ? ResolveOutput(ResultPath) : DefaultResultPath(),
+        ResultPath = ResultFolder(ResultPath),
     }.Execute);
 }

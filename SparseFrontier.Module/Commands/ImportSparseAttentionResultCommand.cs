@@ -92,7 +92,7 @@ public sealed class ImportSparseAttentionResultCommand : SparseFrontierCmdlet
         {
             Path = paths,
             Format = Format,
-            ResultPath = ResultPath.Length > 0 ? ResolveOutput(ResultPath) : DefaultResultPath(),
+            ResultPath = ResultFolder(ResultPath),
             Method = Method,
             DecodeMethod = DecodeMethod,
             Sparsity = Sparsity,

@@ -62,7 +62,7 @@ public sealed class InvokeSparseAttentionRunCommand : RunCmdlet
             Run(() => new InvokeRunOperation
             {
                 Specifications = Specifications,
-                ResultPath = ResultPath.Length > 0 ? ResolveOutput(ResultPath) : DefaultResultPath(),
+                ResultPath = ResultFolder(ResultPath),
                 Force = Force,
                 BatchSize = BatchSize,
             }.Execute);

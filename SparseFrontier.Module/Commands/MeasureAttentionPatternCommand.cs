@@ -36,20 +36,8 @@ namespace SparseFrontier.Commands;
 /// </example>
 [Cmdlet(VerbsDiagnostic.Measure, "AttentionPattern", DefaultParameterSetName = ParameterSets.Parameters)]
 [OutputType(typeof(AttentionPattern))]
-public sealed class MeasureAttentionPatternCommand : RunCmdlet
+public sealed class MeasureAttentionPatternCommand : InspectionCmdlet
 {
-    private readonly List<string> _traces = [];
-
-    /// <summary>Traces to measure instead of samples of a model, as Export-AttentionTrace writes them.</summary>
-    [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Traces to measure instead of samples of a model; wildcards match.")]
-    [Alias("Path", "FullName")]
-    [SupportsWildcards]
-    public string[] TracePath { get; set; } = [];
-
-    /// <summary>Samples to look into, counted from 0.</summary>
-    [Parameter(HelpMessage = "Samples to look into, counted from 0.")]
-    public int[] SampleIndex { get; set; } = [0];
-
     /// <summary>Layers to measure, counted from 0.</summary>
     /// <value>All layers with global attention</value>
     [Parameter(HelpMessage = "Layers to measure, counted from 0.")]
@@ -64,26 +52,6 @@ public sealed class MeasureAttentionPatternCommand : RunCmdlet
     [Parameter(HelpMessage = "Queries measured in each phase at most, spread evenly.")]
     public int QueryCount { get; set; } = 64;
 
-    /// <summary>Folder of results, whose calibrated budgets are used. Nothing is written to it.</summary>
-    /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
-    [Parameter(HelpMessage = "Folder of results, whose calibrated budgets are used.")]
-    public string? ResultPath { get; set; }
-
-    /// <inheritdoc/>
-    protected override void ProcessRecord()
-    {
-        base.ProcessRecord();
-        if (TracePath.Length > 0)
-        {
-            IReadOnlyList<string> found = ResolveInput(TracePath, literal: false);
-            _traces.AddRange(found);
-            if (found.Count == 0)
-            {
-                Specifications.Clear();
-            }
-        }
-    }
-
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
@@ -92,12 +60,12 @@ public sealed class MeasureAttentionPatternCommand : RunCmdlet
             Run(() => new MeasurePatternOperation
             {
                 Specifications = Specifications,
-                TracePath = _traces,
+                TracePath = Traces,
                 SampleIndex = SampleIndex,
                 Layer = Layer,
                 Head = Head,
                 QueryCount = QueryCount,
-                ResultPath = string.IsNullOrEmpty(ResultPath) ? DefaultResultPath() : ResolveOutput(ResultPath),
+                ResultPath = ResultFolder(ResultPath),
             }.Execute);
         }
     }

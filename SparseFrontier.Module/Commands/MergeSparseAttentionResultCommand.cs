@@ -64,7 +64,7 @@ public sealed class MergeSparseAttentionResultCommand : SparseFrontierCmdlet
         Run(() => new MergeResultOperation
         {
             Path = _paths,
-            ResultPath = ResultPath.Length > 0 ? ResolveOutput(ResultPath) : DefaultResultPath(),
+            ResultPath = ResultFolder(ResultPath),
         }.Execute);
     }
 }

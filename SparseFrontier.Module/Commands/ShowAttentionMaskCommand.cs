@@ -24,20 +24,8 @@ namespace SparseFrontier.Commands;
 /// </example>
 [Cmdlet(VerbsCommon.Show, "AttentionMask", DefaultParameterSetName = ParameterSets.Parameters, SupportsShouldProcess = true)]
 [OutputType(typeof(string))]
-public sealed class ShowAttentionMaskCommand : RunCmdlet
+public sealed class ShowAttentionMaskCommand : InspectionCmdlet
 {
-    private readonly List<string> _traces = [];
-
-    /// <summary>Traces to show instead of samples of a model, as Export-AttentionTrace writes them.</summary>
-    [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Traces to show instead of samples of a model; wildcards match.")]
-    [Alias("Path", "FullName")]
-    [SupportsWildcards]
-    public string[] TracePath { get; set; } = [];
-
-    /// <summary>Samples to look into, counted from 0.</summary>
-    [Parameter(HelpMessage = "Samples to look into, counted from 0.")]
-    public int[] SampleIndex { get; set; } = [0];
-
     /// <summary>Layers to show, counted from 0.</summary>
     [Parameter(HelpMessage = "Layers to show, counted from 0.")]
     public int[] Layer { get; set; } = [0];
@@ -73,26 +61,6 @@ public sealed class ShowAttentionMaskCommand : RunCmdlet
     [Parameter(HelpMessage = "Draw with ASCII characters.")]
     public SwitchParameter Ascii { get; set; }
 
-    /// <summary>Folder of results, whose calibrated budgets are used. Nothing is written to it.</summary>
-    /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
-    [Parameter(HelpMessage = "Folder of results, whose calibrated budgets are used.")]
-    public string? ResultPath { get; set; }
-
-    /// <inheritdoc/>
-    protected override void ProcessRecord()
-    {
-        base.ProcessRecord();
-        if (TracePath.Length > 0)
-        {
-            IReadOnlyList<string> found = ResolveInput(TracePath, literal: false);
-            _traces.AddRange(found);
-            if (found.Count == 0)
-            {
-                Specifications.Clear();
-            }
-        }
-    }
-
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
@@ -103,12 +71,12 @@ public sealed class ShowAttentionMaskCommand : RunCmdlet
                 Measurement = new MeasurePatternOperation
                 {
                     Specifications = Specifications,
-                    TracePath = _traces,
+                    TracePath = Traces,
                     SampleIndex = SampleIndex,
                     Layer = Layer,
                     Head = Head,
                     AsMask = true,
-                    ResultPath = string.IsNullOrEmpty(ResultPath) ? DefaultResultPath() : ResolveOutput(ResultPath),
+                    ResultPath = ResultFolder(ResultPath),
                 },
                 Terminal = HostTerminal.Find(this, Width, Ascii),
                 Height = Height > 0 ? Height : null,

@@ -45,7 +45,7 @@ public sealed class StopSparseAttentionJobCommand : SparseFrontierCmdlet
         () => new StopJobOperation
         {
             Id = Id,
-            ResultPath = ResultPath.Length > 0 ? ResolveOutput(ResultPath) : DefaultResultPath(),
+            ResultPath = ResultFolder(ResultPath),
         }.Execute,
         PassThru ? null : _ => { });
 }

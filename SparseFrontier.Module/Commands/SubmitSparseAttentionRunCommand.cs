@@ -98,7 +98,7 @@ public sealed class SubmitSparseAttentionRunCommand : RunCmdlet
             Run(() => new SubmitRunOperation
             {
                 Specifications = Specifications,
-                ResultPath = ResultPath.Length > 0 ? ResolveOutput(ResultPath) : DefaultResultPath(),
+                ResultPath = ResultFolder(ResultPath),
                 WorkerPath = WorkerPath.Length > 0 ? ResolveOutput(WorkerPath) : "",
                 Name = Name,
                 Partition = Partition,

@@ -104,6 +104,10 @@ public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
         return resolved;
     }
 
+    /// <summary>The folder of results that was asked for, or where they are when none was.</summary>
+    /// <exception cref="SparseFrontierException">PathNotFileSystem.</exception>
+    private protected string ResultFolder(string? path) => string.IsNullOrEmpty(path) ? DefaultResultPath() : ResolveOutput(path);
+
     /// <summary>Where results are when no path is given: empty leaves it to the environment variable, else "results" in PowerShell's location.</summary>
     private protected string DefaultResultPath() =>
         string.IsNullOrEmpty(Environment.GetEnvironmentVariable("SPARSEFRONTIER_RESULTS")) ? ResolveOutput("results") : "";

@@ -115,6 +115,8 @@ public sealed class MeasureScalingOperation
     private static IEnumerable<SparsityScaling> Rows(ScalingFit fit, Outcome outcome, ScalingPoint[] training, SparsityScaling identity)
     {
         var half = ScalingFit.HalfWidths(fit.Form, training, fit);
+        int cells = training.Select(p => p.Cell).Distinct().Count();
+        double? determination = new Outcome(fit, training).Determination;
         foreach (string task in fit.Offsets.Keys.Order(StringComparer.Ordinal))
         {
             double? offset = double.IsFinite(fit.Offsets[task]) ? fit.Offsets[task] : null;
@@ -124,8 +126,8 @@ public sealed class MeasureScalingOperation
             {
                 Form = fit.Form,
                 PointCount = training.Length,
-                CellCount = training.Select(p => p.Cell).Distinct().Count(),
-                Determination = new Outcome(fit, training).Determination,
+                CellCount = cells,
+                Determination = determination,
                 Intercept = fit.Intercept,
                 InterceptLow = fit.Intercept - half.Intercept,
                 InterceptHigh = fit.Intercept + half.Intercept,
