@@ -38,7 +38,7 @@ internal static class IndexCost
                     return (heads * ((length * d) + (pairs * ((2 * d) + Log2(blocks))))) + (kvHeads * length * d);
                 }
 
-            case "SnapKV" or "AdaSnapKV":
+            case "SnapKV" or "AdaSnapKV" or "RandomAdaSnapKV":
                 {
                     // Scores and softmax of the window, one addition or comparison a score, pooling, and the choice: by head, or over all heads.
                     double window = Math.Min(length, parameters["Window"]);

@@ -3,7 +3,7 @@ using SparseFrontier.Kernels;
 namespace SparseFrontier.Attention;
 
 /// <summary>SnapKV with one budget for all KV heads of a layer: heads that need more get more, above a floor.</summary>
-public sealed class AdaSnapKV : EvictionMethod
+public class AdaSnapKV : EvictionMethod
 {
     private const string MinimumHeadRatio = "MinimumHeadRatio";
 

@@ -54,8 +54,7 @@ public abstract class EvictionMethod : DecodeMethod
         float[][] scores = ScoreTokens(layer, parameters);
         foreach (float[] headScores in scores)
         {
-            headScores.AsSpan(0, Math.Min(layer.Length, parameters.Integer(PrefixTokens))).Fill(float.PositiveInfinity);
-            headScores.AsSpan(Math.Max(0, layer.Length - parameters.Integer(LocalWindow))).Fill(float.PositiveInfinity);
+            Force(headScores, parameters);
         }
 
         int[][] kept = Keep(scores, capacities, parameters);
@@ -79,6 +78,26 @@ public abstract class EvictionMethod : DecodeMethod
         int[][] kept = new int[scores.Length][];
         WorkerPool.For(kept.Length, head => kept[head] = TopK.Select(scores[head], capacities[head]));
         return kept;
+    }
+
+    /// <summary>Makes the scores of the forced tokens infinite.</summary>
+    private protected static void Force(Span<float> scores, MethodParameters parameters)
+    {
+        scores[..Math.Min(scores.Length, parameters.Integer(PrefixTokens))].Fill(float.PositiveInfinity);
+        scores[Math.Max(0, scores.Length - parameters.Integer(LocalWindow))..].Fill(float.PositiveInfinity);
+    }
+
+    /// <summary>A random score for each prompt token of a KV head, by the sample's seed.</summary>
+    private protected float[] DrawScores(PromptLayer layer, int head)
+    {
+        var random = new RandomSource($"attention/{Name}/decode", layer.Seed, layer.Layer, head);
+        float[] scores = new float[layer.Length];
+        foreach (ref float score in scores.AsSpan())
+        {
+            score = (float)random.NextDouble();
+        }
+
+        return scores;
     }
 
     /// <summary>How many of the kept tokens, over all heads, count as forced.</summary>

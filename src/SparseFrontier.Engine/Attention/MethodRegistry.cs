@@ -29,6 +29,7 @@ public static class MethodRegistry
         new Quest(),
         new WindowSinkDecode(),
         new RandomDecode(),
+        new RandomAdaSnapKV(),
         new OracleTopKDecode(),
         new WindowSinkPages(),
         new RandomPages(),

@@ -1,5 +1,3 @@
-using SparseFrontier.Tensors;
-
 namespace SparseFrontier.Attention;
 
 /// <summary>Control: SnapKV's forced tokens, the rest drawn at random.</summary>
@@ -24,19 +22,6 @@ public sealed class RandomDecode : EvictionMethod
     public override string Source => "A control of this project";
 
     /// <inheritdoc/>
-    internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters)
-    {
-        float[][] scores = new float[layer.KvHeads][];
-        for (int head = 0; head < scores.Length; head++)
-        {
-            var random = new RandomSource("attention/Random/decode", layer.Seed, layer.Layer, head);
-            scores[head] = new float[layer.Length];
-            foreach (ref float score in scores[head].AsSpan())
-            {
-                score = (float)random.NextDouble();
-            }
-        }
-
-        return scores;
-    }
+    internal override float[][] ScoreTokens(PromptLayer layer, MethodParameters parameters) =>
+        [.. Enumerable.Range(0, layer.KvHeads).Select(head => DrawScores(layer, head))];
 }

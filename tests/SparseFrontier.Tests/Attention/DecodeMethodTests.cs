@@ -16,8 +16,8 @@ public class DecodeMethodTests
 
     public static TheoryData<string> Evictions => [.. MethodRegistry.DecodeMethods.OfType<EvictionMethod>().Select(m => m.Name)];
 
-    // Random draws by the head's index.
-    public static TheoryData<string> HeadSymmetricMethods => [.. MethodRegistry.DecodeMethods.OfType<EvictionMethod>().Select(m => m.Name).Where(n => n != "Random")];
+    // The random ones draw by the head's index.
+    public static TheoryData<string> HeadSymmetricMethods => [.. MethodRegistry.DecodeMethods.OfType<EvictionMethod>().Select(m => m.Name).Where(n => !n.StartsWith("Random", StringComparison.Ordinal))];
 
     [Theory]
     [MemberData(nameof(Methods))]
@@ -77,7 +77,7 @@ public class DecodeMethodTests
         {
             Assert.Equal(tokens.Order().Distinct(), tokens);
             Assert.Superset(Enumerable.Range(0, 3).Concat(Enumerable.Range(140, 10)).ToHashSet(), tokens.ToHashSet());
-            if (name != "AdaSnapKV")
+            if (!name.EndsWith("AdaSnapKV", StringComparison.Ordinal))
             {
                 Assert.Equal(40, tokens.Length);
             }
@@ -125,6 +125,34 @@ public class DecodeMethodTests
         Assert.Equal([90, 30], kept.ByHead.Select(k => k.Length));
 
         static unsafe void Flatten(HeadTensor keys, int row) => new Span<float>(keys.Row(1, row), keys.Dimension).Clear();
+    }
+
+    [Fact]
+    public void RandomAdaSnapKV_spreads_the_budget_as_AdaSnapKV_and_draws_the_tokens()
+    {
+        using var data = LayerData.Random(6, 3, 600, 16, spread: 3);
+        const string Parameters = "Capacity=120;Window=64;KernelSize=3;LocalWindow=10;PrefixTokens=2;MinimumHeadRatio=0.1";
+        DecodeMethod adaptive = MethodRegistry.FindDecode("AdaSnapKV");
+        DecodeMethod random = MethodRegistry.FindDecode("RandomAdaSnapKV");
+        Assert.Equal(adaptive.CreateParameters().ToString(), random.CreateParameters().ToString());
+        int[][] chosen = adaptive.Compress(data.Layer, adaptive.CreateParameters(Parameters))!.ByHead;
+        int[][] drawn = Draw(data.Layer);
+        int[] sizes = Array.ConvertAll(chosen, tokens => tokens.Length);
+        Assert.True(sizes.Distinct().Count() > 1, "heads get different shares");
+        Assert.Equal(sizes, drawn.Select(tokens => tokens.Length));
+
+        // By the seed alone, and what is drawn is spread evenly: as many in each half of the candidates, within four standard deviations.
+        Assert.Equal(drawn, Draw(data.Layer with { }));
+        int[][] other = Draw(data.Layer with { Seed = data.Layer.Seed + 1 });
+        Assert.Equal(sizes, other.Select(tokens => tokens.Length));
+        Assert.All(drawn.Zip(other), pair => Assert.NotEqual(pair.First, pair.Second));
+        Assert.All(drawn, tokens =>
+        {
+            int free = tokens.Length - 12;
+            Assert.InRange(tokens.Count(t => t is >= 2 and < 296), (0.5 * free) - (2 * Math.Sqrt(free)), (0.5 * free) + (2 * Math.Sqrt(free)));
+        });
+
+        int[][] Draw(PromptLayer layer) => random.Compress(layer, random.CreateParameters(Parameters))!.ByHead;
     }
 
     [Fact]

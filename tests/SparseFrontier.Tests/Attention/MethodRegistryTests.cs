@@ -15,7 +15,7 @@ public class MethodRegistryTests
         }
 
         Assert.Equal(["WindowSink", "Random", "RandomVerticalSlash", "OracleTopK"], MethodRegistry.PrefillMethods.Where(m => m.IsControl).Select(m => m.Name));
-        Assert.Equal(["WindowSink", "Random", "OracleTopK", "WindowSinkPages", "RandomPages", "OraclePages"], MethodRegistry.DecodeMethods.Where(m => m.IsControl).Select(m => m.Name));
+        Assert.Equal(["WindowSink", "Random", "RandomAdaSnapKV", "OracleTopK", "WindowSinkPages", "RandomPages", "OraclePages"], MethodRegistry.DecodeMethods.Where(m => m.IsControl).Select(m => m.Name));
     }
 
     [Fact]

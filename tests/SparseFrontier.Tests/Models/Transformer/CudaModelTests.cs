@@ -26,12 +26,14 @@ public sealed unsafe class CudaModelTests
         { "Dense", "", "Quest", "PageSize=16;TokenBudget=128;Schedule=layer:0-1 dense" },
         { "Dense", "", "SnapKV", "Capacity=200;Window=64;LocalWindow=32;Schedule=layer:0-1 dense | head:1 x0.5" },
         { "Dense", "", "WindowSink", "Capacity=200;LocalWindow=64" },
+        { "Dense", "", "RandomAdaSnapKV", "Capacity=200;Window=64;LocalWindow=32" },
         { "BlockSparse", "BlockSize=16;TopBlocks=16", "Dense", "" },
         { "BlockSparse", "BlockSize=64;TopBlocks=6", "Dense", "" },
         { "BlockSparse", "BlockSize=128;TopBlocks=4", "Dense", "" },
         { "BlockSparse", "BlockSize=24;TopBlocks=12", "Dense", "" },
         { "VerticalSlash", "VerticalSize=64;SlashSize=128;Window=64", "Dense", "" },
         { "FlexPrefill", "Alpha=0.5;MinimumBudget=64;Window=64", "Dense", "" },
+        { "RandomVerticalSlash", "VerticalSize=64;SlashSize=128", "Dense", "" },
     };
 
     [Theory]

@@ -18,7 +18,7 @@ internal static class CudaEviction
         }
 
         bool uniform = parameters.Schedule.IsUniform;
-        if (uniform && method is SnapKV or AdaSnapKV)
+        if (uniform && method is SnapKV or AdaSnapKV { IsControl: false })
         {
             method.RequireFeasible(layer.Shape, parameters);
             int capacity = Math.Min(layer.Length, parameters.Integer("Capacity"));

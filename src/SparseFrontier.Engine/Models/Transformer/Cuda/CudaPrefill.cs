@@ -55,7 +55,7 @@ internal static class CudaPrefill
             }
         }
 
-        if (uniform && method is VerticalSlash or FlexPrefill)
+        if (uniform && method is VerticalSlash { IsControl: false } or FlexPrefill)
         {
             method.RequireFeasible(layer.Shape, parameters);
             AttendVerticalSlash((VerticalSlashMethod)method, parameters, layer, counters, clock);
