@@ -3,8 +3,14 @@ namespace SparseFrontier.Experiments;
 /// <summary>A run of a cell: what is planned, and while it is worked on its directory, claim and samples.</summary>
 internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : IDisposable
 {
+    /// <summary>A run is given up after so many attempts at the same sample that ended with their process or with an error.</summary>
+    public const int MaximumTries = 3;
+
     private RunClaim? _claim;
     private SampleFile? _file;
+    private int _earlierTries;
+    private bool _isCounted;
+    private bool _gotOn;
 
     public PlannedRun Plan => plan;
 
@@ -25,6 +31,12 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
 
     /// <summary>Why no calibrated budget reaches the sparsity asked for.</summary>
     public BudgetInfeasibleException? CalibrationFailure { get; set; }
+
+    /// <summary>Earlier attempts at the next sample that ended with their process or with an error; 0 once this attempt has finished a sample.</summary>
+    public int FailedTries => _gotOn ? 0 : _earlierTries;
+
+    /// <summary>Whether the run ended by an error, or was given up before: nothing can be compared with it any more.</summary>
+    public bool HasFailed { get; private set; }
 
     /// <summary>Whether all samples asked for are there.</summary>
     public bool IsComplete
@@ -63,7 +75,7 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
     }
 
     /// <summary>Takes the run's claim and opens its files.</summary>
-    /// <exception cref="SparseFrontierException">RunBusy, ResultWriteFailed, ResultRowInvalid.</exception>
+    /// <exception cref="SparseFrontierException">RunBusy, RunPoisoned, ResultWriteFailed, ResultRowInvalid.</exception>
     public void Open(ResultStore store, bool startOver, Action<string> damaged)
     {
         Directory = store.FindOrCreate(stored);
@@ -74,6 +86,7 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
         }
 
         Samples = Directory.ReadSamples(RunId, damaged);
+        CountTries();
         Directory.ClearState();
         Directory.WriteSpecification(stored.With(createdAt: Directory.ReadSpecification()?.CreatedAt));
         _file = SampleFile.CreateNext(Directory.Path, _claim.EarlierMayLive);
@@ -85,6 +98,43 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
     {
         _file!.Append(sample);
         Samples[sample.Index] = sample;
+        _gotOn = true;
+    }
+
+    /// <summary>Counts this attempt, before the model is given the run's next sample. Once one is finished, the count says by itself that the attempt got on.</summary>
+    public void BeginTry()
+    {
+        if (!_isCounted)
+        {
+            Directory!.WriteTries(_earlierTries + 1, Samples.Count);
+            _isCounted = true;
+        }
+    }
+
+    /// <summary>Takes the count of this attempt back, as it ends for a reason that is not the run's.</summary>
+    public void WithdrawTry()
+    {
+        if (!_isCounted)
+        {
+            return;
+        }
+
+        _isCounted = false;
+        if (FailedTries == 0)
+        {
+            Directory!.ClearTries();
+        }
+        else
+        {
+            Directory!.WriteTries(FailedTries, Samples.Count);
+        }
+    }
+
+    /// <summary>Notes that the run ended by an error; the count of its attempts stays.</summary>
+    public void Fail(string message)
+    {
+        HasFailed = true;
+        Directory!.WriteState(RunStatus.Failed, message);
     }
 
     /// <summary>The row of the samples asked for, as far as they are there.</summary>
@@ -94,6 +144,33 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
         status,
         message,
         maximumFeasibleSparsity);
+
+    /// <summary>Reads how earlier attempts ended, and gives the run up if they were too many.</summary>
+    private void CountTries()
+    {
+        StoredTries? stored = Directory!.ReadTries();
+        _earlierTries = stored is null ? 0 : stored.SampleCount == Samples.Count ? stored.Tries : 1;
+        if (_earlierTries < MaximumTries || IsComplete)
+        {
+            return;
+        }
+
+        HasFailed = true;
+        string file = Directory.File("tries.json");
+        StoredState? state = Directory.ReadState();
+        if (state is not { Status: RunStatus.Poisoned, Message: { Length: > 0 } message })
+        {
+            string last = state is { Status: RunStatus.Failed, Message: { Length: > 0 } why }
+                ? $"The last error: {why}"
+                : FormattableString.Invariant($"The last, process {stored!.ProcessId} on {stored.Host}, was killed, ran out of memory or crashed.");
+            int next = Enumerable.Range(0, SampleCount).First(i => !Samples.ContainsKey(i));
+            message = FormattableString.Invariant(
+                $"{Plan} is skipped: {_earlierTries} attempts in a row ended at sample {next}. {last} What it finished before is kept. To try again, delete '{file}'.");
+            Directory.WriteState(RunStatus.Poisoned, message);
+        }
+
+        throw new SparseFrontierException(ErrorIds.RunPoisoned, message, file);
+    }
 
     /// <summary>Closes the files and gives the claim back.</summary>
     public void Dispose()

@@ -23,7 +23,7 @@ internal sealed class CellRunner(
     /// <summary>Runs a cell.</summary>
     /// <param name="runs">Its runs, no two with the same id.</param>
     /// <param name="force">Whether to start finished runs over.</param>
-    /// <exception cref="SparseFrontierException">ResultWriteFailed; what else goes wrong with a run is an error on the sink.</exception>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed; DeviceFailed: nothing runs on the device any more. What else goes wrong with a run is an error on the sink.</exception>
     public void Run(IReadOnlyList<ActiveRun> runs, bool force)
     {
         var open = new List<ActiveRun>();
@@ -45,22 +45,33 @@ internal sealed class CellRunner(
         }
         catch (OperationCanceledException)
         {
-            Note(open, RunStatus.Cancelled, null);
+            open.ForEach(r => Attempt(r.WithdrawTry));
+            open.ForEach(r => Attempt(() => r.Directory!.WriteState(RunStatus.Cancelled, null)));
             throw;
         }
-        catch (SparseFrontierException e) when (e.ErrorId != ErrorIds.ResultWriteFailed)
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultWriteFailed)
         {
-            Note(open, RunStatus.Failed, $"{e.ErrorId}: {e.Message}");
+            open.ForEach(r => Attempt(r.WithdrawTry));
+            throw;
+        }
+        catch (SparseFrontierException e)
+        {
             foreach (ActiveRun run in open)
             {
+                Attempt(() => run.Fail($"{e.ErrorId}: {e.Message}"));
                 sink.Object(RunSummary.WithPath(run.Row(RunStatus.Failed, e.Message), run.Directory!.Path));
+            }
+
+            if (e.ErrorId == ErrorIds.DeviceFailed)
+            {
+                throw;
             }
 
             sink.Error(e);
         }
-        catch (Exception e) when (e is not SparseFrontierException)
+        catch (Exception e)
         {
-            Note(open, RunStatus.Failed, e.Message);
+            open.ForEach(r => Attempt(() => r.Fail(e.Message)));
             throw;
         }
         finally
@@ -118,6 +129,13 @@ internal sealed class CellRunner(
             progress.Skip(kept);
             sink.Verbose(string.Create(CultureInfo.InvariantCulture, $"{run.Plan}: {kept} samples are there, {run.SampleCount - kept} to do, in '{run.Directory!.Path}'."));
         }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.RunPoisoned)
+        {
+            sink.Object(RunSummary.WithPath(run.Row(RunStatus.Poisoned, e.Message), run.Directory!.Path));
+            run.Dispose();
+            progress.Skip(run.SampleCount);
+            sink.Error(e);
+        }
         catch (SparseFrontierException e) when (e.ErrorId != ErrorIds.ResultWriteFailed)
         {
             run.Dispose();
@@ -134,8 +152,8 @@ internal sealed class CellRunner(
     {
         PlannedRun any = open[0].Plan;
         Func<int, DenseReference> dense = FindDense(runs, any);
-        int count = open.Max(r => r.SampleCount);
         Calibrate(cell, open);
+        int count = open.Select(r => r.SampleCount).DefaultIfEmpty().Max();
         var runner = new SampleRunner(engine, batchSize, cancellationToken);
         for (int index = 0; index < count; index++)
         {
@@ -165,13 +183,9 @@ internal sealed class CellRunner(
                 }
             }
 
-            if (jobs.Count > 0)
+            foreach (List<SampleJob> together in Companions(jobs))
             {
-                runner.Run(sample, [.. jobs.Keys], dense(index), (job, row) =>
-                {
-                    jobs[job].Append(row);
-                    progress.Computed(job.Run.ToString());
-                });
+                RunTogether(runner, sample, together, jobs, dense, open);
             }
         }
 
@@ -179,6 +193,47 @@ internal sealed class CellRunner(
         foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed) }.OfType<string>())
         {
             sink.Warning(advice);
+        }
+    }
+
+    /// <summary>
+    /// Who shares a sample: all, except for runs of which an attempt ended at this sample before. Such a run comes alone, so that only the one that
+    /// is to blame is charged when it happens again: the dense one first, because the others would be compared with it, the rest last.
+    /// </summary>
+    private static IEnumerable<List<SampleJob>> Companions(Dictionary<SampleJob, ActiveRun> jobs)
+    {
+        List<SampleJob> suspects = [.. jobs.Keys.Where(j => jobs[j].FailedTries > 0)];
+        return suspects.Where(j => j.Run.IsDense).Select(j => new List<SampleJob> { j })
+            .Append([.. jobs.Keys.Except(suspects)])
+            .Concat(suspects.Where(j => !j.Run.IsDense).OrderBy(j => jobs[j].FailedTries).Select(j => new List<SampleJob> { j }))
+            .Where(together => together.Count > 0);
+    }
+
+    /// <summary>Runs a sample of several runs. If that fails, each that is left is run alone, and fails alone.</summary>
+    private void RunTogether(
+        SampleRunner runner, TaskSample sample, List<SampleJob> together, Dictionary<SampleJob, ActiveRun> jobs, Func<int, DenseReference> dense, List<ActiveRun> open)
+    {
+        try
+        {
+            together.ForEach(j => jobs[j].BeginTry());
+            runner.Run(sample, together, dense(sample.Index), (job, row) =>
+            {
+                jobs[job].Append(row);
+                progress.Computed(job.Run.ToString());
+            });
+        }
+        catch (SparseFrontierException e) when (e.ErrorId is not (ErrorIds.ResultWriteFailed or ErrorIds.DeviceFailed))
+        {
+            if (together.Count == 1)
+            {
+                Fail(jobs[together[0]], e, open);
+                return;
+            }
+
+            foreach (SampleJob job in together.Where(j => !jobs[j].Samples.ContainsKey(sample.Index)))
+            {
+                RunTogether(runner, sample, [job], jobs, dense, open);
+            }
         }
     }
 
@@ -229,7 +284,7 @@ internal sealed class CellRunner(
                 return new DenseReference(true, ReadTokens(sample.OutputTokens));
             }
 
-            return new DenseReference(dense?.Directory is not null && index < dense.SampleCount, null);
+            return new DenseReference(dense is { Directory: not null, HasFailed: false } && index < dense.SampleCount, null);
         };
     }
 
@@ -248,9 +303,10 @@ internal sealed class CellRunner(
             if (known is null)
             {
                 progress.Calibrating(cell, run.Plan.Prefill.Name);
-                calibration ??= new Calibration(engine, run.Plan);
+                run.BeginTry();
                 try
                 {
+                    calibration ??= new Calibration(engine, run.Plan);
                     if (calibration.PromptCount < Calibration.SampleCount)
                     {
                         sink.Warning(string.Create(
@@ -263,6 +319,11 @@ internal sealed class CellRunner(
                 catch (BudgetInfeasibleException e)
                 {
                     run.CalibrationFailure = e;
+                    continue;
+                }
+                catch (SparseFrontierException e) when (e.ErrorId != ErrorIds.DeviceFailed)
+                {
+                    Fail(run, e, open);
                     continue;
                 }
 
@@ -296,19 +357,27 @@ internal sealed class CellRunner(
         sink.Object(RunSummary.WithPath(row, run.Directory.Path));
     }
 
-    /// <summary>Notes why runs stop; that they stop must not hang on it.</summary>
-    private static void Note(List<ActiveRun> open, RunStatus status, string? message)
+    private void Fail(ActiveRun run, SparseFrontierException error, List<ActiveRun> open)
     {
-        foreach (ActiveRun run in open)
+        Attempt(() => run.Fail($"{error.ErrorId}: {error.Message}"));
+        progress.Skip(run.SampleCount - run.Samples.Keys.Count(i => i < run.SampleCount));
+        SparseAttentionResult row = run.Row(RunStatus.Failed, error.Message);
+        run.Dispose();
+        open.Remove(run);
+        sink.Object(RunSummary.WithPath(row, run.Directory!.Path));
+        sink.Error(error);
+    }
+
+    /// <summary>Notes why a run stops; that it stops must not hang on it. What cannot be noted reads as Partial, and goes on all the same.</summary>
+    private static void Attempt(Action note)
+    {
+        try
         {
-            try
-            {
-                run.Directory!.WriteState(status, message);
-            }
-            catch (SparseFrontierException)
-            {
-                // The run then reads as Partial, and goes on all the same.
-            }
+            note();
+        }
+        catch (SparseFrontierException)
+        {
+            // The disk is full, or gone.
         }
     }
 }

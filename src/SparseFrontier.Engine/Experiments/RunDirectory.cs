@@ -24,6 +24,20 @@ internal sealed class RunDirectory
     /// <summary>Why a run without a summary is not running; null if nothing was noted.</summary>
     public StoredState? ReadState() => StoreIO.ReadJson<StoredState>(File("state.json"));
 
+    /// <summary>The attempts that were not ended properly; null if there is none.</summary>
+    public StoredTries? ReadTries()
+    {
+        try
+        {
+            return StoreIO.ReadJson<StoredTries>(File("tries.json"));
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
+        {
+            // A damaged count must not stop a run: it begins again.
+            return null;
+        }
+    }
+
     /// <summary>The samples of all attempts, merged by index.</summary>
     /// <param name="runId">Samples of other runs are left out.</param>
     /// <param name="damaged">Told of lines that are no samples.</param>
@@ -98,6 +112,7 @@ internal sealed class RunDirectory
     {
         StoreIO.ReplaceJson(File("summary.json"), RunSummary.WithPath(row, null));
         ClearState();
+        ClearTries();
     }
 
     /// <summary>Notes why the run stopped.</summary>
@@ -107,6 +122,23 @@ internal sealed class RunDirectory
 
     /// <summary>Forgets why the run stopped.</summary>
     public void ClearState() => StoreIO.Write(Path, () => System.IO.File.Delete(File("state.json")));
+
+    /// <summary>Counts an attempt that the model is about to begin.</summary>
+    /// <param name="tries">Attempts at the same next sample, this one among them.</param>
+    /// <param name="sampleCount">Samples that the directory holds.</param>
+    public void WriteTries(int tries, int sampleCount) => StoreIO.ReplaceJson(
+        File("tries.json"),
+        new StoredTries
+        {
+            Tries = tries,
+            SampleCount = sampleCount,
+            At = DateTimeOffset.UtcNow,
+            Host = Environment.MachineName,
+            ProcessId = Environment.ProcessId,
+        });
+
+    /// <summary>Forgets the attempts that were counted.</summary>
+    public void ClearTries() => StoreIO.Write(Path, () => System.IO.File.Delete(File("tries.json")));
 
     /// <summary>Notes where an attempt runs.</summary>
     public void WriteAttempt(string samplesFile, string device) => AddAttempts(
@@ -155,6 +187,8 @@ internal sealed class RunDirectory
         {
             System.IO.File.Move(file, $"{file}.{stamp}.old");
         }
+
+        System.IO.File.Delete(File("tries.json"));
     });
 
     private SparseAttentionResult Unfinished(StoredSpecification specification, Action<string> damaged)

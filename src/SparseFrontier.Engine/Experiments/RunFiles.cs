@@ -48,6 +48,27 @@ internal sealed class StoredState
     public DateTimeOffset At { get; init; }
 }
 
+/// <summary>
+/// What <c>tries.json</c> holds: that an attempt has given the run to the model, and what came of the attempts before. It is written before the
+/// model begins, so that an attempt that takes its process with it is counted too.
+/// </summary>
+internal sealed class StoredTries
+{
+    public int SchemaVersion { get; init; } = 1;
+
+    /// <summary>Attempts that the model was given the same next sample in, this one among them.</summary>
+    public int Tries { get; init; }
+
+    /// <summary>Samples that the directory held when the attempt began: with more, it got on.</summary>
+    public int SampleCount { get; init; }
+
+    public DateTimeOffset At { get; init; }
+
+    public string Host { get; init; } = "";
+
+    public int ProcessId { get; init; }
+}
+
 /// <summary>What <c>environment.json</c> holds: where each attempt ran.</summary>
 internal sealed class StoredEnvironment
 {

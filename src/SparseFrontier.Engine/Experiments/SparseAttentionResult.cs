@@ -17,6 +17,9 @@ public enum RunStatus
 
     /// <summary>The budget cannot be held at this length.</summary>
     Infeasible,
+
+    /// <summary>Given up: three attempts in a row ended with their process or with an error at the same sample.</summary>
+    Poisoned,
 }
 
 /// <summary>

@@ -7,6 +7,7 @@ namespace SparseFrontier.Tests.Experiments;
 internal static class ChildSweep
 {
     private const string Variable = "SPARSEFRONTIER_TEST_CHILD_SWEEP";
+    private const string PoisonVariable = "SPARSEFRONTIER_TEST_CHILD_POISON";
 
     /// <summary>What the child runs.</summary>
     public static IReadOnlyList<RunSpecification> Specifications { get; } = Sweeps.Mixed(samples: 6);
@@ -14,7 +15,8 @@ internal static class ChildSweep
     /// <summary>Starts the child.</summary>
     /// <param name="folder">Folder of results.</param>
     /// <param name="fileBlocks">Blocks of 512 bytes that no file may grow beyond, as on a disk that is almost full; null: no limit.</param>
-    public static Process Start(string folder, int? fileBlocks = null)
+    /// <param name="poison">A prefill and a decode method, "A+B", whose run kills the process; null: none does.</param>
+    public static Process Start(string folder, int? fileBlocks = null, string? poison = null)
     {
         string[] command = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet"
             ? [Environment.ProcessPath!, typeof(ChildSweep).Assembly.Location]
@@ -31,6 +33,7 @@ internal static class ChildSweep
         }
 
         start.Environment[Variable] = folder;
+        start.Environment[PoisonVariable] = poison;
 
         // Executable memory is otherwise backed by a file that the limit would meet.
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
@@ -50,7 +53,18 @@ internal static class ChildSweep
         try
         {
             // Slow enough that a kill hits it in the middle.
-            var engines = new HashEngineFactory { BeforeStep = () => Thread.Sleep(1) };
+            string? poison = Environment.GetEnvironmentVariable(PoisonVariable);
+            var engines = new HashEngineFactory
+            {
+                BeforeStep = () => Thread.Sleep(1),
+                BeforeRequest = request =>
+                {
+                    if (request.DecodeConfigurations.Any(d => $"{request.Method?.Name}+{d.Method.Name}" == poison))
+                    {
+                        Process.GetCurrentProcess().Kill();
+                    }
+                },
+            };
             RecordingSink sink = Sweeps.Run(folder, Specifications, engines);
 
             // The hash model answers nothing right, which is said of enough samples.

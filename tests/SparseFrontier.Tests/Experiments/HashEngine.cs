@@ -24,6 +24,9 @@ internal sealed class HashEngineFactory : EngineFactory
     /// <summary>Called before each prefill; may throw.</summary>
     public Action? BeforePrefill { get; init; }
 
+    /// <summary>Told what each prefill is asked for, before it; may throw.</summary>
+    public Action<PrefillRequest>? BeforeRequest { get; init; }
+
     public ModelIdentity Identity { get; init; } = new("checkpoint", "tokenizer", null);
 
     public int Prefills { get; private set; }
@@ -92,6 +95,7 @@ internal sealed class HashEngineFactory : EngineFactory
         public override EnginePrompt Prefill(int[] tokens, PrefillRequest request, CancellationToken cancellationToken)
         {
             factory.BeforePrefill?.Invoke();
+            factory.BeforeRequest?.Invoke(request);
             cancellationToken.ThrowIfCancellationRequested();
             factory.Prefills++;
             factory.LivePrompts++;

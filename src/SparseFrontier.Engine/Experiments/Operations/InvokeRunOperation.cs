@@ -46,11 +46,27 @@ public sealed class InvokeRunOperation
         var progress = new SweepProgress(sink, plans.Sum(p => p.Specification.SampleCount));
         try
         {
+            var lost = new HashSet<string>();
             foreach (var group in plans.GroupBy(p => (p.ModelDirectory, p.Specification.Device)))
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                using SampleEngine engine = Engines.Open(group.Key.ModelDirectory, group.Key.Device);
-                RunModel(engine, [.. group], store, progress, sink, cancellationToken);
+                if (lost.Contains(group.Key.Device))
+                {
+                    continue;
+                }
+
+                try
+                {
+                    using SampleEngine engine = Engines.Open(group.Key.ModelDirectory, group.Key.Device);
+                    RunModel(engine, [.. group], store, progress, sink, cancellationToken);
+                }
+                catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DeviceFailed)
+                {
+                    // Nothing runs on the device any more in this process.
+                    sink.Error(e);
+                    sink.Warning($"What else was to run on {group.Key.Device} is not begun, because the device failed. Run the same again in a new process.");
+                    lost.Add(group.Key.Device);
+                }
             }
         }
         finally
