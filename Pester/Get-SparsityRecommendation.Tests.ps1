@@ -6,15 +6,13 @@ BeforeAll {
 Describe 'Get-SparsityRecommendation' {
     BeforeAll {
         $folder = Join-Path $TestDrive advice
-        $model = New-TinyModel (Join-Path $TestDrive tiny)
-        $small = @{ Model = $model; Task = 'Niah'; ShortInstructions = $true; TaskParameter = @{ Queries = 1 }; MaximumOutputTokens = 4; SampleCount = 8 }
+        $small = @{ Model = 'frontier-1m'; Task = 'Niah'; ShortInstructions = $true; SampleCount = 8 }
         $null = 800, 960 | ForEach-Object { Invoke-SparseAttentionRun Dense, Quest -SequenceLength $_ -Sparsity 0.3 -ResultPath $folder @small }
         $rows = Get-SparseAttentionResult $folder
-        $kernels = 512, 2048 | ForEach-Object { "{'Phase':'Decode','Method':'Quest','SequenceLength':$_,'Sparsity':0.3,'SpeedUp':2,'Device':'cpu'}" } | ConvertFrom-Json
+        $kernels = foreach ($length in 512, 2048) { foreach ($sparsity in 0.2, 0.4) { "{'Phase':'Decode','Method':'Quest','SequenceLength':$length,'Sparsity':$sparsity,'SpeedUp':2,'Device':'cpu'}" | ConvertFrom-Json } }
     }
 
     It 'advises a schedule that a run takes back' {
-        # An untrained model answers nothing, so nothing is lost.
         $advice = $rows | Get-SparsityRecommendation -MaximumDrop 0.5 -KernelMeasurement $kernels
         $advice.SequenceLength | Should -Be 800, 960
         $advice.DecodeMethod | Should -Be Quest, Quest
@@ -27,10 +25,27 @@ Describe 'Get-SparsityRecommendation' {
     }
 
     It 'advises dense where nothing is shown, and says why' {
-        $advice = $rows | Get-SparsityRecommendation -SequenceLength 960 -MaximumDrop 0.02
+        $advice = $rows | Get-SparsityRecommendation -SequenceLength 960 -MaximumDrop 0.05
         $advice.DecodeMethod | Should -Be Dense
         $advice.Reason | Should -Match 'about \d+ samples'
-        $advice | Format-Table | Out-String -Width 200 | Should -Match 'loss below 0.02'
+        $advice | Format-Table | Out-String -Width 200 | Should -Match 'loss below 0.05'
+    }
+
+    It 'interpolates between lengths and does not go beyond them' {
+        $advice = $rows | Get-SparsityRecommendation -SequenceLength 880 -MaximumDrop 0.5 -KernelMeasurement $kernels
+        $advice.IsInterpolated | Should -BeTrue
+        $advice.Sparsity | Should -Be 0.3
+        $advice.Loss | Should -BeLessOrEqual $advice.LossHigh
+        $advice.Reason | Should -Match '^Interpolated: Quest at 0.30 is shown'
+        $rows | Get-SparsityRecommendation -SequenceLength 2048 -MaximumDrop 0.5 -WarningVariable said -WarningAction SilentlyContinue | Should -BeNullOrEmpty
+        $said | Should -Match 'nothing is extrapolated'
+    }
+
+    It 'says that an untrained model cannot lose anything' {
+        $tiny = @{ Model = (New-TinyModel (Join-Path $TestDrive tiny)); Task = 'Niah'; SequenceLength = 800; ShortInstructions = $true; TaskParameter = @{ Queries = 1 }; MaximumOutputTokens = 4 }
+        $advice = Invoke-SparseAttentionRun Dense, Quest -Sparsity 0.3 -SampleCount 8 -ResultPath (Join-Path $TestDrive floor) @tiny | Get-SparsityRecommendation -MaximumDrop 0.5
+        $advice.DecodeMethod | Should -Be Dense
+        $advice.Reason | Should -Match 'above chance'
     }
 
     It 'takes kernels from JSON' {

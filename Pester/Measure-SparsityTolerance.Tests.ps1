@@ -33,11 +33,21 @@ Describe 'Measure-SparsityTolerance' {
         $results = New-SparseAttentionSweep -Method Dense, Quest -Sparsity 0.5 -Model $model -Task $run.Task -SequenceLength $run.SequenceLength -ShortInstructions `
             -TaskParameter $run.TaskParameter -SampleCount 2 -MaximumOutputTokens 4 | Invoke-SparseAttentionRun -ResultPath $run.ResultPath
         $tolerance = $results | Measure-SparsityTolerance
+        # An untrained model answers nothing, so that nothing could be lost.
         $tolerance.ToleratedSparsity | Should -BeNullOrEmpty
-        $tolerance.NeededSampleCount | Should -Be 59
-        $tolerance.Message | Should -Match 'not established at n = 2, about 59 needed'
+        $tolerance.IsLossVisible | Should -BeFalse
+        $tolerance.NeededSampleCount | Should -BeNullOrEmpty
+        $tolerance.Message | Should -Match "not established at n = 2, dense attention's score, 0.000, is not shown to be more than 0.05 above chance"
         $tolerance | Format-Table | Out-String -Width 160 | Should -Match 'loss below 0.05 with confidence 0.95'
-        (Get-SparseAttentionResult $run.ResultPath | Measure-SparsityTolerance).NeededSampleCount | Should -Be 59
+        (Get-SparseAttentionResult $run.ResultPath | Measure-SparsityTolerance).Message | Should -Be $tolerance.Message
+    }
+
+    It 'names the samples needed where dense attention does the task' {
+        $small = @{ Model = 'frontier-1m'; Task = 'Niah'; SequenceLength = 1024; ShortInstructions = $true; SampleCount = 2; ResultPath = Join-Path $TestDrive embedded }
+        $tolerance = Invoke-SparseAttentionRun Dense, Quest -Sparsity 0.2 @small | Measure-SparsityTolerance
+        $tolerance.DenseScore | Should -Be 1
+        $tolerance.NeededSampleCount | Should -Be 59
+        $tolerance.Message | Should -Match 'not established at n = 2'
     }
 
     It 'completes its choices' {

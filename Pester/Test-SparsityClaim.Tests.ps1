@@ -6,7 +6,7 @@ BeforeAll {
         $row = @{ StandardError = 0.01 }
         $result = New-ResultRow $Method $Sparsity $Score
         foreach ($name in 'RunId', 'Method', 'DecodeMethod', 'Task', 'Model', 'SequenceLength', 'Score', 'SampleCount') { $row[$name] = $result.$name }
-        if ($Sparsity) { $row.RequestedDecodeSparsity = $Sparsity }
+        if ($Sparsity) { $row.RequestedDecodeSparsity = $row.DecodeSparsity = $Sparsity }
         $row
     }
 }
@@ -21,6 +21,20 @@ Describe 'Test-SparsityClaim' {
         $open.Verdict | Should -Be Underpowered
         $open.NeededSampleCount | Should -BeGreaterThan 20
         $rows | Test-SparsityClaim 'Quest over SnapKV' | Format-Table | Out-String -Width 160 | Should -Match 'Quest over SnapKV, tiny'
+    }
+
+    It 'compares sparsities as measured, and says what missed its own' {
+        $missed = New-SummaryRow SnapKV 0.9 0.6
+        $missed.DecodeSparsity = 0.7
+        Get-ErrorId { $rows[0], $rows[1], $missed | Test-SparsityClaim 'Quest over SnapKV' -WarningVariable script:said -WarningAction SilentlyContinue } | Should -Be DataInsufficient
+        $said | Should -Match 'left out 0.900 and 0.700'
+    }
+
+    It 'decides nothing at chance' {
+        $floor = (New-SummaryRow Dense 0 0.01), (New-SummaryRow Quest 0.9 0.01)
+        $claim = $floor | Test-SparsityClaim 'Quest not below Dense' -Margin 0.1
+        $claim.Verdict | Should -Be Underpowered
+        $claim.Message | Should -Match 'a loss could not be seen'
     }
 
     It 'gives one Boolean' {

@@ -9,8 +9,9 @@ namespace SparseFrontier.Commands;
 /// <summary>Advises a method and its budget for tasks and lengths, from your own results: what is shown to lose less than a margin, and why.</summary>
 /// <remarks>
 /// For each phase it takes, of what non-inferiority shows to lose less than the margin on every task asked for, the fastest; where no speed is known, what leaves
-/// out most. What is not shown is never advised: then it says dense attention, and how many samples would be needed. Nothing is advised at a length that was not
-/// run. With several lengths the budget comes as a schedule. The rows can be piped to Invoke-SparseAttentionRun. Without results there is no
+/// out most. What is not shown is never advised: then it says dense attention, and how many samples would be needed, or that dense attention itself is not
+/// clearly above chance, so that no loss could be seen. Between two lengths that were run it advises what is shown at both and says that it interpolates (IsInterpolated);
+/// beyond them it advises nothing. With several lengths the budget comes as a schedule. The rows can be piped to Invoke-SparseAttentionRun. Without results there is no
 /// advice: no summary of measured results comes with this version. The statistics are in docs/analysis.md.
 /// </remarks>
 /// <example>

@@ -10,7 +10,8 @@ namespace SparseFrontier.Commands;
 /// <remarks>
 /// 'A over B' claims that A scores more than B by more than the margin; 'A not below B' that it loses less than the margin. A side is a
 /// method or a pair of them, with 'at' and a sparsity where not all are meant: 'VerticalSlash+Quest at 0.9 not below Dense'. Without 'at',
-/// equal sparsities are compared. There is one row for each task, model, length and pair of sparsities: Supported, Refuted, or Underpowered
+/// equal sparsities are compared. Sparsities are measured ones, to 0.01: a run that was asked for another than it left out is not taken for what it was asked,
+/// and a warning says so. Where dense attention itself is not clearly above chance a loss could not be seen, and nothing is decided. There is one row for each task, model, length and pair of sparsities: Supported, Refuted, or Underpowered
 /// with the number of samples needed. Verdicts are at the confidence level each; the claim for all rows together needs no
 /// correction, the choice of one among many does. The statistics are in docs/analysis.md.
 /// </remarks>

@@ -19,8 +19,8 @@ public sealed record ToleranceSeries(
 
 /// <summary>
 /// The largest tolerated sparsity. Non-inferiority: the one-sided bound of the paired loss is below the margin there and at every lower
-/// tested sparsity; what is not shown is not claimed. Losses are between -1 and 1, and the test (<see cref="BoundedMean"/>) assumes nothing
-/// else. docs/analysis.md.
+/// tested sparsity; what is not shown is not claimed, and nothing is shown where dense attention is not clearly above chance
+/// (<see cref="ChanceFloor"/>). Losses are between -1 and 1, and the test (<see cref="BoundedMean"/>) assumes nothing else. docs/analysis.md.
 /// </summary>
 public static class Tolerance
 {
@@ -52,7 +52,8 @@ public static class Tolerance
 
     /// <summary>
     /// The tolerated sparsity of each series by the paper's first version: the largest whose score is not significantly below dense. Its test
-    /// is not known; here it is Welch's t, one-sided, on means and standard errors, as what its code stored allows.
+    /// is not known; here it is Welch's t, one-sided, on means and standard errors, as what its code stored allows. Ours is that nothing is tolerated where
+    /// dense attention is not itself significantly above chance: there nothing ever is significantly below it.
     /// </summary>
     /// <param name="series">Series; scores of samples are not used.</param>
     /// <param name="confidence">One minus the level of the test.</param>
@@ -62,7 +63,9 @@ public static class Tolerance
         return [.. series.Select(s =>
         {
             double[] p = [.. s.Levels.Select(l => WelchPValue(s.Dense, l.Row))];
-            int best = Array.FindLastIndex(p, v => v >= 1 - confidence);
+            double chance = ChanceFloor.Of(s.Dense.Task);
+            bool visible = ChanceFloor.PValue(s.Dense, chance) < 1 - confidence;
+            int best = visible ? Array.FindLastIndex(p, v => v >= 1 - confidence) : -1;
             int next = best + 1 < p.Length ? best + 1 : -1;
             return new SparsityTolerance
             {
@@ -84,9 +87,12 @@ public static class Tolerance
                 NextLoss = next < 0 ? null : s.Dense.Score - s.Levels[next].Row.Score,
                 NextPValue = next < 0 ? null : p[next],
                 DenseScore = s.Dense.Score,
+                ChanceScore = chance,
+                IsLossVisible = visible,
                 SampleCount = s.Levels.Min(l => Math.Min(l.Row.SampleCount, s.Dense.SampleCount)),
                 LevelCount = s.Levels.Count,
-                Message = best < 0 ? "every tested sparsity is significantly below dense" : "",
+                Message = !visible ? $"nothing established: {ChanceFloor.Describe(s.Dense.Score!.Value, 0, chance)}"
+                    : best < 0 ? "every tested sparsity is significantly below dense" : "",
             };
         })];
     }
@@ -143,6 +149,8 @@ public static class Tolerance
             NextLossHigh = next is null ? null : LossHigh(next, confidence),
             NextPValue = next is null ? null : pValues[claimed],
             DenseScore = series.Levels[0].DenseScores.Average(),
+            ChanceScore = ChanceFloor.Of(series.Dense.Task),
+            IsLossVisible = next is null || margin.IsLossVisible(next, level),
             SampleCount = series.Levels.Min(l => l.Scores.Length),
             NeededSampleCount = needed,
             LevelCount = series.Levels.Count,
@@ -153,8 +161,8 @@ public static class Tolerance
     private static string Words(ToleranceLevel next, int? needed, double level, Margin margin, double confidence)
     {
         string corrected = level < (1 - confidence) * (1 - 1e-9) ? FormattableString.Invariant($" at level {level:G2}") : "";
-        string remedy = needed is { } n
-            ? FormattableString.Invariant($"about {n} needed")
+        string remedy = !margin.IsLossVisible(next, level) ? margin.DescribeFloor(next) + (needed is { } more ? FormattableString.Invariant($"; about {more} needed") : "")
+            : needed is { } n ? FormattableString.Invariant($"about {n} needed")
             : FormattableString.Invariant($"the loss observed, {Loss(next):F3}, is not below {margin.Describe(next)}");
         return FormattableString.Invariant($"{next.Sparsity:F2} not established{corrected} at n = {next.Scores.Length}, {remedy}");
     }
@@ -164,21 +172,43 @@ public static class Tolerance
     private static double LossHigh(ToleranceLevel level, double confidence) =>
         BoundedMean.UpperBound([.. level.DenseScores.Zip(level.Scores, (d, s) => d - s)], 1, confidence);
 
-    /// <summary>A margin, absolute or a share of the dense mean: then what is tested is that (1 - share) dense - sparse is below 0 on average.</summary>
+    /// <summary>
+    /// A margin, absolute or a share of the dense mean: then what is tested is that (1 - share) dense - sparse is below 0 on average. Of both, that answers at random
+    /// would lose more is tested too, and the larger p value is the claim's, which needs no correction (an intersection-union test).
+    /// </summary>
     internal sealed record Margin(double Drop, bool IsRelative)
     {
-        private double Largest => IsRelative ? 1 - Drop : 1;
+        private double Largest => Share;
 
         private double Threshold => IsRelative ? 0 : Drop;
 
-        public double PValue(ToleranceLevel level) => BoundedMean.PValue(Values(level), Largest, Threshold);
+        public double PValue(ToleranceLevel level) => Math.Max(BoundedMean.PValue(Values(level), Largest, Threshold), FloorPValue(level));
 
-        public int? SamplesNeeded(ToleranceLevel level, double alpha) => Power.BoundedSamplesNeeded(Values(level), Largest, Threshold, alpha);
+        /// <summary>P value of "answers at random would lose no more than the margin".</summary>
+        public double FloorPValue(ToleranceLevel level) => ChanceFloor.PValue(level.DenseScores, Share, Floor(level));
+
+        public bool IsLossVisible(ToleranceLevel level, double alpha) => FloorPValue(level) < alpha;
+
+        public int? SamplesNeeded(ToleranceLevel level, double alpha)
+        {
+            int? loss = Power.BoundedSamplesNeeded(Values(level), Largest, Threshold, alpha);
+            return IsLossVisible(level, alpha) ? loss : loss is null || ChanceFloor.SamplesNeeded(level.DenseScores, Share, Floor(level), alpha) is not { } seen ? null : Math.Max(loss.Value, seen);
+        }
+
+        public string DescribeFloor(ToleranceLevel level)
+        {
+            double dense = level.DenseScores.Average();
+            return ChanceFloor.Describe(dense, IsRelative ? Drop * dense : Drop, ChanceFloor.Of(level.Row.Task));
+        }
 
         public string Describe(ToleranceLevel level) => IsRelative
             ? FormattableString.Invariant($"{Drop:G3} of {level.DenseScores.Average():F3}")
             : FormattableString.Invariant($"{Drop:G3}");
 
-        private double[] Values(ToleranceLevel level) => [.. level.DenseScores.Zip(level.Scores, (d, s) => ((IsRelative ? 1 - Drop : 1) * d) - s)];
+        private double Share => IsRelative ? 1 - Drop : 1;
+
+        private double Floor(ToleranceLevel level) => ChanceFloor.Of(level.Row.Task) + (IsRelative ? 0 : Drop);
+
+        private double[] Values(ToleranceLevel level) => [.. level.DenseScores.Zip(level.Scores, (d, s) => (Share * d) - s)];
     }
 }

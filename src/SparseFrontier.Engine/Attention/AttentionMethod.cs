@@ -147,6 +147,15 @@ public abstract class AttentionMethod
         return parameters.With(BudgetParameter!, budget);
     }
 
+    /// <summary>The budget that <see cref="WithBudget"/> would have set; null where its parameters have values that no one budget gives.</summary>
+    /// <param name="parameters">Parameters.</param>
+    public virtual double? BudgetOf(MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        double[] values = [.. BudgetParameters.Select(p => parameters[p]).Distinct()];
+        return values.Length == 1 ? values[0] : null;
+    }
+
     /// <summary>Smallest budget that holds what is always kept, and the smallest that keeps everything, at a shape.</summary>
     public virtual (double Minimum, double Maximum) BudgetRange(PromptShape shape, MethodParameters parameters)
     {

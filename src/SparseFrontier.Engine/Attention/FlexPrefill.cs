@@ -12,6 +12,9 @@ public sealed class FlexPrefill : VerticalSlashMethod
     /// <inheritdoc/>
     public override string Name => "FlexPrefill";
 
+    /// <summary>2: a schedule multiplies the one budget of <see cref="BudgetOf"/>, where 1 multiplied floor and coverage each.</summary>
+    public override int Version => 2;
+
     /// <inheritdoc/>
     public override MethodTaxonomy Taxonomy => new("verticals and slashes", "attention of the last queries", "threshold with a floor", "not applicable");
 
@@ -48,6 +51,15 @@ public sealed class FlexPrefill : VerticalSlashMethod
             : parameters.With(Alpha, Math.Min(1, (budget - PaperFloor) / PaperFloor)).With(MinimumBudget, PaperFloor);
     }
 
+    /// <summary>The number b of <see cref="BudgetParameter"/>; null for a floor and a coverage that no b gives, which a schedule multiplies each.</summary>
+    public override double? BudgetOf(MethodParameters parameters)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        double floor = parameters[MinimumBudget];
+        double alpha = parameters[Alpha];
+        return alpha == 0 && floor <= PaperFloor ? floor : floor == PaperFloor ? PaperFloor * (1 + alpha) : null;
+    }
+
     /// <inheritdoc/>
     public override (double Minimum, double Maximum) BudgetRange(PromptShape shape, MethodParameters parameters)
     {
@@ -65,9 +77,9 @@ public sealed class FlexPrefill : VerticalSlashMethod
     protected override MethodParameters ScaleBudget(MethodParameters parameters, double factor, PromptShape shape)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        return parameters
-            .With(Alpha, Math.Min(1, parameters[Alpha] * factor))
-            .With(MinimumBudget, Scaled(parameters[MinimumBudget], factor, 1, 1));
+        return BudgetOf(parameters) is { } budget
+            ? WithBudget(parameters, budget * factor)
+            : parameters.With(Alpha, Math.Min(1, parameters[Alpha] * factor)).With(MinimumBudget, Scaled(parameters[MinimumBudget], factor, 1, 1));
     }
 
     /// <inheritdoc/>

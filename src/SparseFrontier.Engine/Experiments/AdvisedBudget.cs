@@ -17,7 +17,7 @@ internal static class AdvisedBudget
         bool prefill = method.Phase == "Prefill";
         AttentionMethod? found = prefill ? MethodLookup.Prefill(method.Row.Method) : MethodLookup.Decode(method.Row.DecodeMethod);
         string others = method.Phase == "Both" ? "" : method.Series[0].Parameters;
-        if (method.Phase == "Both" || found?.BudgetParameter is not { } name || lengths.Count(l => l.Shown?.Best is not null) < 2)
+        if (method.Phase == "Both" || found?.BudgetParameter is null || lengths.Count(l => l.Shown?.Best is not null) < 2)
         {
             return (others, "");
         }
@@ -42,16 +42,18 @@ internal static class AdvisedBudget
 
         rules.Add(string.Create(CultureInfo.InvariantCulture, $"length:{from}- dense"));
         string schedule = string.Join(" | ", rules);
+        MethodParameters shortest = found.WithBudget(found.CreateParameters(others), first);
         string parameters = string.Join(';', new[] { others }.Where(o => o.Length > 0).Concat(
-            found.BudgetParameters.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p}={first:R}"))));
+            found.BudgetParameters.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p}={shortest[p]:R}"))));
 
-        // What the schedule makes of the budget must be what was shown; it is not where a budget is two different numbers.
+        // What the schedule makes of the budget must be what was shown.
         MethodParameters scheduled = found.CreateParameters(parameters).With(BudgetSchedule.Parse(schedule));
         double before = 0;
         foreach ((int length, double? budget) in budgets)
         {
             before = Math.Max(before, budget ?? 0);
-            if (budget is not null && found.At(scheduled, new BudgetPlace(0, 0, length, BudgetPlace.Prompt)) is var there && found.BudgetParameters.Any(p => there?[p] != before))
+            MethodParameters wanted = found.WithBudget(shortest, before);
+            if (budget is not null && (found.At(scheduled, new BudgetPlace(0, 0, length, BudgetPlace.Prompt)) is not { } there || found.BudgetParameters.Any(p => Math.Abs(there[p] - wanted[p]) > 1e-9)))
             {
                 return (others, "");
             }
@@ -71,13 +73,12 @@ internal static class AdvisedBudget
                     return null;
                 }
 
-                MethodParameters values = found.CreateParameters(text);
-                if (found.BudgetParameters.Select(p => values[p]).Distinct().Count() > 1)
+                if (found.BudgetOf(found.CreateParameters(text)) is not { } one)
                 {
                     return null;
                 }
 
-                most = Math.Max(most, values[name]);
+                most = Math.Max(most, one);
             }
 
             return most > 0 ? most : null;

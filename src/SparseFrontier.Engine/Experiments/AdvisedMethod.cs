@@ -30,7 +30,10 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
     public double Alpha { get; init; }
 
     /// <summary>The highest level that is shown for every task; null where none is.</summary>
-    public AdvisedLevel? Best => Levels.Take(Claimed).LastOrDefault(l => l.Tasks.Count == TaskCount);
+    public AdvisedLevel? Best => Shown.LastOrDefault();
+
+    /// <summary>The levels that are shown for every task, from the lowest.</summary>
+    public IEnumerable<AdvisedLevel> Shown => Levels.Take(Claimed).Where(l => l.Tasks.Count == TaskCount);
 
     public AdvisedLevel? Next => Claimed < Levels.Count ? Levels[Claimed] : null;
 
@@ -39,6 +42,10 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
 
     /// <summary>Measured sparsity of the best level, the least of the tasks'.</summary>
     public double Sparsity => Best!.Tasks.Min(t => t.Sparsity);
+
+    /// <summary>Whether two differ in nothing but the length and what is shown there.</summary>
+    public bool IsSameAs(AdvisedMethod other) =>
+        Row.Method == other.Row.Method && Row.DecodeMethod == other.Row.DecodeMethod && Series[0].Parameters == other.Series[0].Parameters && Series[0].DecodeSparsity == other.Series[0].DecodeSparsity;
 
     /// <summary>The candidates of one model, length and protocol with what is shown of each; the chance of any false claim over all of them is at most 1 - confidence.</summary>
     public static IReadOnlyList<AdvisedMethod> Of(IEnumerable<ToleranceSeries> series, IReadOnlyCollection<string> tasks, Tolerance.Margin margin, double confidence)

@@ -8,14 +8,26 @@ namespace SparseFrontier.Experiments;
 /// <summary>One side of a claim: a method of one phase or a pair, and its sparsity where that is named.</summary>
 /// <param name="Prefill">Prefill method; "Dense" where the side names a decode method alone.</param>
 /// <param name="Decode">Decode method.</param>
-/// <param name="Sparsity">The sparsity asked for.</param>
+/// <param name="Sparsity">The measured sparsity that is meant.</param>
 internal sealed record ClaimSide(string Prefill, string Decode, double? Sparsity)
 {
     public bool IsDense => MethodRegistry.IsDense(Prefill) && MethodRegistry.IsDense(Decode);
 
-    /// <summary>Whether a row is of this side.</summary>
-    public bool Includes(SparseAttentionResult row) =>
-        Same(row.Method, Prefill) && Same(row.DecodeMethod, Decode) && (Sparsity is not { } asked || (SparsityOf(row) is { } has && Math.Abs(has - asked) < 0.005));
+    /// <summary>Whether a row is of this side's methods and measured sparsity.</summary>
+    public bool Includes(SparseAttentionResult row) => IsOfMethods(row) && (Sparsity is not { } named || (MeasuredSparsityOf(row) is { } has && Near(has, named)));
+
+    /// <summary>Whether a row was asked for the sparsity that this side names, and has another one.</summary>
+    public bool Misses(SparseAttentionResult row) =>
+        IsOfMethods(row) && Sparsity is { } named && SparsityOf(row) is { } asked && Math.Abs(asked - named) < 0.005 && MeasuredSparsityOf(row) is { } has && !Near(has, named);
+
+    /// <summary>Whether two sparsities count as the same: as near as a run's measured sparsity is to be to the one asked for.</summary>
+    public static bool Near(double first, double second) => Math.Abs(first - second) <= AttentionMethod.SparsityTolerance + 1e-9;
+
+    /// <summary>The measured sparsity of what <see cref="SparsityOf"/> speaks of: of the prefill, or of the prompt's cache as a budget is solved for it; null for dense.</summary>
+    public static double? MeasuredSparsityOf(SparseAttentionResult row) =>
+        !MethodRegistry.IsDense(row.Method) ? RowSparsity.Prefill(row)
+        : !MethodRegistry.IsDense(row.DecodeMethod) ? row.CacheSparsity ?? RowSparsity.Decode(row)
+        : null;
 
     /// <summary>The sparsity asked of a row in its sparse phase, the prefill's where both are; the measured one where a budget was given; null for dense.</summary>
     public static double? SparsityOf(SparseAttentionResult row) =>
@@ -24,6 +36,8 @@ internal sealed record ClaimSide(string Prefill, string Decode, double? Sparsity
         : null;
 
     private static double? Rounded(double? value) => value is { } v ? Math.Round(v, 2) : null;
+
+    private bool IsOfMethods(SparseAttentionResult row) => Same(row.Method, Prefill) && Same(row.DecodeMethod, Decode);
 
     private static bool Same(string first, string second) =>
         (MethodRegistry.IsDense(first) && MethodRegistry.IsDense(second)) || first.Equals(second, StringComparison.OrdinalIgnoreCase);

@@ -21,6 +21,9 @@ public sealed class SparseAttentionTask
     /// <summary>Name of the metric.</summary>
     public string Metric { get; init; } = "";
 
+    /// <summary>The mean score of answers chosen without reading the context.</summary>
+    public double ChanceScore { get; init; }
+
     /// <summary>Approximation window that the paper uses for the task, in queries.</summary>
     public int ApproximationWindow { get; init; }
 

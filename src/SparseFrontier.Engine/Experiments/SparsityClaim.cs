@@ -37,6 +37,9 @@ public sealed record SparsityClaim
     /// <summary>Its sparsity that was asked for, of the prefill where both phases are sparse; null for dense attention.</summary>
     public double? Sparsity { get; init; }
 
+    /// <summary>Its measured sparsity, the mean over seeds: of the prefill, or of the prompt's cache; null for dense attention.</summary>
+    public double? MeasuredSparsity { get; init; }
+
     /// <summary>Its parameters other than the budget.</summary>
     public string Parameters { get; init; } = "";
 
@@ -45,6 +48,9 @@ public sealed record SparsityClaim
 
     /// <summary>The other's sparsity that was asked for; null for dense attention.</summary>
     public double? OtherSparsity { get; init; }
+
+    /// <summary>The other's measured sparsity; null for dense attention.</summary>
+    public double? OtherMeasuredSparsity { get; init; }
 
     /// <summary>The other's parameters other than the budget.</summary>
     public string OtherParameters { get; init; } = "";

@@ -48,6 +48,15 @@ public sealed record SparsityRecommendation
     /// <summary>Tokens of the prompt that it keeps on average.</summary>
     public double? KeptTokens { get; init; }
 
+    /// <summary>
+    /// Whether the length was not run and lies between two that were: what is advised is shown at both, and loss, dense score and speed-up are interpolated in the logarithm
+    /// of the length. Nothing is advised outside of the lengths that were run.
+    /// </summary>
+    public bool IsInterpolated { get; init; }
+
+    /// <summary>Mean score of dense attention on this task.</summary>
+    public double? DenseScore { get; init; }
+
     /// <summary>Mean loss of score to expect, on this task.</summary>
     public double? Loss { get; init; }
 

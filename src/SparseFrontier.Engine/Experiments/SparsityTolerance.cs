@@ -95,6 +95,15 @@ public sealed record SparsityTolerance
     /// <summary>Mean score of the dense run on the samples compared at the lowest sparsity.</summary>
     public double? DenseScore { get; init; }
 
+    /// <summary>Score of answers chosen without reading the context; 0 for a task that is not known here.</summary>
+    public double ChanceScore { get; init; }
+
+    /// <summary>
+    /// Whether dense attention is shown to be so far above chance that answers at random would lose more than the margin (under the paper's criterion: above chance at
+    /// all). Where it is not, nothing is established.
+    /// </summary>
+    public bool IsLossVisible { get; init; }
+
     /// <summary>Samples compared: the fewest of all tested sparsities.</summary>
     public int SampleCount { get; init; }
 

@@ -212,7 +212,9 @@ public static class CellText
     public static string ClaimSparsity(SparsityClaim claim)
     {
         ArgumentNullException.ThrowIfNull(claim);
-        return claim.Sparsity == claim.OtherSparsity ? Fraction(claim.Sparsity) : $"{Fraction(claim.Sparsity)} : {Fraction(claim.OtherSparsity)}";
+        string first = Fraction(claim.MeasuredSparsity);
+        string other = Fraction(claim.OtherMeasuredSparsity);
+        return first == other ? first : $"{first} : {other}";
     }
 
     /// <summary>What a table of effects is of: "Quest on frontier-3m, mean of 3 tasks; tokens needed for a relative error of 0.1 grow as length^0.52 [0.41, 0.63]".</summary>
@@ -292,10 +294,10 @@ public static class CellText
         return $"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}: {margin}";
     }
 
-    /// <summary>The speed-up of a recommendation and what it is of: "2.10x attention".</summary>
+    /// <summary>The speed-up of a recommendation and what it is of: "2.10x attention", or "~2.10x attention" where it is interpolated.</summary>
     public static string RecommendationSpeed(SparsityRecommendation recommendation)
     {
         ArgumentNullException.ThrowIfNull(recommendation);
-        return recommendation.SpeedUp is { } factor ? string.Create(CultureInfo.CurrentCulture, $"{factor:F2}x {recommendation.SpeedUpOf}") : "-";
+        return recommendation.SpeedUp is { } factor ? string.Create(CultureInfo.CurrentCulture, $"{(recommendation.IsInterpolated ? "~" : "")}{factor:F2}x {recommendation.SpeedUpOf}") : "-";
     }
 }

@@ -109,6 +109,12 @@ public abstract class EvaluationTask
     /// <summary>Name of the metric.</summary>
     public abstract string Metric { get; }
 
+    /// <summary>
+    /// The mean score of answers that are chosen without reading the context: 0 where an answer is free text, the share of one option where there is a choice.
+    /// Losses from dense attention that scores hardly more cannot be seen.
+    /// </summary>
+    public virtual double ChanceScore => 0;
+
     /// <summary>The parameter that takes a sample's words, its template or both from lists that no training sample draws on.</summary>
     private protected static TaskParameter HeldOutMaterial { get; } = new(
         nameof(HeldOut), 0, 0, 3, "Material that no training sample has: 0 none of it, 1 words, 2 the template, 3 both.", HeldOutFrom: 1);

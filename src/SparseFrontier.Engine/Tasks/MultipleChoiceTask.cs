@@ -8,6 +8,9 @@ public abstract partial class MultipleChoiceTask : QuestionAnsweringTask
     /// <inheritdoc/>
     public override string Metric => "ExactMatch";
 
+    /// <summary>One of four letters; a question with several right ones is harder to guess.</summary>
+    public override double ChanceScore => 0.25;
+
     private protected override PromptWording Wording => new()
     {
         Introduction =

@@ -173,6 +173,78 @@ public sealed class ComparisonTests : IDisposable
     public void Claims_that_cannot_be_tested_say_why(string claim, double margin, string id) =>
         Assert.Equal(id, Assert.Throws<SparseFrontierException>(() => Claim(claim, Cell(), margin)).ErrorId);
 
+    [Fact]
+    public void Nothing_is_decided_where_every_score_is_near_chance()
+    {
+        SparseAttentionResult[] floor = [Row(_folder, "Dense", null, Lost(100, 99)), Row(_folder, "Quest", 0.9, Lost(100, 100)), Row(_folder, "SnapKV", 0.9, Lost(100, 100))];
+        foreach (string text in new[] { "Quest not below Dense", "Quest over SnapKV" })
+        {
+            var row = (SparsityClaim)Claim(text, floor, 0.1).Objects.Single();
+            Assert.Equal(ClaimVerdict.Underpowered, row.Verdict);
+            Assert.Contains("more than 0.1 above chance (0), so that a loss could not be seen", row.Message, StringComparison.Ordinal);
+            Assert.Equal([false], Claim(text, floor, 0.1, quiet: true).Objects);
+        }
+
+        // With dense attention well above chance two methods that fail alike are one not better than the other, and without it nothing says that the task can be done.
+        SparseAttentionResult[] failing = [Row(_folder, "Dense", null, Lost(100, 5)), .. floor[1..]];
+        Assert.Equal(ClaimVerdict.Refuted, ((SparsityClaim)Claim("Quest over SnapKV", failing, 0.1).Objects.Single()).Verdict);
+        Assert.Equal(ClaimVerdict.Underpowered, ((SparsityClaim)Claim("Quest over SnapKV", failing[1..], 0.1).Objects.Single()).Verdict);
+
+        // What no run at random would get stands.
+        Assert.Equal(ClaimVerdict.Supported, ((SparsityClaim)Claim("Dense over Quest", failing, 0.1).Objects.Single()).Verdict);
+
+        // A comparison with a baseline near chance shows no margin either.
+        var compared = (ResultDifference)Compare(floor[..1], [Row(_folder, "Dense", null, Lost(100, 98))], drop: 0.1).Objects.Single();
+        Assert.Equal(ComparisonVerdict.Unclear, compared.Verdict);
+        Assert.Contains("the baseline's score, 0.010, is not shown to be more than 0.1 above chance (0)", compared.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Sparsities_are_compared_as_measured()
+    {
+        // Asked for the same, the second left out less; a third was asked for that much.
+        SparseAttentionResult[] rows =
+        [
+            Row(_folder, "Quest", 0.9, Lost(100, 0)), Measured(Row(_folder, "SnapKV", 0.9, Lost(100, 30)), 0.8), Row(_folder, "Quest", 0.8, Lost(100, 0)),
+        ];
+        RecordingSink sink = Claim("Quest over SnapKV", rows, 0);
+        var row = (SparsityClaim)sink.Objects.Single();
+        Assert.Equal((0.8, 0.8, 0.9, 0.8), (row.Sparsity!.Value, row.MeasuredSparsity!.Value, row.OtherSparsity!.Value, row.OtherMeasuredSparsity!.Value));
+        Assert.Contains("were both asked for sparsity 0.9 and left out 0.900 and 0.800", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+
+        sink = Claim("Quest at 0.9 over SnapKV at 0.8", rows, 0);
+        Assert.Single(sink.Objects);
+        Assert.Empty(sink.Warnings);
+        sink = new RecordingSink();
+        Assert.Equal(
+            ErrorIds.DataInsufficient,
+            Assert.Throws<SparseFrontierException>(() => new TestClaimOperation { Claim = "Quest at 0.9 over SnapKV at 0.9", Results = rows }.Execute(sink, default)).ErrorId);
+        Assert.Contains("SnapKV was asked for sparsity 0.9 and left out 0.800", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+
+        // Of the prompt's cache, which a budget is solved for: what is generated afterwards is not what was asked.
+        SparseAttentionResult generated = Row(_folder, "SnapKV", 0.9, Lost(100, 30));
+        Assert.Single(Claim("Quest over SnapKV", [rows[0], Measured(generated, 0.7, cache: 0.9)], 0).Objects);
+
+        static SparseAttentionResult Measured(SparseAttentionResult row, double sparsity, double? cache = null) => new()
+        {
+            RunId = row.RunId,
+            Method = row.Method,
+            DecodeMethod = row.DecodeMethod,
+            Task = row.Task,
+            Model = row.Model,
+            SequenceLength = row.SequenceLength,
+            Seed = row.Seed,
+            PrefillSparsity = 0,
+            DecodeSparsity = sparsity,
+            CacheSparsity = cache,
+            RequestedDecodeSparsity = row.RequestedDecodeSparsity,
+            Score = row.Score,
+            StandardError = row.StandardError,
+            SampleCount = row.SampleCount,
+            Path = row.Path,
+        };
+    }
+
     private SparseAttentionResult[] Cell() =>
         [Row(_folder, "Dense", null, Lost(100, 0)), Row(_folder, "Quest", 0.9, Lost(100, 5)), Row(_folder, "SnapKV", 0.9, Lost(100, 25))];
 

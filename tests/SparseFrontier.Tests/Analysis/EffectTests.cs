@@ -73,6 +73,31 @@ public sealed class EffectTests : IDisposable
     }
 
     [Fact]
+    public void A_size_trend_takes_three_models_and_leaves_out_what_one_cannot_do()
+    {
+        string[] models = ["frontier-1m", "frontier-3m", "frontier-7m"];
+        SparseAttentionResult[] rows =
+        [
+            .. models.SelectMany((m, i) => Cells(1024, 40 - (10 * i), model: m)),
+            .. models.SelectMany(m => m == "frontier-1m" ? Floor(m) : Cells(1024, 100, "Vt", m)),
+        ];
+        var sink = new RecordingSink();
+        new MeasureEffectOperation { Results = rows, By = EffectAxis.Size }.Execute(sink, default);
+        SparsityEffect[] at = [.. sink.Objects.Cast<SparsityEffect>().Where(r => r.Sparsity == 0.9)];
+        Assert.Equal(models, at.Select(r => r.Model));
+        Assert.Equal([0.4, 0.3, 0.2], at.Select(r => r.RelativeError!.Value), Close);
+        Assert.True(at[0].ParameterCount < at[1].ParameterCount && at[1].ParameterCount < at[2].ParameterCount);
+        Assert.All(at, r => Assert.Equal(1, r.TaskCount));
+        Assert.Contains("Vt is left out at every size: dense attention's score, 0.010, is not shown to be more than 0.05 above chance (0)", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+
+        // Where no task is left there is no curve.
+        Assert.Equal(ErrorIds.DataInsufficient, Assert.Throws<SparseFrontierException>(() => Measure([.. models.SelectMany(Floor)], EffectAxis.Size)).ErrorId);
+
+        SparseAttentionResult[] Floor(string model) =>
+            [Row(_folder, "Dense", null, Lost(100, 99), "Vt", 1024, model), Row(_folder, "Quest", 0.9, Lost(100, 99), "Vt", 1024, model)];
+    }
+
+    [Fact]
     public void What_has_no_curve_says_why()
     {
         Assert.Equal(ErrorIds.DataInsufficient, Assert.Throws<SparseFrontierException>(() => Measure(Cells(1024, 20))).ErrorId);

@@ -109,13 +109,69 @@ public sealed class RecommendTests : IDisposable
     }
 
     [Fact]
+    public void A_schedule_of_FlexPrefill_goes_from_its_floor_to_its_coverage()
+    {
+        SparseAttentionResult[] rows =
+        [
+            .. Flex(1024, (0.5, "Alpha=0;MinimumBudget=300;Window=64", 0)), .. Flex(2048, (0.5, "Alpha=0.25;MinimumBudget=512;Window=64", 0)),
+        ];
+        SparsityRecommendation[] advice = Recommend(rows);
+        Assert.Equal(["FlexPrefill", "FlexPrefill"], advice.Select(a => a.Method));
+        Assert.All(advice, a => Assert.Equal("Window=64;Alpha=0;MinimumBudget=300", a.Parameters));
+        PrefillMethod flex = MethodRegistry.FindPrefill("FlexPrefill");
+        MethodParameters parameters = flex.CreateParameters(advice[1].Parameters).With(BudgetSchedule.Parse(advice[1].BudgetSchedule));
+        Assert.Equal((0.0, 300.0), At(900));
+        Assert.Equal((0.25, 512.0), At(2000));
+        Assert.Null(flex.At(parameters, new BudgetPlace(0, 0, 4096, BudgetPlace.Prompt)));
+
+        (double, double) At(int length)
+        {
+            MethodParameters there = flex.At(parameters, new BudgetPlace(0, 0, length, BudgetPlace.Prompt))!;
+            return (Math.Round(there["Alpha"], 12), there["MinimumBudget"]);
+        }
+    }
+
+    [Fact]
+    public void Between_two_lengths_is_advised_what_both_show_and_beyond_them_nothing()
+    {
+        SparseAttentionResult[] rows = [.. Cell(1024, "Niah", 200, (0.5, 0), (0.9, 0)), .. Cell(4096, "Niah", 200, (0.5, 4), (0.9, 80))];
+        KernelMeasurement[] kernels = [Kernel("Quest", 1024, 0.5, 1), Kernel("Quest", 4096, 0.5, 4)];
+        SparsityRecommendation between = Assert.Single(Recommend(rows, kernels: kernels, length: 2048));
+        Assert.Equal((true, 2048, "Quest", 0.5, ""), (between.IsInterpolated, between.SequenceLength, between.DecodeMethod, between.Sparsity!.Value, between.BudgetSchedule));
+
+        // 2048 is half way in logarithms.
+        Assert.Equal(0.01, between.Loss!.Value, 1e-12);
+        Assert.Equal(2, between.SpeedUp!.Value, 1e-12);
+        SparsityRecommendation[] ends = Recommend(rows, length: 0);
+        Assert.All(ends, e => Assert.False(e.IsInterpolated));
+        Assert.True(between.LossLow < between.Loss && between.Loss < between.LossHigh && between.LossHigh > ends.Min(e => e.LossHigh));
+        Assert.StartsWith("Interpolated: Quest at 0.50 is shown to lose less than 0.05 at 1024 and at 4096 tokens", between.Reason, StringComparison.Ordinal);
+
+        // Shown at one end alone it is not advised between.
+        SparsityRecommendation dense = Assert.Single(Recommend([.. Cell(1024, "Niah", 200, (0.5, 0)), .. Cell(4096, "Niah", 200, (0.5, 80))], length: 2048));
+        Assert.Equal(("Dense", true), (dense.DecodeMethod, dense.IsInterpolated));
+        Assert.Contains("both at 1024 and at 4096 tokens", dense.Reason, StringComparison.Ordinal);
+        Assert.Empty(Recommend(rows, length: 512));
+        Assert.Empty(Recommend(rows, length: 8192));
+    }
+
+    [Fact]
+    public void Where_dense_attention_is_near_chance_nothing_is_advised()
+    {
+        SparseAttentionResult[] rows = [Row(_folder, "Dense", null, Lost(200, 199), "Niah", 1024), Row(_folder, "Quest", 0.9, Lost(200, 199), "Niah", 1024)];
+        SparsityRecommendation advice = Assert.Single(Recommend(rows));
+        Assert.Equal(("Dense", (double?)0.005), (advice.DecodeMethod, advice.DenseScore));
+        Assert.StartsWith("Dense attention: on Niah at 1024 tokens dense attention's score, 0.005, is not shown to be more than 0.05 above chance (0)", advice.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Nothing_is_advised_without_results_or_where_nothing_was_run()
     {
         Assert.Contains("no summary", Assert.Throws<SparseFrontierException>(() => Recommend([])).Message, StringComparison.Ordinal);
         var sink = new RecordingSink();
         new RecommendOperation { Results = Cell(1024, "Niah", 100, (0.5, 0)), SequenceLength = [8192] }.Execute(sink, default);
         Assert.Empty(sink.Objects);
-        Assert.Contains("was not run at 8192 tokens", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+        Assert.Contains("8192 tokens lie outside of the lengths", Assert.Single(sink.Warnings), StringComparison.Ordinal);
         Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Recommend(Cell(1024, "Niah", 100, (0.5, 0)), drop: 0)).ErrorId);
         string path = _folder.File("kernels.jsonl");
         File.WriteAllText(path, "no json");
@@ -129,11 +185,17 @@ public sealed class RecommendTests : IDisposable
         .. levels.Select(l => Row(_folder, "Quest", l.Sparsity, Lost(n, l.Lost), task, length, decodeParameters: FormattableString.Invariant($"TokenBudget={Math.Ceiling((1 - l.Sparsity) * length / 16 - 1e-6) * 16}"))),
     ];
 
+    private SparseAttentionResult[] Flex(int length, params (double Sparsity, string Parameters, int Lost)[] levels) =>
+    [
+        Row(_folder, "Dense", null, Lost(200, 0), "Niah", length),
+        .. levels.Select(l => PrefillRow(_folder, "FlexPrefill", l.Sparsity, Lost(200, l.Lost), l.Parameters, length)),
+    ];
+
     private static SparsityRecommendation[] Recommend(
-        SparseAttentionResult[] rows, double drop = 0.05, string task = "", KernelMeasurement[]? kernels = null, string device = "")
+        SparseAttentionResult[] rows, double drop = 0.05, string task = "", KernelMeasurement[]? kernels = null, string device = "", int length = 0)
     {
         var sink = new RecordingSink();
-        new RecommendOperation { Results = rows, MaximumDrop = drop, Task = task.Length > 0 ? [task] : [], Kernel = kernels ?? [], Device = device }.Execute(sink, default);
+        new RecommendOperation { Results = rows, SequenceLength = length > 0 ? [length] : [], MaximumDrop = drop, Task = task.Length > 0 ? [task] : [], Kernel = kernels ?? [], Device = device }.Execute(sink, default);
         return [.. sink.Objects.Cast<SparsityRecommendation>()];
     }
 

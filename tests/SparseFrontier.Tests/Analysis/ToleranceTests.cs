@@ -74,6 +74,51 @@ public class ToleranceTests
         Assert.Equal(0.9, Measure([series], drop: 0.04).Single().ToleratedSparsity);
     }
 
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(4, false)]
+    [InlineData(30, true)]
+    public void Where_dense_attention_is_near_chance_nothing_is_tolerated(int solved, bool expected)
+    {
+        // Nothing at all is lost, of nothing or of something: 4 of 200 are not shown to be above a chance of 0 by more than 0.05.
+        double[] scores = [.. Enumerable.Range(0, 200).Select(i => i < solved ? 1.0 : 0)];
+        ToleranceSeries series = Series("Quest", 200, 0) with { Levels = [new ToleranceLevel(Row("Quest", 0.9), 0.9, scores, scores)] };
+        SparsityTolerance row = Measure([series]).Single();
+        Assert.Equal((expected, expected ? 0.9 : null), (row.IsLossVisible, row.ToleratedSparsity));
+        Assert.Equal(!expected, row.Message.Contains("is not shown to be more than 0.05 above chance (0), so that a loss could not be seen", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Chance_is_the_tasks_own()
+    {
+        // A third right is well above nothing, and not above a guess among four letters.
+        double[] scores = [.. Enumerable.Range(0, 90).Select(i => i % 3 == 0 ? 1.0 : 0)];
+        ToleranceSeries series = Series("Quest", 90, 0) with { Levels = [new ToleranceLevel(Row("Quest", 0.9), 0.9, scores, scores)] };
+        Assert.Equal(0.9, Measure([series]).Single().ToleratedSparsity);
+        SparseAttentionResult quality = Row("Quest", 0.9, task: "Quality");
+        SparsityTolerance row = Measure([series with { Dense = Row("Dense", 0, task: "Quality"), Levels = [series.Levels[0] with { Row = quality }] }]).Single();
+        Assert.Null(row.ToleratedSparsity);
+        Assert.Equal(0.25, row.ChanceScore);
+        Assert.Contains("above chance (0.25)", row.Message, StringComparison.Ordinal);
+        Assert.True(row.NeededSampleCount > 90);
+
+        // The needed number comes from what is missing: the margin above chance, here 0.033.
+        Assert.InRange(row.NeededSampleCount!.Value, 800, 2500);
+
+        // Of a relative margin, answers at random must lose more than the share.
+        Assert.Null(Measure([series with { Dense = Row("Dense", 0, task: "Quality"), Levels = [series.Levels[0] with { Row = quality }] }], drop: 0.2, relative: true).Single().ToleratedSparsity);
+    }
+
+    [Fact]
+    public void The_papers_rule_too_tolerates_nothing_where_dense_attention_is_near_chance()
+    {
+        SparseAttentionResult dense = Row("Dense", 0, 0.01, 0.01);
+        ToleranceLevel level = new(Row("Quest", 0.9, 0, 0), 0.9, [], []);
+        SparsityTolerance row = Tolerance.NotSignificant([new ToleranceSeries("", "", "", null, dense, [level])], 0.95).Single();
+        Assert.Equal((null, false), (row.ToleratedSparsity, row.IsLossVisible));
+        Assert.Contains("nothing established: dense attention's score, 0.010, is not shown", row.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void False_claims_are_rare()
     {
@@ -173,12 +218,12 @@ public class ToleranceTests
         Row("Dense", 0),
         [.. losses.Select((l, i) => new ToleranceLevel(Row(method, 0.5 + (0.1 * i)), Math.Round(0.5 + (0.1 * i), 2), [.. l.Select(_ => 1.0)], [.. l.Select(v => 1 - v)]))]);
 
-    private static SparseAttentionResult Row(string method, double sparsity, double? score = 1, double? error = 0.01) => new()
+    private static SparseAttentionResult Row(string method, double sparsity, double? score = 1, double? error = 0.01, string task = "Niah") => new()
     {
         RunId = $"{method}{sparsity}",
         Method = "Dense",
         DecodeMethod = method,
-        Task = "Niah",
+        Task = task,
         Model = "tiny",
         SequenceLength = 2048,
         PrefillSparsity = 0,

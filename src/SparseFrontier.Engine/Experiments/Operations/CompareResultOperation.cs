@@ -54,6 +54,7 @@ public sealed class CompareResultOperation
 
         var rows = new List<ResultDifference>();
         var tests = new List<DifferenceTest?>();
+        var floors = new List<double>();
         foreach ((string key, SparseAttentionResult baseline) in baselines)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -62,9 +63,10 @@ public sealed class CompareResultOperation
             {
                 try
                 {
-                    (ResultDifference row, DifferenceTest test) = Compare(baseline, candidate, sink);
+                    (ResultDifference row, DifferenceTest test, double floor) = Compare(baseline, candidate, sink);
                     rows.Add(row);
                     tests.Add(test);
+                    floors.Add(floor);
                     continue;
                 }
                 catch (SparseFrontierException e) when (PairedScores.IsOfData(e))
@@ -83,9 +85,10 @@ public sealed class CompareResultOperation
                 Message = reason,
             });
             tests.Add(null);
+            floors.Add(1);
         }
 
-        ResultDifference[] judged = Judge(rows, tests);
+        ResultDifference[] judged = Judge(rows, tests, floors);
         foreach (ResultDifference row in judged)
         {
             sink.Object(row);
@@ -96,7 +99,8 @@ public sealed class CompareResultOperation
 
     private static bool IsUsable(SparseAttentionResult row) => row.Status == RunStatus.Completed;
 
-    private (ResultDifference Row, DifferenceTest Test) Compare(SparseAttentionResult baseline, SparseAttentionResult candidate, IPipelineSink sink)
+    // With the p value of "answers at random would lose no more than the margin" from the baseline.
+    private (ResultDifference Row, DifferenceTest Test, double Floor) Compare(SparseAttentionResult baseline, SparseAttentionResult candidate, IPipelineSink sink)
     {
         ResultDifference row = Row(candidate) with
         {
@@ -106,10 +110,13 @@ public sealed class CompareResultOperation
             RunId = candidate.RunId,
         };
         DifferenceTest test;
+        double floor = ChanceFloor.Of(baseline.Task) + MaximumDrop;
+        double floorPValue;
         if (PairedScores.AreHere(baseline) && PairedScores.AreHere(candidate))
         {
             double[][] pair = _scores.Shared([baseline, candidate]);
             test = DifferenceTest.Paired([.. pair[1].Zip(pair[0], (c, b) => c - b)]);
+            floorPValue = ChanceFloor.PValue(pair[0], 1, floor);
             Dictionary<int, string> outputs = _scores.Of(baseline).ToDictionary(s => s.Index, s => s.Output);
             row = row with
             {
@@ -123,6 +130,7 @@ public sealed class CompareResultOperation
         {
             sink.Verbose($"Samples of '{candidate}' or its baseline are not here: means and standard errors are compared.");
             test = UnpairedScores.Test(baseline, candidate);
+            floorPValue = ChanceFloor.PValue(baseline, floor);
             row = row with { BaselineScore = baseline.Score, Score = candidate.Score };
         }
 
@@ -134,16 +142,16 @@ public sealed class CompareResultOperation
             RegressionPValue = test.PValueBelow(-MaximumDrop),
             Test = test.Name,
             SampleCount = test.SampleCount,
-        }, test);
+        }, test, floorPValue);
     }
 
     // Verdicts hold together: the chance of any false one is at most 1 - confidence for each kind of verdict.
-    private ResultDifference[] Judge(List<ResultDifference> rows, List<DifferenceTest?> tests)
+    private ResultDifference[] Judge(List<ResultDifference> rows, List<DifferenceTest?> tests, List<double> floors)
     {
         int[] tested = [.. Enumerable.Range(0, rows.Count).Where(i => tests[i] is not null)];
         double[] lost = MultipleTests.Holm([.. tested.Select(i => rows[i].RegressionPValue!.Value)]);
         double[] gained = MultipleTests.Holm([.. tested.Select(i => tests[i]!.PValueAbove(MaximumDrop))]);
-        double[] kept = MultipleTests.Holm([.. tested.Select(i => tests[i]!.PValueAbove(-MaximumDrop))]);
+        double[] kept = MultipleTests.Holm([.. tested.Select(i => Math.Max(floors[i], tests[i]!.PValueAbove(-MaximumDrop)))]);
         double level = 1 - ConfidenceLevel;
         ResultDifference[] judged = [.. rows];
         for (int k = 0; k < tested.Length; k++)
@@ -154,13 +162,13 @@ public sealed class CompareResultOperation
                 : gained[k] < level ? ComparisonVerdict.Improved
                 : kept[k] < level ? ComparisonVerdict.WithinMargin
                 : ComparisonVerdict.Unclear;
-            judged[i] = rows[i] with { AdjustedPValue = lost[k], Verdict = verdict, Message = Words(rows[i], tests[i]!, verdict, level) };
+            judged[i] = rows[i] with { AdjustedPValue = lost[k], Verdict = verdict, Message = Words(rows[i], tests[i]!, floors[i], verdict, level) };
         }
 
         return judged;
     }
 
-    private string Words(ResultDifference row, DifferenceTest test, ComparisonVerdict verdict, double level) => verdict switch
+    private string Words(ResultDifference row, DifferenceTest test, double floor, ComparisonVerdict verdict, double level) => verdict switch
     {
         ComparisonVerdict.Unchanged => row.ChangedOutputCount > 0
             ? FormattableString.Invariant($"every score is the same; {row.ChangedOutputCount} of {row.SampleCount} outputs differ")
@@ -168,6 +176,8 @@ public sealed class CompareResultOperation
         ComparisonVerdict.Regressed => FormattableString.Invariant($"a loss of {-row.Difference:F3} is shown{Beyond()}"),
         ComparisonVerdict.Improved => FormattableString.Invariant($"a gain of {row.Difference:F3} is shown{Beyond()}"),
         ComparisonVerdict.WithinMargin => FormattableString.Invariant($"the loss is shown to be below {MaximumDrop:G3}"),
+        _ when floor >= level => FormattableString.Invariant(
+            $"the baseline's score, {row.BaselineScore:F3}, is not shown to be more than {MaximumDrop:G3} above chance ({ChanceFloor.Of(row.Task):G3}), so that a loss could not be seen"),
         _ => test.SamplesNeeded(-MaximumDrop, level) is { } needed
             ? FormattableString.Invariant($"{row.Difference:+0.000;-0.000;0.000} is not told from the margin at n = {row.SampleCount}; about {needed} samples would tell")
             : FormattableString.Invariant($"{row.Difference:+0.000;-0.000;0.000} is not told from the margin at n = {row.SampleCount}"),

@@ -34,6 +34,7 @@ public sealed class GetTaskOperation
         Dispersion = task.Dispersion,
         Scope = task.Scope,
         Metric = task.Metric,
+        ChanceScore = task.ChanceScore,
         ApproximationWindow = task.ApproximationWindow,
         Parameters = ParameterText.Format(task.Parameters.Select(p => new KeyValuePair<string, double>(p.Name, p.Default))),
     };

@@ -8,6 +8,9 @@ public sealed class MeasureEffectOperation
     // A grid value this near to a measured sparsity counts as measured.
     private const double Near = 0.011;
 
+    private readonly PairedScores _scores = new();
+    private readonly HashSet<string> _told = [];
+
     /// <summary>The rows, dense ones among them.</summary>
     public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
 
@@ -58,8 +61,18 @@ public sealed class MeasureEffectOperation
         {
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
-                $"There is no curve to draw: a method must have been run at two {(By == EffectAxis.Length ? "lengths with one model" : "model sizes at one length")} at least, on the same tasks and seeds, with dense runs beside it.");
+                $"There is no curve to draw: a method must have been run at two {(By == EffectAxis.Length ? "lengths with one model" : "model sizes at one length")} at least, on the same tasks and seeds, with dense runs beside it that are clearly above chance.");
         }
+    }
+
+    // Clearly above chance by a one-sided test at 5 %: an error over a dense score that is not is a ratio of noise.
+    private bool IsLossVisible(SparseAttentionResult dense)
+    {
+        double floor = ChanceFloor.Of(dense.Task) + ChanceFloor.Clear;
+        double p = PairedScores.AreHere(dense)
+            ? ChanceFloor.PValue([.. _scores.Of(dense).Select(s => s.Score).OfType<double>()], 1, floor)
+            : ChanceFloor.PValue(dense, floor);
+        return p < 0.05;
     }
 
     private List<SparsityEffect> Curves(SparseAttentionResult[] sparse, ILookup<string, SparseAttentionResult> dense, IPipelineSink sink)
@@ -73,9 +86,21 @@ public sealed class MeasureEffectOperation
             .Where(level => level.Count > 0)
             .ToList();
         (string Task, long Seed)[] common = levels.Count < 2 ? [] : [.. levels.Select(l => l.Keys.AsEnumerable()).Aggregate((a, b) => a.Intersect(b)).OrderBy(c => c.Task, StringComparer.Ordinal).ThenBy(c => c.Seed)];
+        SparseAttentionResult[] blind = [.. levels.SelectMany(l => common.Select(c => l[c].Dense)).Where(d => !IsLossVisible(d))];
+        common = [.. common.Where(c => !blind.Any(d => d.Task == c.Task))];
+        foreach (SparseAttentionResult floor in blind)
+        {
+            string text = FormattableString.Invariant(
+                $"{floor.Task} is left out at every {(By == EffectAxis.Length ? "length" : "size")}: {ChanceFloor.Describe(floor.Score!.Value, ChanceFloor.Clear, ChanceFloor.Of(floor.Task))} with {floor.Model} at {floor.SequenceLength} tokens.");
+            if (_told.Add(text))
+            {
+                sink.Warning(text);
+            }
+        }
+
         if (common.Length == 0)
         {
-            sink.Warning($"{MethodNames.Of(sparse[0])} is left out: it was not run at two {(By == EffectAxis.Length ? "lengths" : "model sizes")} on the same tasks with dense runs beside it.");
+            sink.Warning($"{MethodNames.Of(sparse[0])} is left out: it was not run at two {(By == EffectAxis.Length ? "lengths" : "model sizes")} on the same tasks with dense runs beside it that are clearly above chance.");
             return [];
         }
 

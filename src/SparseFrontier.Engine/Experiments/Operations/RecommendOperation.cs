@@ -76,12 +76,20 @@ public sealed class RecommendOperation
             {
                 if (!byLength.TryGetValue(length, out IReadOnlyList<AdvisedMethod>? methods))
                 {
-                    sink.Warning(FormattableString.Invariant(
-                        $"{place.Key.Model} was not run at {length} tokens, so nothing is shown there and nothing is advised; it was at {string.Join(", ", byLength.Keys.Order())}. Run the sweep at {length} too."));
+                    int shorter = byLength.Keys.Where(n => n < length).DefaultIfEmpty(0).Max();
+                    int longer = byLength.Keys.Where(n => n > length).DefaultIfEmpty(0).Min();
+                    if (shorter == 0 || longer == 0)
+                    {
+                        sink.Warning(FormattableString.Invariant(
+                            $"{length} tokens lie outside of the lengths that {place.Key.Model} was run at ({string.Join(", ", byLength.Keys.Order())}): nothing is shown there, nothing is extrapolated and nothing is advised. Run the sweep at {length} too."));
+                        continue;
+                    }
+
+                    advice.AddRange(AdviseBetween(byLength[shorter], byLength[longer], length, tasks));
                     continue;
                 }
 
-                foreach (var phase in methods.Select(WithSpeed).GroupBy(m => m.Phase).OrderBy(p => p.Key == "Both").ThenByDescending(p => p.Key))
+                foreach (IGrouping<string, AdvisedMethod> phase in Phases(methods.Select(WithSpeed)))
                 {
                     advice.AddRange(Advise([.. phase], tasks, [.. lengths.Where(byLength.ContainsKey)], byLength));
                 }
@@ -122,26 +130,14 @@ public sealed class RecommendOperation
         bool bySpeed = shown.Length > 0 && shown.All(m => m.Speed is not null) && shown.Select(m => m.Speed!.Value.Of).Distinct().Count() == 1;
         AdvisedMethod? best = bySpeed ? shown.MaxBy(m => m.Speed!.Value.Factor) : shown.MaxBy(m => m.Sparsity);
         SparseAttentionResult dense = methods[0].Dense;
-        var advice = new SparsityRecommendation
-        {
-            Model = RequestCosts.ModelOf(dense),
-            TaskCount = tasks.Length,
-            SequenceLength = dense.SequenceLength,
-            Phase = methods[0].Phase,
-            MaximumDrop = MaximumDrop,
-            IsRelative = Relative,
-            ConfidenceLevel = ConfidenceLevel,
-            Device = Device.Length > 0 ? Device : dense.Device.Length > 0 ? dense.Device : "cpu",
-            QuestionPosition = dense.QuestionPosition.Length > 0 ? dense.QuestionPosition : "Both",
-            CompressBefore = dense.CompressBefore.Length > 0 ? dense.CompressBefore : "None",
-            MaximumOutputTokens = dense.MaximumOutputTokens > 0 ? dense.MaximumOutputTokens : null,
-            ShortInstructions = dense.ShortInstructions,
-            ReferenceScoring = dense.ReferenceScoring,
-        };
+        SparsityRecommendation advice = Start(methods[0], dense.SequenceLength, tasks);
         string others = string.Join(" ", methods.Where(m => m != best).Select(Words));
         if (best is null)
         {
-            return Dense($"Dense attention: no sparsity is shown to lose less than {MarginText}. {others}");
+            string blind = Blind(methods);
+            return blind.Length > 0
+                ? Dense($"Dense attention: {blind}. No sparsity is established.")
+                : Dense($"Dense attention: no sparsity is shown to lose less than {MarginText}. {others}");
         }
 
         if (best.Speed is { Factor: < 1 } slow && bySpeed)
@@ -150,7 +146,7 @@ public sealed class RecommendOperation
         }
 
         AdvisedLevel level = best.Best!;
-        (string parameters, string schedule) = AdvisedBudget.Of(best, [.. lengths.Select(n => (n, byLength[n].FirstOrDefault(m => Same(m, best))))]);
+        (string parameters, string schedule) = AdvisedBudget.Of(best, [.. lengths.Select(n => (n, byLength[n].FirstOrDefault(m => m.IsSameAs(best))))]);
         advice = advice with
         {
             Method = best.Row.Method,
@@ -172,6 +168,7 @@ public sealed class RecommendOperation
             {
                 Task = task.Row.Task,
                 TaskParameters = task.Row.TaskParameters,
+                DenseScore = task.DenseScores.Average(),
                 Loss = loss.Difference,
                 LossLow = loss.Low(ConfidenceLevel),
                 LossHigh = loss.High(ConfidenceLevel),
@@ -179,9 +176,107 @@ public sealed class RecommendOperation
             };
         });
 
-        IEnumerable<SparsityRecommendation> Dense(string reason) =>
-            tasks.Select(task => advice with { Task = task, TaskParameters = methods.SelectMany(m => m.Series).FirstOrDefault(s => s.Dense.Task == task)?.Dense.TaskParameters ?? "", Reason = reason });
+        IEnumerable<SparsityRecommendation> Dense(string reason) => DenseAdvice(advice, tasks, methods, reason);
     }
+
+    // Between two lengths: what is shown at both.
+    private IEnumerable<SparsityRecommendation> AdviseBetween(IReadOnlyList<AdvisedMethod> shorter, IReadOnlyList<AdvisedMethod> longer, int length, string[] tasks)
+    {
+        ILookup<string, AdvisedBetween> candidates = AdvisedBetween.Of(shorter, longer, length).ToLookup(b => b.Shorter.Phase);
+        foreach (IGrouping<string, AdvisedMethod> phase in Phases(shorter.Where(s => longer.Any(l => l.Phase == s.Phase))))
+        {
+            AdvisedBetween[] shown = [.. candidates[phase.Key].Select(b => b with { Speed = SpeedOf(b) })];
+            bool bySpeed = shown.Length > 0 && shown.All(m => m.Speed is not null) && shown.Select(m => m.Speed!.Value.Of).Distinct().Count() == 1;
+            AdvisedBetween? best = bySpeed ? shown.MaxBy(m => m.Speed!.Value.Factor) : shown.MaxBy(m => m.Sparsity);
+            AdvisedMethod[] methods = [.. phase.Concat(longer.Where(l => l.Phase == phase.Key))];
+            SparsityRecommendation advice = Start(methods[0], length, tasks) with { IsInterpolated = true };
+            string between = FormattableString.Invariant($"{methods[0].Dense.SequenceLength} and at {methods[^1].Dense.SequenceLength} tokens");
+            if (best is null)
+            {
+                string blind = Blind(methods);
+                foreach (SparsityRecommendation row in DenseAdvice(
+                    advice, tasks, methods, blind.Length > 0 ? $"Dense attention: {blind}. No sparsity is established." : FormattableString.Invariant($"Dense attention: no sparsity is shown to lose less than {MarginText} both at {between}, and {length} was not run.")))
+                {
+                    yield return row;
+                }
+
+                continue;
+            }
+
+            if (best.Speed is { Factor: < 1 } slow && bySpeed)
+            {
+                foreach (SparsityRecommendation row in DenseAdvice(
+                    advice, tasks, methods, FormattableString.Invariant($"Dense attention: nothing that is shown to lose less than {MarginText} at {between} is faster between them; the best, {best.Shorter.Name} at {best.Sparsity:F2}, takes {1 / slow.Factor:F2} times as long ({slow.Of}, interpolated).")))
+                {
+                    yield return row;
+                }
+
+                continue;
+            }
+
+            string speed = best.Speed is { } s ? FormattableString.Invariant($" {Capital(s.Of)} would take {1 / s.Factor:F2} of dense attention's time.") : " No speed was measured.";
+            foreach (ToleranceLevel task in best.Low.Tasks)
+            {
+                (double loss, double low, double high, int count) = best.LossOn(task.Row.Task, ConfidenceLevel);
+                yield return advice with
+                {
+                    Task = task.Row.Task,
+                    TaskParameters = task.Row.TaskParameters,
+                    Method = best.Shorter.Row.Method,
+                    DecodeMethod = best.Shorter.Row.DecodeMethod,
+                    Sparsity = best.Low.Asked,
+                    DecodeSparsity = phase.Key == "Both" ? best.Shorter.Series[0].DecodeSparsity : null,
+                    Parameters = phase.Key == "Both" ? "" : best.Shorter.Series[0].Parameters,
+                    ToleratedSparsity = best.Sparsity,
+                    KeptTokens = (1 - best.Sparsity) * length,
+                    DenseScore = ((1 - best.Share) * task.DenseScores.Average()) + (best.Share * best.High.Tasks.First(t => t.Row.Task == task.Row.Task).DenseScores.Average()),
+                    Loss = loss,
+                    LossLow = low,
+                    LossHigh = high,
+                    ComparedCount = count,
+                    SpeedUp = best.Speed?.Factor,
+                    SpeedUpOf = best.Speed?.Of ?? "",
+                    Reason = FormattableString.Invariant(
+                        $"Interpolated: {best.Shorter.Name} at {best.Low.Asked:F2} is shown to lose less than {MarginText} at {between}, with confidence {ConfidenceLevel:G3} over all methods tested at each. {length} was not run: its loss is taken to lie between theirs, linear in the logarithm of the length.{speed}"),
+                };
+            }
+        }
+    }
+
+    private SparsityRecommendation Start(AdvisedMethod method, int length, string[] tasks) => new()
+    {
+        Model = RequestCosts.ModelOf(method.Dense),
+        TaskCount = tasks.Length,
+        SequenceLength = length,
+        Phase = method.Phase,
+        MaximumDrop = MaximumDrop,
+        IsRelative = Relative,
+        ConfidenceLevel = ConfidenceLevel,
+        Device = Device.Length > 0 ? Device : method.Dense.Device.Length > 0 ? method.Dense.Device : "cpu",
+        QuestionPosition = method.Dense.QuestionPosition.Length > 0 ? method.Dense.QuestionPosition : "Both",
+        CompressBefore = method.Dense.CompressBefore.Length > 0 ? method.Dense.CompressBefore : "None",
+        MaximumOutputTokens = method.Dense.MaximumOutputTokens > 0 ? method.Dense.MaximumOutputTokens : null,
+        ShortInstructions = method.Dense.ShortInstructions,
+        ReferenceScoring = method.Dense.ReferenceScoring,
+    };
+
+    private static IEnumerable<SparsityRecommendation> DenseAdvice(SparsityRecommendation advice, string[] tasks, AdvisedMethod[] methods, string reason) => tasks.Select(task =>
+    {
+        ToleranceSeries? series = methods.SelectMany(m => m.Series).FirstOrDefault(s => s.Dense.Task == task);
+        return advice with { Task = task, TaskParameters = series?.Dense.TaskParameters ?? "", DenseScore = series?.Dense.Score, Reason = reason };
+    });
+
+    // The tasks on which dense attention is so near to chance that no loss could be seen.
+    private string Blind(AdvisedMethod[] methods) => string.Join(
+        "; ",
+        methods.SelectMany(m => m.Levels.Take(1)).SelectMany(l => l.Tasks).DistinctBy(t => (t.Row.Task, t.Row.SequenceLength))
+            .Where(t => !Margin.IsLossVisible(t, 1 - ConfidenceLevel))
+            .Select(t => FormattableString.Invariant($"on {t.Row.Task} at {t.Row.SequenceLength} tokens {Margin.DescribeFloor(t)}")));
+
+    private static IEnumerable<IGrouping<string, AdvisedMethod>> Phases(IEnumerable<AdvisedMethod> methods) =>
+        methods.GroupBy(m => m.Phase).OrderBy(p => p.Key == "Both").ThenByDescending(p => p.Key);
+
+    private static string Capital(string text) => $"{text[..1].ToUpperInvariant()}{text[1..]}";
 
     private string MarginText => Relative ? FormattableString.Invariant($"{MaximumDrop:G3} of the dense score") : FormattableString.Invariant($"{MaximumDrop:G3}");
 
@@ -193,7 +288,7 @@ public sealed class RecommendOperation
 
     private static string Choice(AdvisedMethod best, AdvisedMethod[] shown, bool bySpeed)
     {
-        string speed = best.Speed is { } s ? FormattableString.Invariant($"{s.Of[..1].ToUpperInvariant()}{s.Of[1..]} took {1 / s.Factor:F2} of dense attention's time.") : "No speed was measured.";
+        string speed = best.Speed is { } s ? FormattableString.Invariant($"{Capital(s.Of)} took {1 / s.Factor:F2} of dense attention's time.") : "No speed was measured.";
         string choice = shown.Length < 2 ? "" : bySpeed ? FormattableString.Invariant($" It is the fastest of {shown.Length}.") : FormattableString.Invariant($" Of {shown.Length} it leaves out most.");
         return speed + choice;
     }
@@ -206,6 +301,11 @@ public sealed class RecommendOperation
         }
 
         ToleranceLevel worst = next.Tasks.MaxBy(Margin.PValue)!;
+        if (!Margin.IsLossVisible(worst, method.Alpha))
+        {
+            return FormattableString.Invariant($"{next.Asked:F2} is not established with {worst.Scores.Length} samples of {worst.Row.Task}: {Margin.DescribeFloor(worst)}.");
+        }
+
         int? needed = Margin.SamplesNeeded(worst, method.Alpha);
         string remedy = needed is { } n
             ? FormattableString.Invariant($"about {n} samples would show it if the loss is the one observed")
@@ -221,33 +321,37 @@ public sealed class RecommendOperation
         return $"{method.Name}: {shown}{missing}{speed}; {Beyond(method)}";
     }
 
-    private AdvisedMethod WithSpeed(AdvisedMethod method)
+    private AdvisedMethod WithSpeed(AdvisedMethod method) =>
+        method.Best is { } best ? method with { Speed = Kernel.Count > 0 ? KernelSpeed(method, method.Dense.SequenceLength, method.Sparsity) : RunSpeed(method, best) } : method;
+
+    private (double Factor, string Of)? SpeedOf(AdvisedBetween between) => Kernel.Count > 0
+        ? KernelSpeed(between.Shorter, between.Length, between.Sparsity)
+        : RunSpeed(between.Shorter, between.Low) is { } low && RunSpeed(between.Longer, between.High) is { } high
+            ? (Math.Exp(((1 - between.Share) * Math.Log(low.Factor)) + (between.Share * Math.Log(high.Factor))), low.Of)
+            : null;
+
+    private (double Factor, string Of)? KernelSpeed(AdvisedMethod method, int length, double sparsity)
     {
-        if (method.Best is not { } best)
+        if (method.Phase == "Both")
         {
-            return method;
+            return null;
         }
 
         string device = Device.Length > 0 ? Device : method.Dense.Device;
-        int length = method.Dense.SequenceLength;
-        if (Kernel.Count > 0)
-        {
-            if (method.Phase == "Both")
-            {
-                return method;
-            }
+        var table = new KernelTable(Kernel.Where(k => device.Length == 0 || k.Device.Equals(device, StringComparison.OrdinalIgnoreCase)));
+        string name = method.Phase == "Prefill" ? method.Row.Method : method.Row.DecodeMethod;
+        return table.SpeedUp(method.Phase, name, length, sparsity) is { } factor ? (factor, "attention") : null;
+    }
 
-            var table = new KernelTable(Kernel.Where(k => device.Length == 0 || k.Device.Equals(device, StringComparison.OrdinalIgnoreCase)));
-            string name = method.Phase == "Prefill" ? method.Row.Method : method.Row.DecodeMethod;
-            return table.SpeedUp(method.Phase, name, length, method.Sparsity) is { } factor ? method with { Speed = (factor, "attention") } : method;
-        }
-
-        var pairs = best.Tasks.Select(t => (Sparse: t.Row, Dense: method.Series.First(s => s.Levels.Any(l => l.Row == t.Row)).Dense)).ToArray();
+    private (double Factor, string Of)? RunSpeed(AdvisedMethod method, AdvisedLevel level)
+    {
+        string device = Device.Length > 0 ? Device : method.Dense.Device;
+        var pairs = level.Tasks.Select(t => (Sparse: t.Row, Dense: method.Series.First(s => s.Levels.Any(l => l.Row == t.Row)).Dense)).ToArray();
         return pairs.All(p => p.Sparse.Device == device && p.Dense.Device == device)
             && pairs.Select(p => Seconds(p.Dense, method.Phase)).Sum() / pairs.Select(p => Seconds(p.Sparse, method.Phase)).Sum() is { } ratio && double.IsFinite(ratio) && ratio > 0
             && pairs.All(p => Seconds(p.Dense, method.Phase) is not null && Seconds(p.Sparse, method.Phase) is not null)
-            ? method with { Speed = (ratio, method.Phase == "Both" ? "prefill and decode" : method.Phase.ToLower(CultureInfo.InvariantCulture)) }
-            : method;
+            ? (ratio, method.Phase == "Both" ? "prefill and decode" : method.Phase.ToLower(CultureInfo.InvariantCulture))
+            : null;
     }
 
     // Of a prompt, or of an output token: methods end at different ones.
@@ -257,8 +361,4 @@ public sealed class RecommendOperation
         "Decode" => row.OutputTokenCount > 0 ? row.DecodeSeconds / row.OutputTokenCount : null,
         _ => row.ElapsedSeconds,
     };
-
-    private static bool Same(AdvisedMethod first, AdvisedMethod second) =>
-        first.Row.Method == second.Row.Method && first.Row.DecodeMethod == second.Row.DecodeMethod
-        && first.Series[0].Parameters == second.Series[0].Parameters && first.Series[0].DecodeSparsity == second.Series[0].DecodeSparsity;
 }

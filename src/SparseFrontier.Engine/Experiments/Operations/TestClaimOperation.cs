@@ -7,7 +7,10 @@ public sealed class TestClaimOperation
 {
     private readonly PairedScores _scores = new();
 
-    /// <summary>"METHOD [at SPARSITY] over METHOD [at SPARSITY]": the first scores more by more than the margin. Or "not below": it loses less than the margin.</summary>
+    /// <summary>
+    /// "METHOD [at SPARSITY] over METHOD [at SPARSITY]": the first scores more by more than the margin. Or "not below": it loses less than the margin. Sparsities are
+    /// measured ones.
+    /// </summary>
     public required string Claim { get; init; }
 
     /// <summary>The rows.</summary>
@@ -34,20 +37,29 @@ public sealed class TestClaimOperation
         [
             .. Results.Where(Pareto.Includes).Where(r => Task.Count == 0 || Task.Any(t => NameMatcher.Matches(r.Task, t))),
         ];
+        if (RowSparsity.Warning(rows) is { } nominal)
+        {
+            sink.Warning(nominal);
+        }
+
         var verdicts = new List<SparsityClaim>();
+        var missed = new HashSet<string>();
         var failures = new List<SparseFrontierException>();
         foreach (var cell in rows.GroupBy(r => (r.Task, r.Model, r.SequenceLength, Protocol: Protocol.Key(r))))
         {
             var pairs = from first in cell.Where(claim.First.Includes)
                         from second in cell.Where(claim.Second.Includes)
-                        where first.Seed == second.Seed && first.RunId != second.RunId && Match(claim, first, second)
-                        group (first, second) by (ClaimSide.SparsityOf(first), FixedParameters.Of(first), ClaimSide.SparsityOf(second), FixedParameters.Of(second));
+                        where first.Seed == second.Seed && first.RunId != second.RunId && Match(claim, first, second, missed)
+                        group (first, second) by (
+                            ClaimSide.SparsityOf(first), FixedParameters.Of(first), ClaimSide.SparsityOf(second), FixedParameters.Of(second),
+                            ToleranceSeriesBuilder.FixedDecodeSparsity(first), ToleranceSeriesBuilder.FixedDecodeSparsity(second));
+            missed.UnionWith(cell.Where(r => claim.First.Misses(r) || claim.Second.Misses(r)).Select(Missed));
             foreach (var pair in pairs.OrderBy(p => p.Key.Item1).ThenBy(p => p.Key.Item3))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 try
                 {
-                    verdicts.Add(Judge(claim, [.. pair]));
+                    verdicts.Add(Judge(claim, [.. pair], [.. cell.Where(ToleranceSeriesBuilder.IsDense)]));
                 }
                 catch (SparseFrontierException e) when (PairedScores.IsOfData(e))
                 {
@@ -66,12 +78,17 @@ public sealed class TestClaimOperation
             sink.Warning($"{failure.Message} It is left out.");
         }
 
+        foreach (string text in missed)
+        {
+            sink.Warning(text);
+        }
+
         if (verdicts.Count == 0)
         {
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
                 $"No two completed runs among {rows.Length} are of '{Claim}' on the same task, model, length, seed and protocol"
-                + (claim.First.Sparsity is null && claim.Second.Sparsity is null && !claim.First.IsDense && !claim.Second.IsDense ? ", at the same sparsity. Name the sparsities with 'at' to compare different ones." : ". Run both."),
+                + (claim.First.Sparsity is null && claim.Second.Sparsity is null && !claim.First.IsDense && !claim.Second.IsDense ? ", at the same measured sparsity. Name the sparsities with 'at' to compare different ones." : ". Run both."),
                 Claim);
         }
 
@@ -87,13 +104,36 @@ public sealed class TestClaimOperation
         }
     }
 
-    // Without 'at', equal sparsities are compared; dense attention with any.
-    private static bool Match(ClaimText claim, SparseAttentionResult first, SparseAttentionResult second) =>
-        claim.First.IsDense || claim.Second.IsDense || claim.First.Sparsity is not null || claim.Second.Sparsity is not null
-        || (ClaimSide.SparsityOf(first) is { } a && ClaimSide.SparsityOf(second) is { } b && Math.Abs(a - b) < 0.005);
+    // Without 'at', equal sparsities are compared, as measured; dense attention with any.
+    private static bool Match(ClaimText claim, SparseAttentionResult first, SparseAttentionResult second, HashSet<string> missed)
+    {
+        if (claim.First.IsDense || claim.Second.IsDense || claim.First.Sparsity is not null || claim.Second.Sparsity is not null)
+        {
+            return true;
+        }
+
+        bool isNear = ClaimSide.MeasuredSparsityOf(first) is { } a && ClaimSide.MeasuredSparsityOf(second) is { } b && ClaimSide.Near(a, b) && NearDecode(first, second);
+        if (!isNear && ClaimSide.SparsityOf(first) is { } asked && ClaimSide.SparsityOf(second) is { } other && Math.Abs(asked - other) < 0.005)
+        {
+            missed.Add(FormattableString.Invariant(
+                $"{Where(first)}: {MethodNames.Of(first)} and {MethodNames.Of(second)} were both asked for sparsity {asked:G3} and left out {ClaimSide.MeasuredSparsityOf(first):F3} and {ClaimSide.MeasuredSparsityOf(second):F3}. They are not compared; name both sparsities with 'at' to do so."));
+        }
+
+        return isNear;
+    }
+
+    // Of two pairs of methods the decode sparsities are to be equal too.
+    private static bool NearDecode(SparseAttentionResult first, SparseAttentionResult second) =>
+        ToleranceSeriesBuilder.FixedDecodeSparsity(first) is null || ToleranceSeriesBuilder.FixedDecodeSparsity(second) is null
+        || ((first.CacheSparsity ?? RowSparsity.Decode(first)) is { } a && (second.CacheSparsity ?? RowSparsity.Decode(second)) is { } b && ClaimSide.Near(a, b));
+
+    private static string Missed(SparseAttentionResult row) => FormattableString.Invariant(
+        $"{Where(row)}: {MethodNames.Of(row)} was asked for sparsity {ClaimSide.SparsityOf(row):G3} and left out {ClaimSide.MeasuredSparsityOf(row):F3}. It is not compared at {ClaimSide.SparsityOf(row):G3}; name what was measured with 'at' to do so.");
+
+    private static string Where(SparseAttentionResult row) => FormattableString.Invariant($"{row.Task} at {row.SequenceLength} tokens, seed {row.Seed}");
 
     // Seeds ask other questions: their differences are put together.
-    private SparsityClaim Judge(ClaimText claim, (SparseAttentionResult First, SparseAttentionResult Second)[] pairs)
+    private SparsityClaim Judge(ClaimText claim, (SparseAttentionResult First, SparseAttentionResult Second)[] pairs, SparseAttentionResult[] dense)
     {
         double threshold = claim.NotBelow ? -Margin : Margin;
         (SparseAttentionResult first, SparseAttentionResult second) = pairs[0];
@@ -123,7 +163,15 @@ public sealed class TestClaimOperation
         ClaimVerdict verdict = test.PValueAbove(threshold) < level ? ClaimVerdict.Supported
             : test.PValueBelow(threshold) < level ? ClaimVerdict.Refuted
             : ClaimVerdict.Underpowered;
-        int? needed = verdict == ClaimVerdict.Underpowered ? test.SamplesNeeded(threshold, level) : null;
+        string blind = "";
+        if ((verdict == ClaimVerdict.Supported && threshold < 0) || (verdict == ClaimVerdict.Refuted && threshold > 0))
+        {
+            // A verdict that two runs at random would get as well.
+            blind = Blind(claim, pairs, dense, level);
+            verdict = blind.Length > 0 ? ClaimVerdict.Underpowered : verdict;
+        }
+
+        int? needed = blind.Length == 0 && verdict == ClaimVerdict.Underpowered ? test.SamplesNeeded(threshold, level) : null;
         return new SparsityClaim
         {
             Claim = Claim.Trim(),
@@ -133,9 +181,11 @@ public sealed class TestClaimOperation
             Protocol = Protocol.Describe(first),
             Method = MethodNames.Of(first),
             Sparsity = ClaimSide.SparsityOf(first),
+            MeasuredSparsity = pairs.Average(p => ClaimSide.MeasuredSparsityOf(p.First)),
             Parameters = FixedParameters.Of(first),
             OtherMethod = MethodNames.Of(second),
             OtherSparsity = ClaimSide.SparsityOf(second),
+            OtherMeasuredSparsity = pairs.Average(p => ClaimSide.MeasuredSparsityOf(p.Second)),
             OtherParameters = FixedParameters.Of(second),
             Threshold = threshold,
             ConfidenceLevel = ConfidenceLevel,
@@ -153,11 +203,34 @@ public sealed class TestClaimOperation
             {
                 ClaimVerdict.Supported => FormattableString.Invariant($"a difference above {threshold:G3} is shown"),
                 ClaimVerdict.Refuted => FormattableString.Invariant($"a difference below {threshold:G3} is shown"),
+                _ when blind.Length > 0 => blind,
                 _ => FormattableString.Invariant($"{test.Difference:+0.000;-0.000;0.000} at n = {test.SampleCount} does not decide")
                     + (needed is { } n ? FormattableString.Invariant($"; about {n} samples would {(test.Difference > threshold ? "support" : "refute")} it") : ""),
             },
         };
     }
+
+    // Why no loss could be seen; empty where one could. "Not below" speaks of the second method, "over" of whether scores can differ at all: of dense attention where it was
+    // run, else of the better of the two.
+    private string Blind(ClaimText claim, (SparseAttentionResult First, SparseAttentionResult Second)[] pairs, SparseAttentionResult[] dense, double level)
+    {
+        SparseAttentionResult[] beside = [.. pairs.Select(p => dense.FirstOrDefault(d => d.Seed == p.First.Seed)).OfType<SparseAttentionResult>()];
+        (string Name, SparseAttentionResult[] Rows)[] references = claim.NotBelow ? [(MethodNames.Of(pairs[0].Second), [.. pairs.Select(p => p.Second)])]
+            : beside.Length == pairs.Length ? [("dense attention", beside)]
+            : [(MethodNames.Of(pairs[0].First), [.. pairs.Select(p => p.First)]), (MethodNames.Of(pairs[0].Second), [.. pairs.Select(p => p.Second)])];
+        double chance = ChanceFloor.Of(pairs[0].First.Task);
+        if (references.Any(r => FloorPValue(r.Rows, chance + Margin) < level / references.Length))
+        {
+            return "";
+        }
+
+        string names = string.Join(" and ", references.Select(r => FormattableString.Invariant($"{r.Name} ({r.Rows.Average(row => row.Score):F3})")));
+        return FormattableString.Invariant($"{names} {(references.Length > 1 ? "are" : "is")} not shown to score more than {Margin:G3} above chance ({chance:G3}), so that a loss could not be seen");
+    }
+
+    private double FloorPValue(SparseAttentionResult[] rows, double floor) => rows.All(PairedScores.AreHere)
+        ? ChanceFloor.PValue([.. rows.SelectMany(r => _scores.Of(r)).Select(s => s.Score).OfType<double>()], 1, floor)
+        : ChanceFloor.PValue(rows[0], floor);
 
     private ClaimText Read()
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
 using SparseFrontier.Reporting.Report.Figures;
 
@@ -33,11 +34,14 @@ internal static class ReportAnswer
 
     private static string AgainstDense(IReadOnlyList<SparsityPoint>[] frontiers)
     {
-        IReadOnlyList<SparsityPoint>[] compared = [.. frontiers.Where(f => f.Any(IsDense) && !f.All(IsDense))];
+        IReadOnlyList<SparsityPoint>[] both = [.. frontiers.Where(f => f.Any(IsDense) && !f.All(IsDense))];
+        IReadOnlyList<SparsityPoint>[] compared = [.. both.Where(f => f.Where(IsDense).All(IsClearlyAboveChance))];
+        string blind = compared.Length == both.Length ? "" : Invariant(
+            $" On {both.Length - compared.Length} more dense attention itself is not clearly above chance, so that nothing could be lost: they are not counted.");
         int better = compared.Count(f => f.Where(IsDense).All(d => f.Any(p => !IsDense(p) && p.Value >= d.Value && p.Cost < d.Cost)));
         return compared.Length == 0
-            ? Invariant($"None of the {frontiers.Length} frontiers holds both a dense and a sparse run, so nothing is said of sparse against dense.")
-            : Invariant($"On {better} of {compared.Length} frontiers a sparse run has at least dense attention's mean score at a lower computed cost; on {compared.Length - better} none has.");
+            ? Invariant($"None of the {frontiers.Length} frontiers holds both a dense run clearly above chance and a sparse run, so nothing is said of sparse against dense.")
+            : Invariant($"On {better} of {compared.Length} frontiers a sparse run has at least dense attention's mean score at a lower computed cost; on {compared.Length - better} none has.{blind}");
     }
 
     private static string ByMethod(ReportData data, IReadOnlyList<SparsityPoint>[] frontiers)
@@ -83,6 +87,9 @@ internal static class ReportAnswer
     }
 
     private static bool IsDense(SparsityPoint point) => MethodRegistry.IsDense(point.Method) && MethodRegistry.IsDense(point.DecodeMethod);
+
+    private static bool IsClearlyAboveChance(SparsityPoint point) =>
+        !point.ValueName.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) || (point.ValueLow ?? point.Value) > ChanceFloor.Of(point.Task) + ChanceFloor.Clear;
 
     private static string Methods(SparsityPoint point) => CellText.Methods(point.Method, point.DecodeMethod);
 
