@@ -36,9 +36,11 @@
         'Measure-SparsityScaling'
         'Measure-SparsityTolerance'
         'Merge-SparseAttentionResult'
+        'New-SparseAttentionSample'
         'New-SparseAttentionSweep'
         'Register-SparseAttentionMethod'
         'Register-SparseAttentionTask'
+        'Remove-SparseAttentionResult'
         'Show-AttentionMask'
         'Show-SparsityPareto'
         'Stop-SparseAttentionJob'
@@ -48,7 +50,7 @@
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
-    AliasesToExport      = @()
+    AliasesToExport      = @('Test-SparseKernel')
     PrivateData          = @{
         PSData = @{
             Tags         = @('PSEdition_Core', 'Linux', 'Windows', 'MacOS', 'LLM', 'SparseAttention', 'CUDA', 'Benchmark')

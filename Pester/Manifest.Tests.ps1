@@ -10,7 +10,7 @@ Describe 'Manifest' {
         $exported | Should -Be ($manifest.ExportedCmdlets.Keys | Sort-Object)
         $exported | Should -Not -BeNullOrEmpty
         (Get-Module SparseFrontier).ExportedFunctions.Count | Should -Be 0
-        (Get-Module SparseFrontier).ExportedAliases.Count | Should -Be 0
+        (Get-Module SparseFrontier).ExportedAliases.Values.ResolvedCommand.Name | Should -Be Test-KernelCorrectness
     }
 
     It 'imports without a warning about verbs' {

@@ -6,7 +6,7 @@ using SparseFrontier.Shell;
 namespace SparseFrontier.Commands;
 
 /// <summary>Compares the fast kernels with plain reference ones in double precision.</summary>
-/// <remarks>A failed case is an object with Passed false, not an error; -Quiet gives one Boolean for gates.</remarks>
+/// <remarks>A failed case is an object with Passed false, not an error; -Quiet gives one Boolean for gates. Test-SparseKernel is an alias, beside Measure-SparseKernel.</remarks>
 /// <example>
 /// Lists the cases of the matrix kernels.
 /// <code>Test-KernelCorrectness Mat*</code>
@@ -21,6 +21,7 @@ namespace SparseFrontier.Commands;
 /// <code>if (-not (Test-KernelCorrectness -Quiet)) { exit 1 }</code>
 /// </example>
 [Cmdlet(VerbsDiagnostic.Test, "KernelCorrectness")]
+[Alias("Test-SparseKernel")]
 [OutputType(typeof(KernelCorrectnessResult))]
 [OutputType(typeof(bool))]
 public sealed class TestKernelCorrectnessCommand : SparseFrontierCmdlet

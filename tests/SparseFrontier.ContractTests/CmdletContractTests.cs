@@ -23,8 +23,8 @@ public class CmdletContractTests
         "Get-SparseAttentionDevice", "Get-SparseAttentionJob", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
         "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Get-SparsityRecommendation", "Import-SparseAttentionBundle", "Import-SparseAttentionResult", "Invoke-AttentionTrace",
         "Invoke-SparseAttentionRun", "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityScaling",
-        "Measure-SparsityTolerance", "Merge-SparseAttentionResult", "New-SparseAttentionSweep", "Register-SparseAttentionMethod",
-        "Register-SparseAttentionTask", "Show-AttentionMask", "Show-SparsityPareto", "Stop-SparseAttentionJob", "Submit-SparseAttentionRun",
+        "Measure-SparsityTolerance", "Merge-SparseAttentionResult", "New-SparseAttentionSample", "New-SparseAttentionSweep", "Register-SparseAttentionMethod",
+        "Register-SparseAttentionTask", "Remove-SparseAttentionResult", "Show-AttentionMask", "Show-SparsityPareto", "Stop-SparseAttentionJob", "Submit-SparseAttentionRun",
         "Test-KernelCorrectness", "Test-SparsityClaim",
     ];
 
@@ -118,6 +118,7 @@ public class CmdletContractTests
     [InlineData("Submit-SparseAttentionRun")]
     [InlineData("Stop-SparseAttentionJob")]
     [InlineData("Merge-SparseAttentionResult")]
+    [InlineData("Remove-SparseAttentionResult")]
     public void What_writes_asks_first(string name) => Assert.True(Find(name).Named<bool>("SupportsShouldProcess"));
 
     [Fact]

@@ -16,7 +16,8 @@ public partial class ManifestTests
         Assert.Equal(ModuleAssembly.Cmdlets.Select(c => c.Name), QuotedText().Matches(list).Select(m => m.Groups[1].Value));
         Assert.Matches(@"FunctionsToExport\s*=\s*@\(\)", s_manifest);
         Assert.Matches(@"VariablesToExport\s*=\s*@\(\)", s_manifest);
-        Assert.Matches(@"AliasesToExport\s*=\s*@\(\)", s_manifest);
+        string aliases = AliasList().Match(s_manifest).Groups[1].Value;
+        Assert.Equal(ModuleAssembly.Cmdlets.SelectMany(c => c.Aliases), QuotedText().Matches(aliases).Select(m => m.Groups[1].Value));
     }
 
     [Fact]
@@ -47,6 +48,9 @@ public partial class ManifestTests
 
     [GeneratedRegex(@"CmdletsToExport\s*=\s*@\(([^)]*)\)")]
     private static partial Regex ExportList();
+
+    [GeneratedRegex(@"AliasesToExport\s*=\s*@\(([^)]*)\)")]
+    private static partial Regex AliasList();
 
     [GeneratedRegex("'([^']*)'")]
     private static partial Regex QuotedText();

@@ -36,6 +36,14 @@ internal sealed record CmdletMetadata(Type Type, string Verb, string Noun, Custo
             : new CmdletMetadata(type, (string)attribute.ConstructorArguments[0].Value!, (string)attribute.ConstructorArguments[1].Value!, attribute);
     }
 
+    /// <summary>Other names of the cmdlet itself.</summary>
+    public IEnumerable<string> Aliases => AliasesOf(Type);
+
+    public static IEnumerable<string> AliasesOf(MemberInfo member) => member.GetCustomAttributesData()
+        .Where(a => a.AttributeType.Name == "AliasAttribute")
+        .SelectMany(a => (IReadOnlyCollection<CustomAttributeTypedArgument>)a.ConstructorArguments[0].Value!)
+        .Select(a => (string)a.Value!);
+
     public T? Named<T>(string name) => Attribute.NamedArguments.Where(a => a.MemberName == name).Select(a => (T?)a.TypedValue.Value).FirstOrDefault();
 
     public override string ToString() => Name;
@@ -55,10 +63,7 @@ internal sealed record ParameterMetadata(PropertyInfo Property, CustomAttributeD
 
     public string HelpMessage => Named<string>("HelpMessage") ?? "";
 
-    public IEnumerable<string> Aliases => Property.GetCustomAttributesData()
-        .Where(a => a.AttributeType.Name == "AliasAttribute")
-        .SelectMany(a => (IReadOnlyCollection<CustomAttributeTypedArgument>)a.ConstructorArguments[0].Value!)
-        .Select(a => (string)a.Value!);
+    public IEnumerable<string> Aliases => CmdletMetadata.AliasesOf(Property);
 
     private T? Named<T>(string name) => Attribute.NamedArguments.Where(a => a.MemberName == name).Select(a => (T?)a.TypedValue.Value).FirstOrDefault();
 }

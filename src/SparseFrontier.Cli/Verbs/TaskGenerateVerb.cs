@@ -1,4 +1,5 @@
 using System.CommandLine;
+using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Tasks;
 
@@ -39,23 +40,26 @@ internal static class TaskGenerateVerb
             if (parsed.GetValue(serve))
             {
                 using Stream batches = Console.OpenStandardOutput();
-                TaskStream.Serve(StandardStreams.OpenInput(), batches, GenerateTaskOperation.OpenEncoder(parsed.GetRequiredValue(tokenizer)), token);
+                TaskStream.Serve(StandardStreams.OpenInput(), batches, SampleRequest.OpenEncoder(parsed.GetRequiredValue(tokenizer)), token);
                 return;
             }
 
             new GenerateTaskOperation
             {
-                Task = parsed.GetValue(task)!,
+                Request = new SampleRequest
+                {
+                    Task = parsed.GetValue(task)!,
+                    SequenceLength = parsed.GetValue(length)!.Value,
+                    SampleCount = parsed.GetValue(samples),
+                    Start = parsed.GetValue(start),
+                    Seed = parsed.GetValue(seed),
+                    Split = parsed.GetValue(split)!,
+                    QuestionPosition = parsed.GetValue(position)!,
+                    ShortInstructions = parsed.GetValue(shortInstructions),
+                    TaskParameter = string.Join(';', parsed.GetValue(parameter)!),
+                    TaskDataPath = parsed.GetValue(data),
+                },
                 Tokenizer = parsed.GetRequiredValue(tokenizer),
-                SequenceLength = parsed.GetValue(length)!.Value,
-                SampleCount = parsed.GetValue(samples),
-                Start = parsed.GetValue(start),
-                Seed = parsed.GetValue(seed),
-                Split = parsed.GetValue(split)!,
-                QuestionPosition = parsed.GetValue(position)!,
-                ShortInstructions = parsed.GetValue(shortInstructions),
-                TaskParameter = string.Join(';', parsed.GetValue(parameter)!),
-                TaskDataPath = parsed.GetValue(data),
                 Output = parsed.GetValue(output),
                 Writer = sink.Output,
                 Force = parsed.GetValue(force),

@@ -67,7 +67,7 @@ internal static class SweepBuilder
     public static IEnumerable<CellDefinition> Cells(SweepDefinition sweep)
     {
         IReadOnlyList<KeyValuePair<string, double>> given = ParameterText.Parse(sweep.TaskParameter);
-        List<EvaluationTask> tasks = [.. FindTasks(sweep.Task.Count > 0 ? sweep.Task : ["Niah"])];
+        List<EvaluationTask> tasks = [.. TaskRegistry.FindAll(sweep.Task.Count > 0 ? sweep.Task : ["Niah"])];
         foreach ((string name, _) in given)
         {
             if (!tasks.Any(t => HasParameter(t, name)))
@@ -215,10 +215,6 @@ internal static class SweepBuilder
             }
         }
     }
-
-    private static IEnumerable<EvaluationTask> FindTasks(IReadOnlyList<string> names) => names
-        .SelectMany(name => NameMatcher.IsPattern(name) ? TaskRegistry.Tasks.Where(t => NameMatcher.Matches(t.Name, name)) : [TaskRegistry.Find(name)])
-        .Distinct();
 
     private static bool HasParameter(EvaluationTask task, string name) => task.Parameters.Any(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 }

@@ -281,6 +281,12 @@ public static class TaskRegistry
         ?? throw new SparseFrontierException(
             ErrorIds.TaskNotFound, $"There is no task '{name}'. {NameMatcher.Suggestion(name, [.. Tasks.Select(t => t.Name)])}", name);
 
+    /// <summary>The tasks that names and wildcards stand for, each once.</summary>
+    /// <exception cref="SparseFrontierException">TaskNotFound: a name without wildcards that no task has.</exception>
+    public static IEnumerable<EvaluationTask> FindAll(IEnumerable<string> names) => names
+        .SelectMany(name => NameMatcher.IsPattern(name) ? Tasks.Where(t => NameMatcher.Matches(t.Name, name)) : [Find(name)])
+        .Distinct();
+
     /// <summary>Adds a user's own task; one of the same name that a user registered before is replaced.</summary>
     /// <exception cref="SparseFrontierException">NameTaken: a task of this project has the name.</exception>
     internal static void Register(EvaluationTask task)

@@ -44,7 +44,7 @@ public sealed class ShowMaskOperation
         }
 
         var masks = new List<AttentionMask>();
-        Measurement.Execute(new MaskSink(sink, masks), cancellationToken);
+        Measurement.Execute(new CollectingSink<AttentionMask>(sink, masks), cancellationToken);
         if (OutputPath.Length > 0)
         {
             if (masks.Count > 0)
@@ -96,22 +96,4 @@ public sealed class ShowMaskOperation
         Maximum = maximum,
         Height = Height,
     }.Render(Terminal);
-
-    // Masks are kept, the rest goes on.
-    private sealed class MaskSink(IPipelineSink inner, List<AttentionMask> masks) : IPipelineSink
-    {
-        public void Object(object value) => masks.Add((AttentionMask)value);
-
-        public void Error(SparseFrontierException error) => inner.Error(error);
-
-        public void Warning(string message) => inner.Warning(message);
-
-        public void Verbose(string message) => inner.Verbose(message);
-
-        public void Information(string message) => inner.Information(message);
-
-        public void Progress(ProgressUpdate update) => inner.Progress(update);
-
-        public bool ShouldProcess(string target, string action) => inner.ShouldProcess(target, action);
-    }
 }
