@@ -49,6 +49,6 @@ Describe 'New-SparseAttentionSample' {
 
     It 'completes tasks and their parameters' {
         (Get-Completion 'New-SparseAttentionSample Story').CompletionText | Should -Contain StoryRetrieval
-        (Get-Completion 'New-SparseAttentionSample Niah -TaskParameter @{ Q').CompletionText -join ' ' | Should -Match Queries
+        (Get-Completion 'New-SparseAttentionSample Niah -TaskParameter Q').CompletionText -join ' ' | Should -Match Queries
     }
 }

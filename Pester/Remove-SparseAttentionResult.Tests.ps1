@@ -25,7 +25,7 @@ Describe 'Remove-SparseAttentionResult' {
 
     It 'removes by id in a folder, with wildcards' {
         $id = $rows[0].RunId
-        Remove-SparseAttentionResult $id.Substring(0, 12)* -ResultPath $results -Confirm:$false
+        Remove-SparseAttentionResult "$($id.Substring(0, 12))*" -ResultPath $results -Confirm:$false
         (Get-SparseAttentionResult $results).RunId | Should -Be $rows[1].RunId
         Get-ErrorId { Remove-SparseAttentionResult $id -ResultPath $results -Confirm:$false } | Should -Be RunNotFound
     }
