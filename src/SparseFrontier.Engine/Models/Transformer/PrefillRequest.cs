@@ -32,7 +32,7 @@ public sealed record PrefillRequest
     /// <summary>YaRN factor that replaces the configuration's rotary scaling (<see cref="ModelConfiguration.YarnFactorFor"/>); null: as configured.</summary>
     public double? YarnFactor { get; init; }
 
-    /// <summary>Rows computed at a time; null: as memory suggests. It never changes a result.</summary>
+    /// <summary>Rows computed at a time, rounded up to whole tiles of 64 for models with sliding windows; null: as memory suggests. It never changes a result.</summary>
     internal int? ChunkRows { get; init; }
 
     /// <summary>
@@ -43,6 +43,12 @@ public sealed record PrefillRequest
 
     /// <summary>Bytes for float32 copies of one layer's keys and values where they are stored as bfloat16, at least one KV head's. It never changes a result.</summary>
     internal long WidenedBytes { get; init; } = 64L << 20;
+
+    /// <summary>Bytes for the keys and values that a chunk of a sliding-window layer sees; a window that needs more reads the layer as a global one. It never changes a result.</summary>
+    internal long SlidingBytes { get; init; } = 64L << 20;
+
+    /// <summary>Bytes of a table of rotary embeddings, a chunk's at least; it is computed chunk by chunk in every layer where the whole prompt's is larger. It never changes a result.</summary>
+    internal long RotaryBytes { get; init; } = 4L << 20;
 }
 
 /// <summary>A decode method with its parameters.</summary>

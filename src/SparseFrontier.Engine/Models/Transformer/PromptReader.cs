@@ -7,42 +7,34 @@ namespace SparseFrontier.Models.Transformer;
 
 /// <summary>
 /// Reads one prompt layer by layer, the rows of each layer in chunks: beside the cache only the residual stream and one layer's queries of
-/// the whole prompt are kept, so that a method sees all queries and keys of a layer before it selects.
+/// the whole prompt are kept, so that a method sees all queries and keys of a layer before it selects. <see cref="PrefillMemory"/> divides the rest.
 /// </summary>
 /// <remarks>
 /// A layer's keys and values are stored in the cache's type at once. Where that is bfloat16, those of a few KV heads at a time are widened for methods and attention.
 /// Where the query heads together are wider than the hidden states and the prompt is long, they are run in groups: the queries of a group are
 /// made, attend, and are multiplied with their columns of the output projection, which is added up for the whole prompt. Memory is then twice the
-/// hidden states and the group's queries, and every element has the same sum.
+/// hidden states and the group's queries, and every element has the same sum. Of a layer with a sliding window no more than a chunk and the window before it is held.
 /// </remarks>
 internal sealed unsafe class PromptReader : IDisposable
 {
-    // Scratch for a chunk's rows; large enough chunks for matrix products, small against the 512 MB that a prefill may take beside its cache.
-    private const long ChunkBytes = 96L << 20;
-    private const int MaximumChunkRows = 512;
-
-    // The plans of the heads that are selected for together. While they are made, lists twice as long are alive.
-    private const long MaximumPlanBytes = 64L << 20;
-
     private readonly TransformerModel _model;
     private readonly ModelConfiguration _configuration;
     private readonly PrefillRequest _request;
     private readonly CancellationToken _cancellationToken;
     private readonly int[] _tokens;
     private readonly int _length;
-    private readonly int _chunkRows;
+    private readonly PrefillMemory _memory;
     private readonly Forward _forward;
     private readonly RotaryTable _rotary;
     private readonly RotaryTable? _slidingRotary;
     private readonly NativeArray<float> _residual;
-    private readonly int _groupHeads;
-    private readonly int _tailRows;
     private readonly NativeArray<float> _queries;
     private readonly NativeArray<float> _tailQueries;
     private readonly NativeArray<float> _projected;
     private readonly NativeArray<float> _keys;
     private readonly NativeArray<float> _values;
     private readonly WidenedHeads? _widening;
+    private readonly SlidingKeys? _sliding;
     private readonly PromptState _state;
     private readonly PrefillCounters _counters = new();
     private long _planBytes;
@@ -57,19 +49,20 @@ internal sealed unsafe class PromptReader : IDisposable
         _length = tokens.Length;
         RotaryEmbedding rotary = model.CreateRotary(_configuration.RotaryFor(request.YarnFactor));
         _state = new PromptState(model, _length, request, rotary);
-        _chunkRows = Math.Min(_length, request.ChunkRows ?? ChunkRows(_configuration));
-        _forward = new Forward(model.Kernels, weights, _configuration, _chunkRows);
-        _rotary = rotary.CreateTable(_length);
-        _slidingRotary = _configuration.GlobalLayerCount < _configuration.LayerCount ? model.SlidingRotary.CreateTable(_length) : null;
+        _memory = PrefillMemory.Divide(_configuration, model.CacheType, _length, request);
+        _forward = new Forward(model.Kernels, weights, _configuration, _memory.ChunkRows);
+        _rotary = rotary.CreateTable(_memory.RotaryRows);
+        _slidingRotary = _configuration.GlobalLayerCount < _configuration.LayerCount ? model.SlidingRotary.CreateTable(_memory.RotaryRows) : null;
         _residual = new NativeArray<float>((long)_length * _configuration.HiddenSize);
-        (_groupHeads, _tailRows) = GroupHeads();
-        bool grouped = _groupHeads < _configuration.QueryHeads;
-        _queries = new NativeArray<float>((long)_length * _groupHeads * _configuration.HeadDimension);
-        _tailQueries = new NativeArray<float>(grouped ? (long)_tailRows * _configuration.QueryHeads * _configuration.HeadDimension : 0);
+        bool grouped = _memory.GroupHeads < _configuration.QueryHeads;
+        int keyWidth = _configuration.KvHeads * _configuration.HeadDimension;
+        _queries = new NativeArray<float>(_memory.QueryElements);
+        _tailQueries = new NativeArray<float>(grouped ? (long)_memory.TailRows * _configuration.QueryHeads * _configuration.HeadDimension : 0);
         _projected = new NativeArray<float>(grouped ? (long)_length * _configuration.HiddenSize : 0);
-        _keys = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
-        _values = new NativeArray<float>((long)_chunkRows * _configuration.KvHeads * _configuration.HeadDimension);
-        _widening = model.CacheType == DataType.F32 ? null : new WidenedHeads(_configuration.KvHeads, _length, _configuration.HeadDimension, request.WidenedBytes);
+        _keys = new NativeArray<float>((long)_memory.ChunkRows * keyWidth);
+        _values = new NativeArray<float>((long)_memory.ChunkRows * keyWidth);
+        _widening = _memory.WidenedBytes == 0 ? null : new WidenedHeads(_configuration.KvHeads, _length, _configuration.HeadDimension, _memory.WidenedBytes);
+        _sliding = _memory.SlidingTokens == 0 ? null : new SlidingKeys(_configuration.KvHeads, _memory.SlidingTokens, _configuration.HeadDimension, model.CacheType);
         _tokens = tokens.ToArray();
     }
 
@@ -113,39 +106,19 @@ internal sealed unsafe class PromptReader : IDisposable
         _keys.Dispose();
         _values.Dispose();
         _widening?.Dispose();
-    }
-
-    private static int ChunkRows(ModelConfiguration c)
-    {
-        long rowBytes = sizeof(float) * (c.HiddenSize + (2L * c.IntermediateSize) + (2L * c.KvHeads * c.HeadDimension));
-        return (int)Math.Clamp(ChunkBytes / rowBytes / 32 * 32, 32, MaximumChunkRows);
-    }
-
-    // How many heads to run at a time, and how many of the last queries of all heads evictions look at before.
-    private (int Heads, int TailRows) GroupHeads()
-    {
-        ModelConfiguration c = _configuration;
-        int group = c.QueryHeads / c.KvHeads;
-        long headBytes = (long)_length * c.HeadDimension * sizeof(float);
-        int tail = Math.Min(_length, _request.DecodeConfigurations.Select(d => d.Method.QueriesNeeded(d.Parameters)).DefaultIfEmpty().Max());
-        long excess = (c.QueryHeads * headBytes) - ((long)_length * c.HiddenSize * sizeof(float));
-        if (excess <= _request.QueryBytes || tail > _length / 2 || _request.LayerObserver is not null)
-        {
-            return (c.QueryHeads, 0);
-        }
-
-        // Whole KV heads, or equal parts of one; groups begin at a multiple of the 64 rows in which weights are stored.
-        IEnumerable<int> sizes = Enumerable.Range(1, c.KvHeads).Select(n => n * group)
-            .Concat(Enumerable.Range(1, group).Where(n => group % n == 0))
-            .Where(n => n * c.HeadDimension % 64 == 0 || n == c.QueryHeads)
-            .Order();
-        return (sizes.LastOrDefault(n => n * headBytes <= _request.QueryBytes, sizes.First()), tail);
+        _sliding?.Dispose();
     }
 
     private void ReadLayer(int layer, LayerWeights<WeightMatrix, NativeArray<float>> weights)
     {
         ModelConfiguration c = _configuration;
-        if (_groupHeads < c.QueryHeads)
+        if (_memory.IsSliding[layer])
+        {
+            ReadSlidingLayer(layer, weights);
+            return;
+        }
+
+        if (_memory.GroupHeads < c.QueryHeads)
         {
             ReadLayerInGroups(layer, weights);
             return;
@@ -158,6 +131,7 @@ internal sealed unsafe class PromptReader : IDisposable
             RotaryTable rotary = c.IsGlobal(layer) ? _rotary : _slidingRotary!;
             foreach ((int first, int rows) in Chunks())
             {
+                rotary.Require(first, rows);
                 _forward.Project(weights, Residual(first), rows, rotary.Cosines(first), rotary.Sines(first), Queries(first), _keys.Pointer, _values.Pointer, _cancellationToken);
                 Store(block, first, rows);
             }
@@ -189,16 +163,18 @@ internal sealed unsafe class PromptReader : IDisposable
             RotaryTable rotary = c.IsGlobal(layer) ? _rotary : _slidingRotary!;
             foreach ((int first, int rows) in Chunks())
             {
+                rotary.Require(first, rows);
                 _forward.ProjectKeysAndValues(weights, Residual(first), rows, rotary.Cosines(first), rotary.Sines(first), _keys.Pointer, _values.Pointer, _cancellationToken);
                 Store(block, first, rows);
             }
 
             kept = Keep(See(layer, block, MakeTailQueries(weights, rotary)), block);
-            for (int head = 0; head < c.QueryHeads; head += _groupHeads)
+            for (int head = 0; head < c.QueryHeads; head += _memory.GroupHeads)
             {
-                int heads = Math.Min(_groupHeads, c.QueryHeads - head);
+                int heads = Math.Min(_memory.GroupHeads, c.QueryHeads - head);
                 foreach ((int first, int rows) in Chunks())
                 {
+                    rotary.Require(first, rows);
                     _forward.ProjectQueries(
                         weights, Residual(first), rows, rotary.Cosines(first), rotary.Sines(first), head, heads, GroupQueries(first, heads), _cancellationToken);
                 }
@@ -227,15 +203,40 @@ internal sealed unsafe class PromptReader : IDisposable
         }
     }
 
+    // Chunk by chunk to the end of the layer: what a row attends to is the chunk's or just before it.
+    private void ReadSlidingLayer(int layer, LayerWeights<WeightMatrix, NativeArray<float>> weights)
+    {
+        ModelConfiguration c = _configuration;
+        SlidingKeys sliding = _sliding!;
+        int window = c.SlidingWindows[layer];
+        sliding.Clear();
+        foreach ((int first, int rows) in Chunks())
+        {
+            _slidingRotary!.Require(first, rows);
+            _forward.Project(
+                weights, Residual(first), rows, _slidingRotary.Cosines(first), _slidingRotary.Sines(first), _queries.Pointer, _keys.Pointer, _values.Pointer, _cancellationToken);
+            int before = sliding.Append(_keys.Pointer, _values.Pointer, rows, window - 1);
+            HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, c.QueryHeads, rows, c.HeadDimension);
+            AttentionPlan plan = WindowPlan(before, rows, window);
+            _counters.TimeAttention(() => _model.Kernels.PrefillAttention(
+                queries, sliding.Keys, sliding.Values, c.AttentionScale, [plan], window, queries, null, _cancellationToken));
+            _counters.CountSliding(plan.CountPairs(window) * c.QueryHeads);
+            _forward.Finish(weights, _queries.Pointer, Residual(first), rows, _cancellationToken);
+        }
+
+        KeepWindow(layer, () => sliding.Last(Math.Min(_length, window - 1)));
+    }
+
     // The tensor of all queries, of which only the last rows are there.
     private HeadTensor MakeTailQueries(LayerWeights<WeightMatrix, NativeArray<float>> weights, RotaryTable rotary)
     {
         ModelConfiguration c = _configuration;
         long width = (long)c.QueryHeads * c.HeadDimension;
-        int start = _length - _tailRows;
-        for (int first = start; first < _length; first += _chunkRows)
+        int start = _length - _memory.TailRows;
+        for (int first = start; first < _length; first += _memory.ChunkRows)
         {
-            int rows = Math.Min(_chunkRows, _length - first);
+            int rows = Math.Min(_memory.ChunkRows, _length - first);
+            rotary.Require(first, rows);
             _forward.ProjectQueries(
                 weights,
                 Residual(first),
@@ -280,17 +281,22 @@ internal sealed unsafe class PromptReader : IDisposable
         }
 
         int kept = Math.Min(_length, _configuration.SlidingWindows[seen.Layer] - 1);
+        int[] last = [.. Enumerable.Range(_length - kept, kept)];
+        KeepWindow(seen.Layer, () => block.Copy(block.DataType, [.. Enumerable.Repeat(last, _configuration.KvHeads)]));
+        return false;
+    }
+
+    // All decode configurations share what a sliding window can still see.
+    private void KeepWindow(int layer, Func<KeyValueBlock> last)
+    {
         if (_state.Caches.Count > 0)
         {
-            int[] last = [.. Enumerable.Range(_length - kept, kept)];
-            KeyValueBlock tail = block.Copy(block.DataType, [.. Enumerable.Repeat(last, _configuration.KvHeads)]);
+            KeyValueBlock kept = last();
             foreach (PromptCache cache in _state.Caches)
             {
-                cache.Blocks[seen.Layer] = tail;
+                cache.Blocks[layer] = kept;
             }
         }
-
-        return false;
     }
 
     private void Observe(PromptLayer seen, KeyValueBlock block)
@@ -312,7 +318,7 @@ internal sealed unsafe class PromptReader : IDisposable
         if (!_configuration.IsGlobal(seen.Layer))
         {
             int window = _configuration.SlidingWindows[seen.Layer];
-            AttentionPlan plan = WindowPlan(window);
+            AttentionPlan plan = WindowPlan(0, _length, window);
             AttendAll(seen, firstHead, heads, [plan], window);
             _counters.CountSliding(plan.CountPairs(window) * heads);
             return;
@@ -326,14 +332,18 @@ internal sealed unsafe class PromptReader : IDisposable
             return;
         }
 
-        // As many heads at a time as their plans and keys find room; one KV head's until the size of a plan is known.
+        // As many heads at a time as their plans and keys find room: those of whole KV heads, or some of one. Until the size of a plan is known, it is
+        // taken to be what plans of blocks of 16 can come to.
         MethodParameters parameters = _request.Parameters ?? method.CreateParameters();
         int end = firstHead + heads;
         for (int head = firstHead; head < end;)
         {
             int first = head;
-            long groups = _planBytes == 0 ? 1 : Math.Max(1, MaximumPlanBytes / (_planBytes * seen.GroupSize));
-            int count = (int)Math.Min(Math.Min(groups, seen.KvHeadsAtOnce) * seen.GroupSize, end - head);
+            long planBytes = _planBytes == 0 ? (long)_length * _length / 256 : _planBytes;
+            long room = Math.Max(1, _memory.SelectionBytes / (planBytes + PrefillMemory.EstimateBytes(_length)));
+            int rest = seen.GroupSize - (head % seen.GroupSize);
+            int count = (int)(room < rest || rest < seen.GroupSize ? Math.Min(room, rest) : Math.Min(room / rest, seen.KvHeadsAtOnce) * rest);
+            count = Math.Min(count, end - head);
             PromptLayer part = WithHeads(seen, first, count);
             PrefillSelection selection = _counters.TimeIndex(() => method.Select(part, parameters, first, count));
             _planBytes = Math.Max(_planBytes, selection.Plans.Max(p => p.SizeInBytes));
@@ -400,18 +410,18 @@ internal sealed unsafe class PromptReader : IDisposable
         return whole;
     }
 
-    // Each tile's keys from its first row's window on, so that the kernel skips what no row of the tile sees.
-    private AttentionPlan WindowPlan(int window)
+    // Each tile's keys from its first row's window on, so that the kernel skips what no row of the tile sees. `before` keys are earlier than the rows.
+    private static AttentionPlan WindowPlan(int before, int rows, int window)
     {
         const int TileRows = 64;
-        int tiles = (_length + TileRows - 1) / TileRows;
+        int tiles = (rows + TileRows - 1) / TileRows;
         var ranges = new KeyRange[tiles];
         for (int tile = 0; tile < tiles; tile++)
         {
-            ranges[tile] = new KeyRange(Math.Max(0, (tile * TileRows) - window + 1), Math.Min(_length, (tile + 1) * TileRows));
+            ranges[tile] = new KeyRange(Math.Max(0, before + (tile * TileRows) - window + 1), before + Math.Min(rows, (tile + 1) * TileRows));
         }
 
-        return new AttentionPlan(_length, TileRows, [.. Enumerable.Range(0, tiles + 1)], ranges, []);
+        return new AttentionPlan(rows, TileRows, [.. Enumerable.Range(0, tiles + 1)], ranges, []) { FirstPosition = before };
     }
 
     private void Store(KeyValueBlock block, int first, int rows)
@@ -453,9 +463,9 @@ internal sealed unsafe class PromptReader : IDisposable
 
     private IEnumerable<(int First, int Rows)> Chunks()
     {
-        for (int first = 0; first < _length; first += _chunkRows)
+        for (int first = 0; first < _length; first += _memory.ChunkRows)
         {
-            yield return (first, Math.Min(_chunkRows, _length - first));
+            yield return (first, Math.Min(_memory.ChunkRows, _length - first));
         }
     }
 

@@ -56,8 +56,8 @@ internal sealed unsafe class RotaryEmbedding
         }
     }
 
-    /// <summary>Computes the rows of positions 0 to <paramref name="length"/> - 1.</summary>
-    public RotaryTable CreateTable(int length) => new(this, length, _frequencies.Length);
+    /// <summary>A table with room for so many rows at a time.</summary>
+    public RotaryTable CreateTable(int rows) => new(this, rows);
 
     private static float Llama3Frequency(RotaryConfiguration configuration, float frequency)
     {
@@ -98,34 +98,58 @@ internal sealed unsafe class RotaryEmbedding
     }
 }
 
-/// <summary>Cosines and sines of the first positions of a sequence.</summary>
+/// <summary>Cosines and sines of consecutive positions of a sequence. A position's row has the same bits whatever rows are beside it.</summary>
 internal sealed unsafe class RotaryTable : IDisposable
 {
+    // Positions that a task computes.
+    private const int TaskRows = 256;
+
+    private readonly RotaryEmbedding _embedding;
+    private readonly int _capacity;
+    private readonly int _width;
     private readonly NativeArray<float> _cosines;
     private readonly NativeArray<float> _sines;
-    private readonly int _width;
+    private int _first;
+    private int _count;
 
-    /// <summary>Computes <paramref name="length"/> rows of <paramref name="width"/> elements.</summary>
-    public RotaryTable(RotaryEmbedding embedding, int length, int width)
+    /// <summary>Room for <paramref name="rows"/> positions; none is computed yet.</summary>
+    public RotaryTable(RotaryEmbedding embedding, int rows)
     {
-        _width = width;
-        _cosines = new NativeArray<float>((long)length * width);
-        _sines = new NativeArray<float>((long)length * width);
-        const int Block = 256;
-        WorkerPool.For((length + Block - 1) / Block, block =>
+        _embedding = embedding;
+        _capacity = rows;
+        _width = embedding.Frequencies.Length;
+        _cosines = new NativeArray<float>((long)rows * _width, zeroed: false);
+        _sines = new NativeArray<float>((long)rows * _width, zeroed: false);
+    }
+
+    /// <summary>Computes the rows of some positions, unless they are there.</summary>
+    /// <param name="first">First position.</param>
+    /// <param name="rows">Number of positions, at most the table's.</param>
+    public void Require(int first, int rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, _capacity);
+        if (first >= _first && first + rows <= _first + _count)
         {
-            for (int position = block * Block; position < Math.Min(length, (block + 1) * Block); position++)
+            return;
+        }
+
+        // Rows that follow those that are there are added where there is room: a table of a whole prompt is computed once.
+        (_first, _count) = first == _first + _count && _count + rows <= _capacity ? (_first, _count + rows) : (first, rows);
+        WorkerPool.For((rows + TaskRows - 1) / TaskRows, task =>
+        {
+            int end = Math.Min(rows, (task + 1) * TaskRows);
+            for (int row = task * TaskRows; row < end; row++)
             {
-                embedding.Fill(position, Cosines(position), Sines(position));
+                _embedding.Fill(first + row, Cosines(first + row), Sines(first + row));
             }
         });
     }
 
-    /// <summary>The row of a position; the next rows follow it.</summary>
-    public float* Cosines(int position) => _cosines.Pointer + ((long)position * _width);
+    /// <summary>The row of a position that is there; the next rows follow it.</summary>
+    public float* Cosines(int position) => _cosines.Pointer + ((long)(position - _first) * _width);
 
-    /// <summary>The row of a position; the next rows follow it.</summary>
-    public float* Sines(int position) => _sines.Pointer + ((long)position * _width);
+    /// <summary>The row of a position that is there; the next rows follow it.</summary>
+    public float* Sines(int position) => _sines.Pointer + ((long)(position - _first) * _width);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -7,8 +7,7 @@ using Xunit;
 namespace SparseFrontier.Tests.Models.Transformer;
 
 /// <summary>
-/// What reading a prompt allocates: the KV cache, twice the prompt's hidden states, rotary tables, and what does not grow with the prompt or is bounded by
-/// an amount that is asked for: here one KV head in float32 and a group of query heads. Alone, because the whole process is counted.
+/// What reading a prompt allocates: the KV cache, twice the prompt's hidden states, and at most 512 MB. Alone, because the whole process is counted.
 /// </summary>
 [Collection(nameof(PrefillMemoryTests))]
 [CollectionDefinition(nameof(PrefillMemoryTests), DisableParallelization = true)]
@@ -19,7 +18,71 @@ public sealed class PrefillMemoryTests
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    // Query heads are as wide as the hidden states, twice and four times as wide; Gemma has sliding layers, with a rotary table of their own.
+    private const long Megabytes512 = 512_000_000;
+
+    public static TheoryData<string, string> PublishedModels => new()
+    {
+        { "Qwen2.5-7B", Text("qwen2", 3584, 18944, 28, 28, 4, 128) },
+        { "Qwen2.5-72B", Text("qwen2", 8192, 29568, 80, 64, 8, 128) },
+        { "Qwen3-0.6B", Text("qwen3", 1024, 3072, 28, 16, 8, 128) },
+        { "Qwen3-8B", Text("qwen3", 4096, 12288, 36, 32, 8, 128) },
+        { "Llama-3.1-8B", Text("llama", 4096, 14336, 32, 32, 8, 128) },
+        { "Llama-3.1-70B", Text("llama", 8192, 28672, 80, 64, 8, 128) },
+        { "Mistral-7B-v0.1", Text("mistral", 4096, 14336, 32, 32, 8, 128, "\"sliding_window\":4096") },
+        { "Gemma-3-4B", Text("gemma3_text", 2560, 10240, 34, 8, 4, 256, "\"sliding_window\":1024") },
+        { "Gemma-3-12B", Text("gemma3_text", 3840, 15360, 48, 16, 8, 256, "\"sliding_window\":1024") },
+        { "Gemma-3-27B", Text("gemma3_text", 5376, 21504, 62, 32, 16, 128, "\"sliding_window\":1024") },
+    };
+
+    [Theory]
+    [MemberData(nameof(PublishedModels))]
+    public void Published_models_read_131072_tokens_within_512_MB_beside_the_named_terms(string name, string json)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("config.json"), json);
+        var c = ModelConfiguration.Load(folder.Path);
+        foreach (int length in (int[])[4096, 16384, 32768, 65536, 131072])
+        {
+            foreach (string? method in (string?[])[null, "BlockSparse"])
+            {
+                PrefillRequest request = Request(method) with { QueryBytes = 128L << 20, WidenedBytes = 64L << 20, RotaryBytes = new PrefillRequest().RotaryBytes };
+                var memory = PrefillMemory.Divide(c, DataType.BF16, length, request);
+                Assert.True(memory.ExtraBytes <= Megabytes512, $"{name} at {length} tokens takes {memory.ExtraBytes / 1e6:F0} MB");
+
+                // Room for the plan of a head of VerticalSlash, and for products that are not slower.
+                Assert.InRange(memory.SelectionBytes, 8 << 20, 64 << 20);
+                Assert.InRange(memory.ChunkRows, 128, 512);
+            }
+        }
+
+        // Rotary tables of the whole prompt are what heads of 256 elements have no room for.
+        var tables = PrefillMemory.Divide(c, DataType.BF16, 131072, new PrefillRequest { RotaryBytes = long.MaxValue });
+        Assert.Equal(c.HeadDimension == 256, tables.ExtraBytes > Megabytes512);
+    }
+
+    [Fact]
+    public void A_prompt_of_131072_tokens_through_heads_of_256_elements_takes_512_MB_beside_the_named_terms()
+    {
+        const int Length = 131072;
+        using EditedCheckpoint checkpoint = GemmaHeads();
+        using var model = TransformerModel.Load(checkpoint.Directory);
+        Assert.Equal((256, 1, 2), (model.Configuration.HeadDimension, model.Configuration.GlobalLayerCount, model.Configuration.KvHeads));
+        PrefillMethod method = MethodRegistry.FindPrefill("WindowSink");
+        DecodeMethod dense = MethodRegistry.FindDecode("Dense");
+        var request = new PrefillRequest
+        {
+            Method = method,
+            Parameters = method.CreateParameters("BlockSize=64;TopBlocks=3"),
+            DecodeConfigurations = [new(dense, dense.CreateParameters())],
+        };
+        (long peak, long cache) = Measure(model, request, Length);
+        long extra = peak - cache - (2L * Length * model.Configuration.HiddenSize * sizeof(float));
+        var memory = PrefillMemory.Divide(model.Configuration, model.CacheType, Length, request);
+        Assert.InRange(extra, memory.ExtraBytes - (2 * memory.SelectionBytes), memory.ExtraBytes);
+        Assert.InRange(memory.ExtraBytes, 0, Megabytes512);
+    }
+
+    // Query heads are as wide as the hidden states, twice and four times as wide; Gemma has sliding layers, of which a chunk and its window are held.
     [Theory]
     [InlineData("qwen25-hub-bfloat16", 1, null)]
     [InlineData("qwen3-hub-float16", 1, null)]
@@ -43,15 +106,15 @@ public sealed class PrefillMemoryTests
         int queryWidth = c.QueryHeads * c.HeadDimension;
         long group = queryWidth <= c.HiddenSize ? 0 : 64 * sizeof(float);
         long hidden = c.HiddenSize * sizeof(float);
-        long rotary = c.HeadDimension * sizeof(float) * (c.GlobalLayerCount < c.LayerCount ? 2 : 1);
 
         // Sums by key and offset of a window's attention, in each thread.
         long estimates = method is null ? 0 : 3 * sizeof(float) * WorkerPool.ThreadCount;
         (long shorter, long shorterCache) = Measure(model, request, Short);
         (long longer, long longerCache) = Measure(model, request, Long);
-        long perToken = ((longerCache - shorterCache) / (Long - Short)) + head + (2 * hidden) + group + rotary + estimates;
+        long perToken = ((longerCache - shorterCache) / (Long - Short)) + head + (2 * hidden) + group + estimates;
         Assert.InRange(longer - shorter, 0, (Long - Short) * perToken);
         Assert.InRange(longer, longerCache, (Long * perToken) + (8 << 20));
+        Assert.InRange(longer, longerCache, longerCache + (Long * 2 * hidden) + PrefillMemory.Divide(c, model.CacheType, Long, request).ExtraBytes);
         if (head > 0)
         {
             (long wholeShorter, _) = Measure(model, request with { WidenedBytes = long.MaxValue }, Short);
@@ -108,8 +171,31 @@ public sealed class PrefillMemoryTests
             DecodeConfigurations = [new(dense, dense.CreateParameters()), new(snap, snap.CreateParameters("Capacity=256;Window=64"))],
             QueryBytes = 0,
             WidenedBytes = 0,
+            RotaryBytes = 0,
         };
     }
+
+    private static string Text(string type, int hidden, int intermediate, int layers, int heads, int kvHeads, int dimension, string? more = null) => FormattableString.Invariant(
+        $"{{\"model_type\":\"{type}\",\"hidden_size\":{hidden},\"intermediate_size\":{intermediate},\"num_hidden_layers\":{layers},\"num_attention_heads\":{heads},")
+        + FormattableString.Invariant($"\"num_key_value_heads\":{kvHeads},\"head_dim\":{dimension},\"vocab_size\":1000,\"max_position_embeddings\":131072,\"torch_dtype\":\"bfloat16\"")
+        + (more is null ? "}" : $",{more}}}");
+
+    // Gemma 3's shape of heads on the small checkpoint, with what it has repeated: four query and two KV heads of 256 elements.
+    private static EditedCheckpoint GemmaHeads() => new EditedCheckpoint(Checkpoints.Find("gemma3-v5config-bfloat16")!)
+        .Configure(config =>
+        {
+            config["max_position_embeddings"] = 131072;
+            config["head_dim"] = 256;
+        })
+        .ChangeWeights(tensors =>
+        {
+            foreach (string tensor in tensors.Keys.Where(k => k.Contains("self_attn", StringComparison.Ordinal)).ToArray())
+            {
+                (DataType type, long[] shape, byte[] bytes) = tensors[tensor];
+                byte[] repeated = [.. Enumerable.Repeat(bytes, 8).SelectMany(b => b)];
+                tensors[tensor] = (type, tensor.EndsWith("o_proj.weight", StringComparison.Ordinal) ? [shape[0], 8 * shape[1]] : [8 * shape[0], .. shape[1..]], repeated);
+            }
+        });
 
     // Most bytes held beside the model, and those of the caches that remain.
     private static (long Peak, long Cache) Measure(TransformerModel model, PrefillRequest request, int length)

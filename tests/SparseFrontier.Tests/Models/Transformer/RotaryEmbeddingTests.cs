@@ -62,29 +62,37 @@ public class RotaryEmbeddingTests
     }
 
     [Fact]
-    public unsafe void Rows_hold_cosines_and_sines_of_float32_angles()
+    public unsafe void Rows_hold_cosines_and_sines_of_float32_angles_whatever_rows_are_beside_them()
     {
         var embedding = new RotaryEmbedding(new RotaryConfiguration { Base = 10000 }, 64);
-        using RotaryTable table = embedding.CreateTable(600);
+        using RotaryTable whole = embedding.CreateTable(600);
+        using RotaryTable chunk = embedding.CreateTable(100);
+        whole.Require(0, 300);
+        whole.Require(300, 300);
         Span<float> cosines = stackalloc float[32];
         Span<float> sines = stackalloc float[32];
-        foreach (int position in (int[])[0, 1, 255, 256, 599])
+        foreach (int position in (int[])[0, 1, 255, 256, 300, 599, 7])
         {
-            fixed (float* c = cosines)
+            fixed (float* c = cosines, s = sines)
             {
-                fixed (float* s = sines)
-                {
-                    embedding.Fill(position, c, s);
-                }
+                embedding.Fill(position, c, s);
+            }
+
+            int first = Math.Max(0, position - 50);
+            chunk.Require(first, 100);
+            foreach (RotaryTable table in (RotaryTable[])[whole, chunk])
+            {
+                Assert.Equal(cosines, new ReadOnlySpan<float>(table.Cosines(position), 32));
+                Assert.Equal(sines, new ReadOnlySpan<float>(table.Sines(position), 32));
             }
 
             for (int i = 0; i < 32; i++)
             {
-                Assert.Equal(cosines[i], table.Cosines(position)[i]);
-                Assert.Equal(sines[i], table.Sines(position)[i]);
                 Assert.Equal((float)Math.Cos(position * embedding.Frequencies[i]), cosines[i], 1e-7f);
             }
         }
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => chunk.Require(0, 101));
     }
 
     [Fact]

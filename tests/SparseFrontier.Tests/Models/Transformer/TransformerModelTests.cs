@@ -46,7 +46,7 @@ public sealed class TransformerModelTests
                 ChunkRows = 100,
             };
             using PromptState together = model.Prefill(prompt, request with { QueryBytes = long.MaxValue }, Cancel);
-            using PromptState groups = model.Prefill(prompt, request with { QueryBytes = 0, WidenedBytes = 0 }, Cancel);
+            using PromptState groups = model.Prefill(prompt, request with { QueryBytes = 0, WidenedBytes = 0, SlidingBytes = 0, RotaryBytes = 0 }, Cancel);
             Assert.Equal(together.LastLogits, groups.LastLogits);
             PrefillStatistics Counts(PromptState prompt) => prompt.Statistics with { IndexSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
             Assert.Equal(Counts(together), Counts(groups));
@@ -56,6 +56,31 @@ public sealed class TransformerModelTests
                 using DecodeSequence actual = groups.StartSequence(i);
                 Assert.Equal(Run(model, expected, Tokens(model, 20, 1)), Run(model, actual, Tokens(model, 20, 1)));
             }
+        }
+    }
+
+    [Theory]
+    [InlineData(5)]
+    [InlineData(100)]
+    [InlineData(1000)]
+    public void A_sliding_window_layer_gives_the_same_bits_chunk_by_chunk_and_at_once(int window)
+    {
+        using EditedCheckpoint checkpoint = new EditedCheckpoint(Checkpoints.Find("gemma3-v5config-bfloat16")!).Configure(c => c["sliding_window"] = window);
+        using var model = TransformerModel.Load(checkpoint.Directory);
+        int[] prompt = Tokens(model, 300);
+        var request = new PrefillRequest { DecodeConfigurations = [Dense(), SnapKV(48)] };
+        List<float[]> whole = Outcome(request with { SlidingBytes = 0 });
+        Assert.Equal(whole, Outcome(request));
+        Assert.Equal(whole, Outcome(request with { ChunkRows = 1 }));
+        Assert.Equal(whole, Outcome(request with { ChunkRows = 128 }));
+
+        List<float[]> Outcome(PrefillRequest how)
+        {
+            using PromptState state = model.Prefill(prompt, how, Cancel);
+            using DecodeSequence dense = state.StartSequence(0);
+            using DecodeSequence evicted = state.StartSequence(1);
+            PrefillStatistics s = state.Statistics;
+            return [state.LastLogits, Run(model, dense, Tokens(model, 5, 1)), Run(model, evicted, Tokens(model, 5, 1)), [s.AttendedPairsAllLayers, s.CausalPairsAllLayers, state.CacheBytes]];
         }
     }
 
