@@ -65,7 +65,8 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
             return null;
         }
 
-        Samples = Directory!.ReadSamples(RunId, damaged);
+        Directory!.RestoreSpecification(stored);
+        Samples = Directory.ReadSamples(RunId, damaged);
         if (summary.Status == RunStatus.Infeasible || (IsComplete && summary.SampleCount == SampleCount))
         {
             return RunSummary.WithPath(summary, Directory.Path);
@@ -88,7 +89,13 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
         Samples = Directory.ReadSamples(RunId, damaged);
         CountTries();
         Directory.ClearState();
+        Directory.RestoreSpecification(stored);
         Directory.WriteSpecification(stored.With(createdAt: Directory.ReadSpecification()?.CreatedAt));
+        if (!_claim.EarlierMayLive)
+        {
+            Directory.DeleteTemporary();
+        }
+
         _file = SampleFile.CreateNext(Directory.Path, _claim.EarlierMayLive);
         Directory.WriteAttempt(_file.Name, plan.Specification.Device);
     }

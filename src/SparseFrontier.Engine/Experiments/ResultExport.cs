@@ -28,6 +28,7 @@ public static class ResultExport
         var text = new StringBuilder();
         var runs = new ResultStore(resultPath).Runs()
             .Select(d => (Directory: d, Specification: d.ReadSpecification()!))
+            .Where(r => r.Specification is not null)
             .OrderBy(r => r.Specification.RunId, StringComparer.Ordinal);
         foreach ((RunDirectory directory, StoredSpecification specification) in runs)
         {

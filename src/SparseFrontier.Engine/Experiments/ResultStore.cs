@@ -18,7 +18,12 @@ internal sealed class ResultStore
     /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
     public void Prepare() => StoreIO.Write(Path, () =>
     {
-        Directory.CreateDirectory(Path);
+        if (!Directory.Exists(Path))
+        {
+            Directory.CreateDirectory(Path);
+            StoreIO.FlushFolder(System.IO.Path.GetDirectoryName(Path)!);
+        }
+
         string probe = System.IO.Path.Combine(Path, $".probe-{Environment.ProcessId}-{Guid.NewGuid():N}");
         using (var stream = new FileStream(probe, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose))
         {
@@ -39,16 +44,9 @@ internal sealed class ResultStore
         foreach (string directory in Enumerate(Path, $"*-{runId[..8]}"))
         {
             var run = new RunDirectory(directory);
-            try
+            if (run.IsOf(runId))
             {
-                if (run.ReadSpecification()?.RunId == runId)
-                {
-                    return run;
-                }
-            }
-            catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
-            {
-                // A damaged specification cannot be matched; the run gets a new directory.
+                return run;
             }
         }
 
@@ -67,6 +65,7 @@ internal sealed class ResultStore
         var directory = new RunDirectory(System.IO.Path.Combine(Path, DirectoryName(specification)));
         StoreIO.Write(directory.Path, () => Directory.CreateDirectory(directory.Path));
         directory.WriteSpecification(specification);
+        StoreIO.Write(directory.Path, () => StoreIO.FlushFolder(Path));
 
         // Another process may have created the same run in the meantime: both then use the older directory.
         if (Find(specification.RunId) is not { } older || older.Path == directory.Path)
@@ -114,13 +113,13 @@ internal sealed class ResultStore
 
     private IEnumerable<List<RunDirectory>> Groups()
     {
-        if (File.Exists(System.IO.Path.Combine(Path, "spec.json")))
+        if (RunDirectory.IsRun(Path))
         {
             return [[new RunDirectory(Path)]];
         }
 
         // The name ends with half of the id; only where two names end alike, the files must tell.
-        List<string> all = [.. Enumerate(Path, "*").Where(d => File.Exists(System.IO.Path.Combine(d, "spec.json")))];
+        List<string> all = [.. Enumerate(Path, "*").Where(RunDirectory.IsRun)];
         HashSet<string> shared = [.. all.GroupBy(Suffix).Where(g => g.Count() > 1).Select(g => g.Key)];
         return all.GroupBy(d => shared.Contains(Suffix(d)) ? RunIdOf(d) : d).Select(g => g.Select(d => new RunDirectory(d)).ToList());
 

@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
@@ -7,20 +6,23 @@ using SparseFrontier.Experiments.Slurm;
 namespace SparseFrontier.Experiments;
 
 /// <summary>
-/// The right to write into a run's directory: a file that says who has it. A claim whose process is gone is taken over; on another host that
-/// cannot be known, so there it stands until somebody deletes the file, unless Slurm knows: a job that it has requeued takes over from its own
-/// earlier attempt, even where that still runs unseen on a lost node (both then finish, in samples files of their own), and so does anybody from a
-/// job that is over.
+/// The right to write into a run's directory: a file that says who has it. A claim whose process is gone is taken over (its id names no process, or one
+/// that started at another time, or the machine was started since; from another container of the machine, the lock that it held is free). No clock
+/// decides. On another host it cannot be known, so there a claim stands until somebody deletes the file, unless Slurm knows: a job that it has requeued takes
+/// over from its own earlier attempt, even where that still runs unseen on a lost node (both then finish, in samples files of their own), and so does anybody
+/// from a job that is over.
 /// </summary>
 internal sealed class RunClaim : IDisposable
 {
     private readonly string _path;
     private readonly byte[] _content;
+    private readonly FileStream? _held;
 
-    private RunClaim(string path, byte[] content, bool earlierMayLive)
+    private RunClaim(string path, byte[] content, FileStream? held, bool earlierMayLive)
     {
         _path = path;
         _content = content;
+        _held = held;
         EarlierMayLive = earlierMayLive;
     }
 
@@ -66,7 +68,7 @@ internal sealed class RunClaim : IDisposable
             throw Busy(path, "another host");
         }
 
-        return new RunClaim(path, own, earlierMayLive);
+        return new RunClaim(path, own, Hold(path), earlierMayLive);
     }
 
     /// <summary>Gives the claim back.</summary>
@@ -84,6 +86,28 @@ internal sealed class RunClaim : IDisposable
         {
             // A claim that stays behind names this process and is taken over when it has ended.
         }
+
+        _held?.Dispose();
+    }
+
+    /// <summary>A lock that the system drops when the process ends; null while an earlier attempt holds it.</summary>
+    private static FileStream? Hold(string path)
+    {
+        try
+        {
+            return new FileStream(path + ".held", FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0, FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Whether the lock beside a claim is held, or was never there.</summary>
+    private static bool IsHeld(string path)
+    {
+        using FileStream? held = File.Exists(path + ".held") ? Hold(path) : null;
+        return held is null;
     }
 
     private static FileStream Lock(string path)
@@ -115,6 +139,8 @@ internal sealed class RunClaim : IDisposable
             Host = Environment.MachineName,
             ProcessId = Environment.ProcessId,
             ProcessStartedAt = process.StartTime.ToUniversalTime(),
+            ProcessStart = ProcessIdentity.Start,
+            ProcessNamespace = ProcessIdentity.Namespace,
             SlurmJobId = slurmJobId,
             SlurmRestartCount = slurmRestartCount,
         };
@@ -151,27 +177,10 @@ internal sealed class RunClaim : IDisposable
                 : throw Busy(path, $"process {claim.ProcessId} on host {claim.Host}{(claim.SlurmJobId is null ? "" : $" (Slurm job {claim.SlurmJobId})")}");
         }
 
-        return IsAlive(claim) ? throw Busy(path, $"process {claim.ProcessId}") : false;
-    }
-
-    private static bool IsAlive(StoredClaim claim)
-    {
-        try
-        {
-            using Process process = Process.GetProcessById(claim.ProcessId);
-
-            // Process ids are reused; the start time tells whether it is the same process (it is known to a few hundredths of a second).
-            return !process.HasExited && (process.StartTime.ToUniversalTime() - claim.ProcessStartedAt.UtcDateTime).Duration() < TimeSpan.FromSeconds(2);
-        }
-        catch (Exception e) when (e is ArgumentException or InvalidOperationException)
-        {
-            return false;
-        }
-        catch (Win32Exception)
-        {
-            // It exists but belongs to somebody else.
-            return true;
-        }
+        // Ids of processes mean something to those that see the same ones.
+        bool mayLive = !ProcessIdentity.IsOfEarlierBoot(claim.ProcessStart)
+            && (claim.ProcessNamespace == ProcessIdentity.Namespace ? ProcessIdentity.MayBeRunning(claim.ProcessId, claim.ProcessStart) : IsHeld(path));
+        return mayLive ? throw Busy(path, $"process {claim.ProcessId}") : false;
     }
 
     private static SparseFrontierException Busy(string path, string holder) => new(

@@ -15,8 +15,66 @@ internal sealed class RunDirectory
     /// <summary>Full path of a file of the directory.</summary>
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
-    /// <summary>The specification; null if the directory is not a run's.</summary>
-    public StoredSpecification? ReadSpecification() => StoreIO.ReadJson<StoredSpecification>(File("spec.json"));
+    /// <summary>Whether a directory is a run's: it has a specification, one that a lost rename left under its temporary name, or samples.</summary>
+    public static bool IsRun(string path) =>
+        System.IO.File.Exists(System.IO.Path.Combine(path, "spec.json"))
+        || (Directory.Exists(path) && (Unrenamed(path).Count > 0 || SampleFile.List(path).Count > 0));
+
+    /// <summary>The specification; null if the directory is not a run's. If a file system lost the rename that made it, the one under its temporary name.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable; ResultRowInvalid: it is damaged, or there are samples without one.</exception>
+    public StoredSpecification? ReadSpecification()
+    {
+        StoredSpecification? recovered = null;
+        try
+        {
+            if (StoreIO.ReadJson<StoredSpecification>(File("spec.json")) is { } specification)
+            {
+                return specification;
+            }
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid && (recovered = ReadUnrenamed()) is not null)
+        {
+            return recovered;
+        }
+
+        return ReadUnrenamed() ?? (Directory.Exists(Path) && SampleFile.List(Path).Count > 0
+            ? throw new SparseFrontierException(
+                ErrorIds.ResultRowInvalid,
+                $"'{Path}' holds samples but no spec.json, which a disk may lose with the power. Run the same again: the samples are taken up and spec.json is written.",
+                Path)
+            : null);
+    }
+
+    /// <summary>Whether the directory is a certain run's: by its specification, or where that is lost or damaged, by its samples.</summary>
+    public bool IsOf(string runId)
+    {
+        try
+        {
+            return ReadSpecification()?.RunId == runId;
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
+        {
+            return SampleFile.List(Path).SelectMany(f => SampleFile.Read(f, _ => { })).FirstOrDefault()?.RunId == runId;
+        }
+    }
+
+    /// <summary>Writes the specification if it was lost or damaged; the time of creation is then that of the first attempt.</summary>
+    public void RestoreSpecification(StoredSpecification specification)
+    {
+        try
+        {
+            if (StoreIO.ReadJson<StoredSpecification>(File("spec.json")) is not null)
+            {
+                return;
+            }
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultRowInvalid)
+        {
+            // Written anew.
+        }
+
+        WriteSpecification(specification.With(ReadUnrenamed()?.CreatedAt ?? (ReadAttempts() is [StoredAttempt first, ..] ? first.StartedAt : null)));
+    }
 
     /// <summary>The summary; null while there is none.</summary>
     public SparseAttentionResult? ReadSummary() => StoreIO.ReadJson<SparseAttentionResult>(File("summary.json"));
@@ -107,6 +165,15 @@ internal sealed class RunDirectory
     public void WriteSpecification(StoredSpecification specification) =>
         StoreIO.ReplaceJson(File("spec.json"), specification);
 
+    /// <summary>Deletes what attempts that were killed left half written, once the files that count are whole.</summary>
+    public void DeleteTemporary() => StoreIO.Write(Path, () =>
+    {
+        foreach (string file in Directory.EnumerateFiles(Path, "*.tmp"))
+        {
+            System.IO.File.Delete(file);
+        }
+    });
+
     /// <summary>Replaces the summary, and with it whatever state was noted.</summary>
     public void WriteSummary(SparseAttentionResult row)
     {
@@ -190,6 +257,30 @@ internal sealed class RunDirectory
 
         System.IO.File.Delete(File("tries.json"));
     });
+
+    private static IReadOnlyList<string> Unrenamed(string path) => [.. Directory.EnumerateFiles(path, "spec.json.*.tmp")];
+
+    /// <summary>Of specifications under their temporary names, the one of most samples; null if none is whole.</summary>
+    private StoredSpecification? ReadUnrenamed()
+    {
+        var whole = new List<StoredSpecification>();
+        foreach (string file in Directory.Exists(Path) ? Unrenamed(Path) : [])
+        {
+            try
+            {
+                if (StoreIO.ReadJson<StoredSpecification>(file) is { RunId.Length: > 0 } specification)
+                {
+                    whole.Add(specification);
+                }
+            }
+            catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.ResultRowInvalid or ErrorIds.ResultUnreadable)
+            {
+                // Torn, or being written.
+            }
+        }
+
+        return whole.MaxBy(s => s.Specification.SampleCount);
+    }
 
     private SparseAttentionResult Unfinished(StoredSpecification specification, Action<string> damaged)
     {

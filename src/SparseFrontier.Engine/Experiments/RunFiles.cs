@@ -132,7 +132,14 @@ internal sealed class StoredClaim
 
     public int ProcessId { get; init; }
 
+    /// <summary>When the process started, by its clock: for people, nothing hangs on it.</summary>
     public DateTimeOffset ProcessStartedAt { get; init; }
+
+    /// <summary><see cref="ProcessIdentity.Start"/>.</summary>
+    public string ProcessStart { get; init; } = "";
+
+    /// <summary><see cref="ProcessIdentity.Namespace"/>.</summary>
+    public string ProcessNamespace { get; init; } = "";
 
     public string? SlurmJobId { get; init; }
 

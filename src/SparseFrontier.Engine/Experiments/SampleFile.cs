@@ -43,7 +43,9 @@ internal sealed class SampleFile : IDisposable
             string path = Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"samples-{++attempt:D4}.jsonl"));
             try
             {
-                return new SampleFile(path, new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0));
+                var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+                StoreIO.FlushFolder(directory);
+                return new SampleFile(path, stream);
             }
             catch (IOException) when (File.Exists(path))
             {

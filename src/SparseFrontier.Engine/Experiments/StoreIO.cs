@@ -1,11 +1,15 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
 namespace SparseFrontier.Experiments;
 
 /// <summary>File access of the store: every failure becomes an error that names the path.</summary>
-internal static class StoreIO
+internal static partial class StoreIO
 {
+    private const int Interrupted = 4;
+    private const int NotSupported = 22;
+
     /// <summary>Does something that writes.</summary>
     /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
     public static T Write<T>(string path, Func<T> action)
@@ -61,6 +65,7 @@ internal static class StoreIO
                 }
 
                 File.Move(temporary, path, overwrite: true);
+                FlushFolder(Path.GetDirectoryName(path)!);
             }
             catch
             {
@@ -68,6 +73,44 @@ internal static class StoreIO
                 throw;
             }
         });
+    }
+
+    /// <summary>
+    /// Waits until the disk has the names that a folder holds: a flushed file is there after a loss of power only if its name is. Windows does so by itself, and
+    /// some file systems cannot be asked.
+    /// </summary>
+    /// <exception cref="IOException">The disk refuses.</exception>
+    public static void FlushFolder(string path)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return;
+        }
+
+        int folder = Open(path, 0);
+        if (folder < 0)
+        {
+            // A folder that can be written but not listed.
+            return;
+        }
+
+        try
+        {
+            int error;
+            do
+            {
+                error = Flush(folder) == 0 ? 0 : Marshal.GetLastPInvokeError();
+            }
+            while (error == Interrupted);
+            if (error is not (0 or NotSupported))
+            {
+                throw new IOException($"The names in '{path}' cannot be brought to the disk: {Marshal.GetPInvokeErrorMessage(error)}.");
+            }
+        }
+        finally
+        {
+            _ = Close(folder);
+        }
     }
 
     /// <summary>Replaces a file by a value's JSON.</summary>
@@ -116,4 +159,13 @@ internal static class StoreIO
             throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' cannot be read: {e.Message}", path, e);
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int Flush(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int descriptor);
 }

@@ -82,62 +82,6 @@ public class ResultStoreTests
     }
 
     [Fact]
-    public void A_claim_of_a_living_process_is_respected_and_of_a_dead_one_taken_over()
-    {
-        using var folder = new TemporaryFolder();
-        RunSpecification specification = Sweeps.Specification();
-        string path = Sweeps.Run(folder.Path, [specification]).Rows[0].Path!;
-        File.Delete(Path.Combine(path, "summary.json"));
-
-        using (RunClaim.Take(path))
-        {
-            SparseFrontierException busy = Assert.Single(Sweeps.Run(folder.Path, [specification]).Errors);
-            Assert.Equal(ErrorIds.RunBusy, busy.ErrorId);
-            Assert.Contains($"process {Environment.ProcessId}", busy.Message, StringComparison.Ordinal);
-        }
-
-        string claim = Path.Combine(path, "claim");
-        Assert.False(File.Exists(claim));
-        using Process process = Process.GetCurrentProcess();
-
-        // Another host: nobody here can know.
-        Write("other-host", 1, process.StartTime);
-        Assert.Equal(ErrorIds.RunBusy, Assert.Single(Sweeps.Run(folder.Path, [specification]).Errors).ErrorId);
-
-        // The id of this process, but of one that started earlier: the id was reused.
-        Write(Environment.MachineName, Environment.ProcessId, process.StartTime.AddHours(-1));
-        Assert.Empty(Sweeps.Run(folder.Path, [specification]).Errors);
-
-        File.Delete(Path.Combine(path, "summary.json"));
-        Write(Environment.MachineName, int.MaxValue, process.StartTime);
-        Assert.Empty(Sweeps.Run(folder.Path, [specification]).Errors);
-        Assert.False(File.Exists(claim));
-
-        void Write(string host, int id, DateTime started) =>
-            File.WriteAllText(claim, JsonSerializer.Serialize(new { Host = host, ProcessId = id, ProcessStartedAt = new DateTimeOffset(started) }));
-    }
-
-    [Fact]
-    public void Only_one_of_many_takes_a_claim()
-    {
-        using var folder = new TemporaryFolder();
-        int taken = 0;
-        Parallel.For(0, 16, _ =>
-        {
-            try
-            {
-                RunClaim.Take(folder.Path);
-                Interlocked.Increment(ref taken);
-            }
-            catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.RunBusy)
-            {
-                // As it should be for all but one.
-            }
-        });
-        Assert.Equal(1, taken);
-    }
-
-    [Fact]
     public void A_results_path_under_a_file_is_a_clear_error()
     {
         using var folder = new TemporaryFolder();
