@@ -15,10 +15,9 @@ internal sealed class RunDirectory
     /// <summary>Full path of a file of the directory.</summary>
     public string File(string name) => System.IO.Path.Combine(Path, name);
 
-    /// <summary>Whether a directory is a run's: it has a specification, one that a lost rename left under its temporary name, or samples.</summary>
+    /// <summary>Whether a directory is a run's: it has a specification, or samples of a run that lost it.</summary>
     public static bool IsRun(string path) =>
-        System.IO.File.Exists(System.IO.Path.Combine(path, "spec.json"))
-        || (Directory.Exists(path) && (Unrenamed(path).Count > 0 || SampleFile.List(path).Count > 0));
+        System.IO.File.Exists(System.IO.Path.Combine(path, "spec.json")) || (Directory.Exists(path) && SampleFile.List(path).Count > 0);
 
     /// <summary>The specification; null if the directory is not a run's. If a file system lost the rename that made it, the one under its temporary name.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable; ResultRowInvalid: it is damaged, or there are samples without one.</exception>
@@ -258,13 +257,19 @@ internal sealed class RunDirectory
         System.IO.File.Delete(File("tries.json"));
     });
 
-    private static IReadOnlyList<string> Unrenamed(string path) => [.. Directory.EnumerateFiles(path, "spec.json.*.tmp")];
-
-    /// <summary>Of specifications under their temporary names, the one of most samples; null if none is whole.</summary>
+    /// <summary>
+    /// Of specifications under their temporary names, the one of most samples; null if none is whole. Only where there are samples: without, another process is just
+    /// making the run, and nothing would be lost.
+    /// </summary>
     private StoredSpecification? ReadUnrenamed()
     {
+        if (!Directory.Exists(Path) || SampleFile.List(Path).Count == 0)
+        {
+            return null;
+        }
+
         var whole = new List<StoredSpecification>();
-        foreach (string file in Directory.Exists(Path) ? Unrenamed(Path) : [])
+        foreach (string file in Directory.EnumerateFiles(Path, "spec.json.*.tmp"))
         {
             try
             {

@@ -93,6 +93,14 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
                 }
             }
         }
+        catch (OutOfMemoryException e)
+        {
+            throw HostMemory.Exhausted(
+                FormattableString.Invariant($"{(jobs.Count == 1 ? any.ToString() : $"{jobs.Count} runs together")}: the {prompt.Prefill.Length + prompt.Question.Length} prompt tokens of sample {sample.Index} and what is generated need more than there is."),
+                "Lower the batch, use shorter prompts, a smaller model, or decode methods that evict (SnapKV, AdaSnapKV).",
+                sample.Index,
+                e);
+        }
         finally
         {
             pending.ForEach(l => l.Dispose());

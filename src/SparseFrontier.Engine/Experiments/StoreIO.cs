@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
@@ -9,6 +10,8 @@ internal static partial class StoreIO
 {
     private const int Interrupted = 4;
     private const int NotSupported = 22;
+
+    private static int s_replaced;
 
     /// <summary>Does something that writes.</summary>
     /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
@@ -55,10 +58,11 @@ internal static partial class StoreIO
         byte[] bytes = content.ToArray();
         Write(path, () =>
         {
-            string temporary = $"{path}.{Environment.ProcessId}.tmp";
+            // A name of its own, and open to readers: whoever looks for a lost rename must not get in the way.
+            string temporary = string.Create(CultureInfo.InvariantCulture, $"{path}.{Environment.ProcessId}-{Interlocked.Increment(ref s_replaced)}.tmp");
             try
             {
-                using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None))
+                using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.ReadWrite))
                 {
                     stream.Write(bytes);
                     stream.Flush(flushToDisk: true);

@@ -32,7 +32,15 @@ public sealed unsafe class NativeArray<T> : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
         nuint bytes = checked((nuint)Math.Max(1, length) * (nuint)sizeof(T));
-        _pointer = (T*)NativeMemory.AlignedAlloc(bytes, 64);
+        try
+        {
+            _pointer = (T*)NativeMemory.AlignedAlloc(bytes, 64);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new InsufficientMemoryException(FormattableString.Invariant($"An allocation of {bytes} bytes ({bytes / 1048576.0:F0} MiB) was refused."), e);
+        }
+
         if (zeroed)
         {
             NativeMemory.Clear(_pointer, bytes);

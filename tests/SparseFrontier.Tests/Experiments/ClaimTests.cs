@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
 using SparseFrontier.Experiments;
-using SparseFrontier.Experiments.Operations;
 using Xunit;
 
 namespace SparseFrontier.Tests.Experiments;

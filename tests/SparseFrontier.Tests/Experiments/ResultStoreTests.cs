@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using Xunit;

@@ -24,7 +24,7 @@ public sealed class InvokeRunOperation
     internal EngineFactory Engines { get; init; } = new TransformerEngineFactory();
 
     /// <summary>Checks every specification, then runs them.</summary>
-    /// <exception cref="SparseFrontierException">Whatever is wrong with a specification, before any run starts; ResultWriteFailed. What goes wrong with a run (RunBusy, ...) is an error on the sink.</exception>
+    /// <exception cref="SparseFrontierException">Whatever is wrong with a specification, before any run starts; of a single model, what is wrong with it; ResultWriteFailed. What goes wrong with a run (RunBusy, ...), or one of several models, is an error on the sink.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; what is finished is kept.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
@@ -47,7 +47,8 @@ public sealed class InvokeRunOperation
         try
         {
             var lost = new HashSet<string>();
-            foreach (var group in plans.GroupBy(p => (p.ModelDirectory, p.Specification.Device)))
+            var groups = plans.GroupBy(p => (p.ModelDirectory, p.Specification.Device)).ToList();
+            foreach (var group in groups)
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 if (lost.Contains(group.Key.Device))
@@ -55,9 +56,21 @@ public sealed class InvokeRunOperation
                     continue;
                 }
 
+                SampleEngine engine;
                 try
                 {
-                    using SampleEngine engine = Engines.Open(group.Key.ModelDirectory, group.Key.Device);
+                    engine = Engines.Open(group.Key.ModelDirectory, group.Key.Device);
+                }
+                catch (SparseFrontierException e) when (groups.Count > 1)
+                {
+                    // The other models can still be run.
+                    sink.Error(e);
+                    continue;
+                }
+
+                using SampleEngine opened = engine;
+                try
+                {
                     RunModel(engine, [.. group], store, progress, sink, cancellationToken);
                 }
                 catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DeviceFailed)

@@ -1,3 +1,4 @@
+using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
 using SparseFrontier.Tensors;
 
@@ -66,6 +67,9 @@ public sealed class TransformerModel : IDisposable
     internal ModelWeights Weights { get; }
 
     internal RotaryEmbedding SlidingRotary { get; }
+
+    /// <summary>What the host has left; tests say otherwise.</summary>
+    internal Func<long> FreeBytes { get; set; } = HostMemory.FreeBytes;
 
     /// <summary>Loads a checkpoint directory in Hugging Face layout.</summary>
     /// <param name="directory">Holds config.json and safetensors.</param>
@@ -159,6 +163,15 @@ public sealed class TransformerModel : IDisposable
     private PromptState Read(ReadOnlySpan<int> tokens, PrefillRequest request, float[]? allLogits, CancellationToken cancellationToken)
     {
         _limits.RequirePrompt(tokens, request);
+        long needed = NeededBytes(tokens.Length, request);
+        string what = FormattableString.Invariant($"A prompt of {tokens.Length} tokens needs at least {needed / 1048576.0:F0} MiB beside the weights.");
+        const string Advice = "Use shorter prompts, a smaller model, or decode methods that evict (SnapKV, AdaSnapKV).";
+        if (needed > FreeBytes())
+        {
+            // The system would rather end the process than refuse the memory.
+            throw HostMemory.Exhausted(what, Advice, tokens.Length);
+        }
+
         try
         {
             using var reader = new PromptReader(this, Weights, tokens, request, cancellationToken);
@@ -166,12 +179,16 @@ public sealed class TransformerModel : IDisposable
         }
         catch (OutOfMemoryException e)
         {
-            throw new SparseFrontierException(
-                ErrorIds.DeviceOutOfMemory,
-                FormattableString.Invariant($"A prompt of {tokens.Length} tokens needs more memory than there is. Use shorter prompts, a smaller model, or decode methods that evict (SnapKV, AdaSnapKV)."),
-                tokens.Length,
-                e);
+            throw HostMemory.Exhausted(what, Advice, tokens.Length, e);
         }
+    }
+
+    /// <summary>Bytes that a prompt takes for certain: the residual stream and one layer's queries, and the cache where something keeps all of it.</summary>
+    private long NeededBytes(int length, PrefillRequest request)
+    {
+        bool keepsAll = request.DecodeConfigurations.Any(d => d.Method is not EvictionMethod);
+        long cache = keepsAll ? 2L * Configuration.LayerCount * Configuration.KvHeads * Configuration.HeadDimension * length * CacheType.SizeInBytes() : 0;
+        return cache + (2L * length * Configuration.HiddenSize * sizeof(float));
     }
 
     private void RequireRows(ReadOnlySpan<StepRow> rows)
