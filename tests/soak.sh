@@ -18,7 +18,7 @@ child=''
 finish() { [ -z "$child" ] || kill -KILL "$child" 2>/dev/null; rm -rf "$work"; }
 trap finish EXIT
 "$program" run --model frontier-1m --task Niah,VariableTracking --length 1024,2048 --method Dense,VerticalSlash,BlockSparse,FlexPrefill,SnapKV,AdaSnapKV,Quest \
-    --sparsity 0.5,0.85 --samples 3 --max-output 32 --short-instructions --seed "$(seq -s, 1 400)" --device "$device" --results "$work/results" >"$work/out" 2>"$work/err" &
+    --sparsity 0.5,0.85 --samples 3 --max-output 32 --short-instructions --seed "$(seq -s, 1 60)" --device "$device" --results "$work/results" >"$work/out" 2>"$work/err" &
 child=$!
 field() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$child/status" 2>/dev/null; }
 device_memory() { nvidia-smi --query-compute-apps=pid,used_memory --format=csv,noheader,nounits 2>/dev/null | awk -F', *' -v pid="$child" '$1 == pid { print $2 }'; }
@@ -29,7 +29,7 @@ while [ $((SECONDS - started)) -lt $((minutes * 60)) ] && kill -0 "$child" 2>/de
     resident=$(field VmRSS) || break
     [ -n "$resident" ] || break
     printf '%7d %12.1f %8d %8d %8d %8d %10s\n' $((SECONDS - started)) "$(awk "BEGIN { print $resident / 1024 }")" "$(ls "/proc/$child/fd" | wc -l)" "$(field Threads)" \
-        "$(find "$work/results" -name summary.json | wc -l)" "$(find "$work/results" -name 'samples-*.jsonl' -exec cat {} + | wc -l)" "$(device_memory)" >>"$work/table"
+        "$(find "$work/results" -name summary.json 2>/dev/null | wc -l)" "$(find "$work/results" -name 'samples-*.jsonl' -exec cat {} + 2>/dev/null | wc -l)" "$(device_memory)" >>"$work/table"
 done
 kill -TERM "$child" 2>/dev/null
 wait "$child"

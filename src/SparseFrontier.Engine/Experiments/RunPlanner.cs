@@ -23,7 +23,13 @@ internal static class RunPlanner
         List<Forecast> forecasts = [.. runs.Select(run => Forecast.Of(run, models[run.ModelDirectory].Configuration, models[run.ModelDirectory].CacheBytes))];
         List<IGrouping<string, Forecast>> groups = [.. forecasts.Where(f => f.Infeasible is null).GroupBy(f => f.PrefillKey)];
         var numbers = groups.Select((g, i) => (g.Key, Number: i + 1, Count: g.Count())).ToDictionary(g => g.Key);
-        return [.. forecasts.Select((f, i) => f.Infeasible is null ? f.Row(specifications[i], numbers[f.PrefillKey].Number, numbers[f.PrefillKey].Count) : f.Row(specifications[i], null, 0))];
+        var detectable = runs.Select(r => r.Specification.SampleCount).Distinct().ToDictionary(n => n, DetectableDifference);
+        return
+        [
+            .. forecasts.Select((f, i) => f.Infeasible is null
+                ? f.Row(specifications[i], numbers[f.PrefillKey].Number, numbers[f.PrefillKey].Count, detectable[f.Run.Specification.SampleCount])
+                : f.Row(specifications[i], null, 0, null)),
+        ];
     }
 
     /// <summary>What a run costs, in a line: "60 prompts of 2048 tokens ...".</summary>
@@ -92,17 +98,18 @@ internal static class RunPlanner
     /// <summary>What is known of a run.</summary>
     private sealed record Forecast(PlannedRun Run, ModelConfiguration Configuration, int ElementBytes, Phase? Prefill, Phase? Decode, BudgetInfeasibleException? Infeasible)
     {
+        private string? _prefillKey;
+
         /// <summary>Names the prefill: the cell, the method, its budget.</summary>
-        public string PrefillKey
+        public string PrefillKey => _prefillKey ??= NamePrefill();
+
+        private string NamePrefill()
         {
-            get
-            {
-                // The folder stands for the checkpoint's content, which only loading would tell.
-                var model = new ModelIdentity(Run.ModelDirectory, "", null);
-                string cell = RunIdentity.Cell(Run, model, Run.TaskOptions.DataPath).ToJsonString();
-                string method = Prefill!.Method.BudgetParameter is null || Prefill.FellBack ? "" : $"{Prefill.Method.Name};{Prefill.Given};{(Prefill.Solved is null ? Prefill.Sparsity : null)}";
-                return $"{cell};{Run.Specification.Device};{method}";
-            }
+            // The folder stands for the checkpoint's content, which only loading would tell.
+            var model = new ModelIdentity(Run.ModelDirectory, "", null);
+            string cell = RunIdentity.Cell(Run, model, Run.TaskOptions.DataPath).ToJsonString();
+            string method = Prefill!.Method.BudgetParameter is null || Prefill.FellBack ? "" : $"{Prefill.Method.Name};{Prefill.Given};{(Prefill.Solved is null ? Prefill.Sparsity : null)}";
+            return $"{cell};{Run.Specification.Device};{method}";
         }
 
         public static Forecast Of(PlannedRun run, ModelConfiguration configuration, int elementBytes)
@@ -125,7 +132,7 @@ internal static class RunPlanner
             }
         }
 
-        public SparseAttentionPlan Row(RunSpecification given, int? group, int groupSize)
+        public SparseAttentionPlan Row(RunSpecification given, int? group, int groupSize, double? detectable)
         {
             RunSpecification run = Run.Specification;
             ModelShape shape = ModelShape.From(ModelCatalog.NameOf(run.Model), Configuration);
@@ -171,7 +178,7 @@ internal static class RunPlanner
                 SharedPrefillOperations = (operations / groupSize) + build,
                 BytesRead = Infeasible is null ? run.SampleCount * GenerationBytes(shape) : null,
                 CacheBytes = Infeasible is null ? SequenceBytes(shape) : null,
-                DetectableDifference = Infeasible is null ? RunPlanner.DetectableDifference(run.SampleCount) : null,
+                DetectableDifference = detectable,
             };
         }
 

@@ -40,7 +40,7 @@ public class KillTests
                 bool claimed = false;
                 while (!child.HasExited && !(claimed && Read(folder.Path) >= samples))
                 {
-                    Assert.InRange(stopwatch.Elapsed.TotalSeconds, 0, 120);
+                    Assert.InRange(stopwatch.Elapsed.TotalSeconds, 0, 600);
                     claimed = claimed || Directory.EnumerateFiles(folder.Path, "claim", SearchOption.AllDirectories).Any(c => Names(c, child.Id));
                     Read(folder.Path);
                     Thread.Sleep(1);
@@ -81,11 +81,10 @@ public class KillTests
             count.Sweeps++;
             count.Samples += finished;
             Assert.Equal(expected, ResultExport.Canonical(folder.Path));
-        }
-
-        if (Environment.GetEnvironmentVariable("SPARSEFRONTIER_TEST_KILLS_OUTPUT") is { Length: > 0 } output)
-        {
-            File.WriteAllText(output, JsonSerializer.Serialize(count) + "\n");
+            if (Environment.GetEnvironmentVariable("SPARSEFRONTIER_TEST_KILLS_OUTPUT") is { Length: > 0 } output)
+            {
+                File.WriteAllText(output, JsonSerializer.Serialize(count) + "\n");
+            }
         }
     }
 

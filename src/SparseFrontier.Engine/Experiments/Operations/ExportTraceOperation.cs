@@ -42,7 +42,8 @@ public sealed class ExportTraceOperation
     {
         ArgumentNullException.ThrowIfNull(sink);
         // Runs that differ in their decode methods have the same prefill.
-        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, Engines)).DistinctBy(p => $"{p.ModelDirectory};{p.PrefillParameters};{FileName(p.Specification, 0, 0)}")];
+        var engines = new PlanningFactory(Engines);
+        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines)).DistinctBy(p => $"{p.ModelDirectory};{p.PrefillParameters};{FileName(p.Specification, 0, 0)}")];
         foreach (PlannedRun plan in plans)
         {
             int group = Engines.ReadConfiguration(plan.ModelDirectory) is var model ? model.QueryHeads / model.KvHeads : 1;

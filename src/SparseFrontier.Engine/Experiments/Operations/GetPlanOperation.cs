@@ -12,6 +12,7 @@ public sealed class GetPlanOperation
     /// <summary>Plans the runs; a specification that is wrong is an error on the sink and not in the plan.</summary>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
+        var engines = new PlanningFactory(Engines);
         var specifications = new List<RunSpecification>();
         var runs = new List<PlannedRun>();
         foreach (RunSpecification specification in Specifications)
@@ -19,7 +20,7 @@ public sealed class GetPlanOperation
             cancellationToken.ThrowIfCancellationRequested();
             try
             {
-                runs.Add(PlannedRun.Create(specification, Engines));
+                runs.Add(PlannedRun.Create(specification, engines));
                 specifications.Add(specification);
             }
             catch (SparseFrontierException e)
@@ -28,7 +29,7 @@ public sealed class GetPlanOperation
             }
         }
 
-        foreach (SparseAttentionPlan plan in RunPlanner.Plan(specifications, runs, Engines))
+        foreach (SparseAttentionPlan plan in RunPlanner.Plan(specifications, runs, engines))
         {
             sink.Object(plan);
         }

@@ -34,8 +34,9 @@ public sealed class InvokeRunOperation
         }
 
         var store = new ResultStore(ResultPath);
-        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, Engines))];
-        IReadOnlyList<SparseAttentionPlan> costs = RunPlanner.Plan(Specifications, plans, Engines);
+        var engines = new PlanningFactory(Engines);
+        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
+        IReadOnlyList<SparseAttentionPlan> costs = RunPlanner.Plan(Specifications, plans, engines);
         plans = [.. plans.Where((p, i) => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}': {RunPlanner.Describe(costs[i])}"))];
         if (plans.Count == 0)
         {

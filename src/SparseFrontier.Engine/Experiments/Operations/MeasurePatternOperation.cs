@@ -56,7 +56,8 @@ public sealed class MeasurePatternOperation
             return;
         }
 
-        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, Engines))];
+        var engines = new PlanningFactory(Engines);
+        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
         foreach (PlannedRun plan in plans)
         {
             InspectedLayers.Require(plan, Engines, Layer, Head);

@@ -67,7 +67,8 @@ public sealed class SubmitRunOperation
             throw new SparseFrontierException(ErrorIds.ParameterInvalid, FormattableString.Invariant($"RunsPerTask is at least 1, not {RunsPerTask}."), RunsPerTask);
         }
 
-        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, Engines))];
+        var engines = new PlanningFactory(Engines);
+        List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
         if (plans.FirstOrDefault(p => p.Task.CodeHash is not null || p.Prefill.CodeHash is not null || p.Decode.CodeHash is not null) is { } own)
         {
             throw new SparseFrontierException(
