@@ -24,11 +24,11 @@ internal sealed class CmdletSink(PSCmdlet cmdlet, Action<object>? receiver) : IP
 
     public void Error(SparseFrontierException error) => cmdlet.WriteError(ErrorMap.ToRecord(error));
 
-    public void Warning(string message) => cmdlet.WriteWarning(message);
+    public void Warning(string message) => cmdlet.WriteWarning(VisibleText.Message(message));
 
-    public void Verbose(string message) => cmdlet.WriteVerbose(message);
+    public void Verbose(string message) => cmdlet.WriteVerbose(VisibleText.Message(message));
 
-    public void Information(string message) => cmdlet.WriteInformation(message, s_tags);
+    public void Information(string message) => cmdlet.WriteInformation(VisibleText.Message(message), s_tags);
 
     public void Progress(ProgressUpdate update)
     {
@@ -38,7 +38,7 @@ internal sealed class CmdletSink(PSCmdlet cmdlet, Action<object>? receiver) : IP
         }
     }
 
-    public bool ShouldProcess(string target, string action) => cmdlet.ShouldProcess(target, action);
+    public bool ShouldProcess(string target, string action) => cmdlet.ShouldProcess(VisibleText.Line(target), VisibleText.Line(action));
 
     /// <summary>Takes away progress bars that an operation left open (it was cancelled or failed).</summary>
     public void CompleteProgress()
@@ -51,7 +51,7 @@ internal sealed class CmdletSink(PSCmdlet cmdlet, Action<object>? receiver) : IP
 
     private void Write(ProgressUpdate update)
     {
-        var record = new ProgressRecord(update.ActivityId, update.Activity, update.Status.Length > 0 ? update.Status : " ")
+        var record = new ProgressRecord(update.ActivityId, VisibleText.Line(update.Activity), update.Status.Length > 0 ? VisibleText.Line(update.Status) : " ")
         {
             ParentActivityId = update.ActivityId > 1 ? update.ActivityId - 1 : -1,
             PercentComplete = update.Percent < 0 ? -1 : (int)Math.Clamp(update.Percent, 0, 100),

@@ -8,11 +8,11 @@ public class SparseFrontierException : Exception
 {
     /// <summary>Creates the error.</summary>
     /// <param name="errorId">One of <see cref="ErrorIds"/>.</param>
-    /// <param name="message">What is wrong, why, and what to do.</param>
+    /// <param name="message">What is wrong, why, and what to do. What a terminal would obey is made visible: names in it come from files.</param>
     /// <param name="target">The value that is wrong.</param>
     /// <param name="innerException">The cause.</param>
     public SparseFrontierException(string errorId, string message, object? target = null, Exception? innerException = null)
-        : base(message, innerException)
+        : base(VisibleText.Message(message ?? ""), innerException)
     {
         ErrorId = errorId;
         Target = target;

@@ -161,6 +161,34 @@ public class CommandLineTests
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_files_say_is_shown_and_not_obeyed()
+    {
+        string folder = Directory.CreateTempSubdirectory("sparsefrontier-").FullName;
+        try
+        {
+            string run = Directory.CreateDirectory(Path.Combine(folder, "run")).FullName;
+            const string hostile = @"a\u001b[2J\u009b31m\rb";
+            File.WriteAllText(
+                Path.Combine(run, "spec.json"),
+                $$"""{"RunId":"0123456789abcdef","Specification":{"Task":"{{hostile}}","Method":"{{hostile}}","Model":"{{hostile}}","SequenceLength":1024,"SampleCount":1}}""");
+            File.WriteAllText(
+                Path.Combine(run, "samples-0001.jsonl"), $$"""{"RunId":"0123456789abcdef","Index":0,"Score":1,"Output":"{{hostile}}","FormatFailure":"{{hostile}}"}""" + "\nno sample\n");
+            File.WriteAllText(Path.Combine(run, "state.json"), $$"""{"Status":"Failed","Message":"{{hostile}}"}""");
+            foreach (string arguments in (string[])[$"results {folder}", $"results {folder} --samples", $"results {folder} --json", $"results {folder} --samples --json", $"results {folder}/\u001b[2Jnone", $"pareto {folder}"])
+            {
+                (_, string output, string error) = Run(arguments);
+                Assert.DoesNotContain(output + error, c => char.IsControl(c) && c is not ('\n' or '\r'));
+                Assert.DoesNotContain(output + error, c => c == '\r' && !OperatingSystem.IsWindows());
+                Assert.Contains("[2J", output + error, StringComparison.Ordinal);
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     private static (int Code, string Output, string Error) Run(string arguments, string input = "")
     {
         string executable = Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll");

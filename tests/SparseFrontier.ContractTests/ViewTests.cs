@@ -43,6 +43,16 @@ public partial class ViewTests
         s_format.Descendants("ScriptBlock").SelectMany(e => StaticCall().Matches(e.Value)),
         call => Assert.NotNull(TypeOf(call.Groups[1].Value).GetMethod(call.Groups[2].Value, BindingFlags.Public | BindingFlags.Static)));
 
+    // Texts come from files and models: they go through the one class that shows what a terminal would obey.
+    [Fact]
+    public void Texts_are_never_shown_as_they_are() => Assert.All(s_format.Descendants("View"), view =>
+    {
+        Type type = TypeOf(view.Descendants("TypeName").Single().Value);
+        Assert.All(view.Descendants("PropertyName"), e => Assert.NotEqual(typeof(string), type.GetProperty(e.Value)!.PropertyType));
+        Assert.All(view.Descendants("ScriptBlock").Where(e => !e.Value.Contains("CellText]::", StringComparison.Ordinal)), e =>
+            Assert.DoesNotContain(PropertyOfItem().Matches(e.Value), m => type.GetProperty(m.Groups[1].Value)!.PropertyType == typeof(string)));
+    });
+
     [Fact]
     public void Every_output_type_has_a_view()
     {

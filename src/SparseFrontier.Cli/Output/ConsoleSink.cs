@@ -19,6 +19,9 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
     /// <summary>Standard output.</summary>
     public TextWriter Output => output;
 
+    /// <summary>Standard output for lines that name what files and models say.</summary>
+    public TextWriter Visible { get; } = new VisibleWriter(output);
+
     /// <summary>Whether output is JSON.</summary>
     public bool IsJson => json;
 
@@ -66,17 +69,17 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
             : $"{Colored("error", 31)} {exception.ErrorId}: {exception.Message}");
     }
 
-    public void Warning(string message) => WriteError($"{Colored("warning", 33)}: {message}");
+    public void Warning(string message) => WriteError($"{Colored("warning", 33)}: {VisibleText.Message(message)}");
 
     public void Verbose(string message)
     {
         if (ShowVerbose)
         {
-            WriteError(message);
+            WriteError(VisibleText.Message(message));
         }
     }
 
-    public void Information(string message) => WriteError(message);
+    public void Information(string message) => WriteError(VisibleText.Message(message));
 
     public void Progress(ProgressUpdate update)
     {
@@ -97,7 +100,7 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
         ClearProgress();
         if (_activities.Count > 0)
         {
-            error.Write(Fit(ProgressLine.Of([.. _activities.Values]), Math.Max(20, Console.WindowWidth - 1)));
+            error.Write(Fit(VisibleText.Line(ProgressLine.Of([.. _activities.Values])), Math.Max(20, Console.WindowWidth - 1)));
             _progressShown = true;
         }
     }
@@ -106,7 +109,7 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
     {
         if (WhatIf)
         {
-            WriteError($"What if: {action}: {target}");
+            WriteError(VisibleText.Line($"What if: {action}: {target}"));
         }
 
         return !WhatIf;
@@ -116,7 +119,7 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
     public void Fail(string message)
     {
         HasErrors = true;
-        WriteError(message);
+        WriteError(VisibleText.Message(message));
     }
 
     /// <summary>Prints the kept objects of a type; nothing where output is JSON or there are none.</summary>
@@ -125,7 +128,7 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
         T[] rows = [.. Objects.OfType<T>()];
         if (rows.Length > 0)
         {
-            table(output, rows);
+            table(Visible, rows);
         }
     }
 

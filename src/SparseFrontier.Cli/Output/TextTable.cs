@@ -16,7 +16,7 @@ internal static class TextTable
     /// <summary>Writes a table.</summary>
     public static void Write<T>(TextWriter writer, IReadOnlyList<T> rows, params IReadOnlyList<Column<T>> columns)
     {
-        string[][] cells = [.. rows.Select(r => columns.Select(c => c.Cell(r)).ToArray())];
+        string[][] cells = [.. rows.Select(r => columns.Select(c => VisibleText.Line(c.Cell(r))).ToArray())];
         int[] widths = [.. columns.Select((c, i) => cells.Select(r => r[i].Length).Append(c.Header.Length).Max())];
         int before = widths[..^1].Sum(w => w + Gap);
         widths[^1] = Math.Min(widths[^1], Math.Max(columns[^1].Header.Length, Math.Max(20, Width - before)));

@@ -37,7 +37,7 @@ internal static class AttendVerb
             }.Execute(sink, token);
             foreach (AttendSummary summary in sink.Objects.OfType<AttendSummary>())
             {
-                sink.Output.WriteLine(string.Create(
+                sink.Visible.WriteLine(string.Create(
                     CultureInfo.InvariantCulture, $"{summary.Method} ({summary.Parameters}) on {summary.Length} tokens: sparsity {summary.Sparsity:F4}, {summary.Output}"));
             }
         });

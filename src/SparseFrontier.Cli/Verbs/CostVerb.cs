@@ -38,7 +38,7 @@ internal static class CostVerb
                 WeightBytes = parsed.GetValue(weightBytes),
                 CacheBytes = parsed.GetValue(cacheBytes),
             }.Execute(sink, token);
-            Tables.Costs(sink.Output, [.. sink.Objects.OfType<SparseAttentionCost>()]);
+            Tables.Costs(sink.Visible, [.. sink.Objects.OfType<SparseAttentionCost>()]);
         });
     }
 

@@ -35,7 +35,7 @@ internal static class ImportVerb
                 SequenceLength = parsed.GetValue(length),
                 Metric = parsed.GetValue(metric)!,
             }.Execute(sink, token);
-            Tables.Results(sink.Output, sink.Objects.OfType<SparseAttentionResult>());
+            Tables.Results(sink.Visible, sink.Objects.OfType<SparseAttentionResult>());
         });
     }
 }

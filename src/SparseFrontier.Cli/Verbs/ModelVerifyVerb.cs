@@ -17,7 +17,7 @@ internal static class ModelVerifyVerb
             sink.Object(result);
             foreach (ModelVerificationResult kept in sink.Objects.OfType<ModelVerificationResult>())
             {
-                sink.Output.WriteLine(kept);
+                sink.Visible.WriteLine(kept);
             }
 
             if (!result.Passed)

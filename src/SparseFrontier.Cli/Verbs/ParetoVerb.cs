@@ -46,7 +46,7 @@ internal static class ParetoVerb
                 new ShowParetoOperation { Points = points, Terminal = terminal }.Execute(sink, token);
             }
 
-            Tables.Frontiers(sink.Output, points);
+            Tables.Frontiers(sink.Visible, points);
         });
     }
 }

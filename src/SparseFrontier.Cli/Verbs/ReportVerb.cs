@@ -38,5 +38,5 @@ internal static class ReportVerb
     }
 
     private static void Written(ConsoleSink sink, FileInfo file) =>
-        sink.Output.WriteLine(sink.IsJson ? Json.Line(new { Path = file.FullName, file.Length }) : $"Report: {file.FullName}");
+        sink.Visible.WriteLine(sink.IsJson ? Json.Line(new { Path = file.FullName, file.Length }) : $"Report: {file.FullName}");
 }

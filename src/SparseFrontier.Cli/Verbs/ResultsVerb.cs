@@ -47,10 +47,10 @@ internal static class ResultsVerb
             SampleResult[] rows = [.. sink.Objects.OfType<SampleResult>()];
             if (rows.Length > 0)
             {
-                Tables.Samples(sink.Output, rows);
+                Tables.Samples(sink.Visible, rows);
             }
 
-            Tables.Results(sink.Output, sink.Objects.OfType<SparseAttentionResult>());
+            Tables.Results(sink.Visible, sink.Objects.OfType<SparseAttentionResult>());
         });
     }
 }

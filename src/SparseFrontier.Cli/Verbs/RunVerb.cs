@@ -30,7 +30,7 @@ internal static class RunVerb
                 new GetPlanOperation { Specifications = specifications }.Execute(sink, token);
                 if (!sink.IsJson)
                 {
-                    Tables.Plans(sink.Output, [.. sink.Objects.OfType<SparseAttentionPlan>()]);
+                    Tables.Plans(sink.Visible, [.. sink.Objects.OfType<SparseAttentionPlan>()]);
                 }
 
                 return;
@@ -59,14 +59,14 @@ internal static class RunVerb
 
     private static void Show(ConsoleSink sink, SparseAttentionResult[] rows, CancellationToken token)
     {
-        Tables.Results(sink.Output, rows);
+        Tables.Results(sink.Visible, rows);
         var points = new List<SparsityPoint>();
         sink.Receiver = item => points.Add((SparsityPoint)item);
         new GetParetoOperation { Results = rows, GroupBy = ParetoVerb.Groups }.Execute(sink, token);
         sink.Receiver = null;
-        Tables.Frontiers(sink.Output, points);
+        Tables.Frontiers(sink.Visible, points);
         string[] folders = [.. rows.Select(r => Path.GetDirectoryName(r.Path)).OfType<string>().Distinct()];
         sink.Output.WriteLine();
-        sink.Output.WriteLine($"Results: {string.Join(", ", folders)}");
+        sink.Visible.WriteLine($"Results: {string.Join(", ", folders)}");
     }
 }

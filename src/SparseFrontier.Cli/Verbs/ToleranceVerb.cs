@@ -34,7 +34,7 @@ internal static class ToleranceVerb
                 Correction = Options.Enumeration<ToleranceCorrection>(parsed.GetValue(correction)!, "--correction"),
                 WorstTask = parsed.GetValue(worstTask),
             }.Execute(sink, token);
-            Tables.Tolerances(sink.Output, [.. sink.Objects.OfType<SparsityTolerance>()]);
+            Tables.Tolerances(sink.Visible, [.. sink.Objects.OfType<SparsityTolerance>()]);
         });
     }
 }

@@ -26,7 +26,7 @@ internal sealed class RunDirectory
         StoredSpecification? recovered = null;
         try
         {
-            if (StoreIO.ReadJson<StoredSpecification>(File("spec.json")) is { } specification)
+            if (ReadSpecification("spec.json") is { } specification)
             {
                 return specification;
             }
@@ -62,7 +62,7 @@ internal sealed class RunDirectory
     {
         try
         {
-            if (StoreIO.ReadJson<StoredSpecification>(File("spec.json")) is not null)
+            if (ReadSpecification("spec.json") is not null)
             {
                 return;
             }
@@ -261,6 +261,16 @@ internal sealed class RunDirectory
     /// Of specifications under their temporary names, the one of most samples; null if none is whole. Only where there are samples: without, another process is just
     /// making the run, and nothing would be lost.
     /// </summary>
+    private StoredSpecification? ReadSpecification(string name) => StoreIO.ReadJson<StoredSpecification>(File(name)) switch
+    {
+        null => null,
+        { RunId: { Length: 16 } id, Specification.SampleCount: >= 0 } stored when id.All(char.IsAsciiHexDigitLower) => stored,
+        _ => throw new SparseFrontierException(
+            ErrorIds.ResultRowInvalid,
+            $"'{File(name)}' is damaged: a run has an id of 16 hexadecimal digits, and no fewer samples than 0. Run the same again: its samples are taken up and the file is written anew.",
+            Path),
+    };
+
     private StoredSpecification? ReadUnrenamed()
     {
         if (!Directory.Exists(Path) || SampleFile.List(Path).Count == 0)
@@ -273,7 +283,7 @@ internal sealed class RunDirectory
         {
             try
             {
-                if (StoreIO.ReadJson<StoredSpecification>(file) is { RunId.Length: > 0 } specification)
+                if (ReadSpecification(System.IO.Path.GetFileName(file)) is { } specification)
                 {
                     whole.Add(specification);
                 }

@@ -158,7 +158,7 @@ internal static partial class StoreIO
         {
             return null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
             throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' cannot be read: {e.Message}", path, e);
         }

@@ -10,7 +10,17 @@ public static class CellText
     private static readonly string[] s_prefixes = ["", "K", "M", "G", "T", "P", "E"];
 
     /// <summary>The methods of a run: "Dense", "VerticalSlash", "Quest" or "VerticalSlash + Quest".</summary>
-    public static string Methods(string method, string decodeMethod) => MethodNames.Of(method, decodeMethod);
+    public static string Methods(string method, string decodeMethod) => VisibleText.Line(MethodNames.Of(method, decodeMethod));
+
+    /// <summary>A text that comes from outside: an answer of a model, a name in a file. On one line, and nothing in it acts on a terminal.</summary>
+    public static string Text(string? text) => VisibleText.Line(text);
+
+    /// <summary>The same with every run of white space as one blank.</summary>
+    public static string Flat(string? text) => VisibleText.Line(string.Join(' ', (text ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
+
+    /// <summary>Where runs are from: "Niah at 2048 tokens, frontier-3m".</summary>
+    public static string RunHeading(string task, int sequenceLength, string? model) =>
+        VisibleText.Line(FormattableString.Invariant($"{task} at {sequenceLength} tokens, {(string.IsNullOrEmpty(model) ? "default model" : model)}"));
 
     /// <summary>What was asked: the sparsities of the sparse phases, "0.90", "0.80 / 0.90", or "-" where a budget was given instead.</summary>
     public static string Requested(double? sparsity, double? decodeSparsity)
@@ -42,7 +52,7 @@ public static class CellText
     public static string KernelShape(KernelMeasurement row)
     {
         ArgumentNullException.ThrowIfNull(row);
-        return FormattableString.Invariant($"{row.Phase} on {row.Device}: {row.QueryHeads} query and {row.KvHeads} KV heads of {row.HeadDimension}, {row.DataType}");
+        return VisibleText.Line(FormattableString.Invariant($"{row.Phase} on {row.Device}: {row.QueryHeads} query and {row.KvHeads} KV heads of {row.HeadDimension}, {row.DataType}"));
     }
 
     /// <summary>The sample and the queries that rows of a pattern are of.</summary>
@@ -51,11 +61,11 @@ public static class CellText
         ArgumentNullException.ThrowIfNull(row);
         string sample = row.Task.Length > 0 ? FormattableString.Invariant($"{row.Task} at {row.SequenceLength} tokens, {row.Model}, sample {row.SampleIndex}") : row.Path ?? "";
         string queries = row.Phase == nameof(Attention.AttentionPhase.Prefill) ? "queries of the prompt" : "queries after the prompt";
-        return FormattableString.Invariant($"{row.Phase}, {sample}: {row.QueryCount} of {row.QueryTotal} {queries}");
+        return VisibleText.Line(FormattableString.Invariant($"{row.Phase}, {sample}: {row.QueryCount} of {row.QueryTotal} {queries}"));
     }
 
     /// <summary>The name of a file, without its folder.</summary>
-    public static string FileHeading(string path) => Path.GetFileName(path);
+    public static string FileHeading(string path) => VisibleText.Line(Path.GetFileName(path));
 
     /// <summary>Bytes in binary units with three figures: "512 B", "1.46 GiB".</summary>
     public static string Bytes(double? bytes)
@@ -95,7 +105,7 @@ public static class CellText
     {
         ArgumentNullException.ThrowIfNull(point);
         string methods = Methods(point.Method, point.DecodeMethod);
-        return point.ModelCount > 1 ? $"{point.Model} {methods}" : methods;
+        return point.ModelCount > 1 ? VisibleText.Line($"{point.Model} {methods}") : methods;
     }
 
     /// <summary>What a frontier is of: "Niah at 2048 tokens, frontier-3m: Score against PrefillFlops".</summary>
@@ -103,7 +113,7 @@ public static class CellText
     {
         ArgumentNullException.ThrowIfNull(point);
         string place = point.Frontier.Length > 0 ? point.Frontier : FormattableString.Invariant($"{point.Task} at {point.SequenceLength} tokens, {point.Model}");
-        return $"{place}: {point.ValueName} against {point.CostName}";
+        return VisibleText.Line($"{place}: {point.ValueName} against {point.CostName}");
     }
 
     /// <summary>A large amount with three figures and a decimal prefix: "1.23 T", "456 G".</summary>
@@ -147,8 +157,8 @@ public static class CellText
             CostFormula.Figure => "as the paper's figures",
             _ => "exact",
         };
-        return FormattableString.Invariant(
-            $"{cost.Phase} of {cost.Model} at {cost.SequenceLength} tokens, batch {cost.BatchSize}: {cost.Unit}s{per}, {formula}");
+        return VisibleText.Line(FormattableString.Invariant(
+            $"{cost.Phase} of {cost.Model} at {cost.SequenceLength} tokens, batch {cost.BatchSize}: {cost.Unit}s{per}, {formula}"));
     }
 
     /// <summary>What a table of tolerances is of.</summary>
@@ -158,14 +168,14 @@ public static class CellText
         string rule = tolerance.Criterion == ToleranceCriterion.Paper
             ? FormattableString.Invariant($"not significantly below dense at {1 - tolerance.ConfidenceLevel:G3} (the paper's rule)")
             : FormattableString.Invariant($"loss below {tolerance.MaximumDrop:G3}{(tolerance.IsRelative ? " of dense" : "")} with confidence {tolerance.ConfidenceLevel:G3}");
-        return $"{tolerance.Model}: largest sparsity, {rule}";
+        return VisibleText.Line($"{tolerance.Model}: largest sparsity, {rule}");
     }
 
     /// <summary>The task of a tolerance, "Niah", or in the worst-task view "Niah (of 9)".</summary>
     public static string Tasks(SparsityTolerance tolerance)
     {
         ArgumentNullException.ThrowIfNull(tolerance);
-        return tolerance.TaskCount > 1 ? FormattableString.Invariant($"{tolerance.Task} (of {tolerance.TaskCount})") : tolerance.Task;
+        return VisibleText.Line(tolerance.TaskCount > 1 ? FormattableString.Invariant($"{tolerance.Task} (of {tolerance.TaskCount})") : tolerance.Task);
     }
 
     /// <summary>The prefill that a planned run uses, "2 of 3 runs" where runs share it.</summary>
@@ -182,14 +192,14 @@ public static class CellText
     public static string DifferenceHeading(ResultDifference difference)
     {
         ArgumentNullException.ThrowIfNull(difference);
-        return FormattableString.Invariant($"{difference.Task} at {difference.SequenceLength} tokens, {difference.Model}: margin {difference.MaximumDrop:G3}, confidence {difference.ConfidenceLevel:G3}");
+        return VisibleText.Line(FormattableString.Invariant($"{difference.Task} at {difference.SequenceLength} tokens, {difference.Model}: margin {difference.MaximumDrop:G3}, confidence {difference.ConfidenceLevel:G3}"));
     }
 
     /// <summary>What a table of verdicts on a claim is of.</summary>
     public static string ClaimHeading(SparsityClaim claim)
     {
         ArgumentNullException.ThrowIfNull(claim);
-        return FormattableString.Invariant($"{claim.Claim}, {claim.Model}: difference above {claim.Threshold:G3} with confidence {claim.ConfidenceLevel:G3}");
+        return VisibleText.Line(FormattableString.Invariant($"{claim.Claim}, {claim.Model}: difference above {claim.Threshold:G3} with confidence {claim.ConfidenceLevel:G3}"));
     }
 
     /// <summary>A difference with its sign and three decimals, "-" where there is none.</summary>
@@ -199,13 +209,13 @@ public static class CellText
     public static string SignedInterval(double? low, double? high) => low is null || high is null ? "" : $"[{Signed(low)}, {Signed(high)}]";
 
     /// <summary>Heading of the runs of a bundle: its file and what names it.</summary>
-    public static string BundleHeading(BundledRun row) => $"{Path.GetFileName(row?.Bundle)}, {row?.BundleId}";
+    public static string BundleHeading(BundledRun row) => VisibleText.Line($"{Path.GetFileName(row?.Bundle)}, {row?.BundleId}");
 
     /// <summary>Heading of the samples of a run of a bundle.</summary>
     public static string RescoredHeading(RescoredSample row)
     {
         ArgumentNullException.ThrowIfNull(row);
-        return FormattableString.Invariant($"{Methods(row.Method, row.DecodeMethod)}, {row.Task} at {row.SequenceLength} tokens, {row.Model}, run {row.RunId}");
+        return VisibleText.Line(FormattableString.Invariant($"{Methods(row.Method, row.DecodeMethod)}, {row.Task} at {row.SequenceLength} tokens, {row.Model}, run {row.RunId}"));
     }
 
     /// <summary>The sparsities that a claim compares: "0.90", or "0.90 : 0.50" where they differ.</summary>
@@ -226,7 +236,7 @@ public static class CellText
         string growth = effect.Exponent is { } exponent
             ? FormattableString.Invariant($"; tokens needed for a relative error of {effect.TargetError:G3} grow as length^{exponent:F2} {Interval(effect.ExponentLow, effect.ExponentHigh)}").TrimEnd()
             : "";
-        return $"{Methods(effect.Method, effect.DecodeMethod)} on {place}, {tasks}{growth}";
+        return VisibleText.Line($"{Methods(effect.Method, effect.DecodeMethod)} on {place}, {tasks}{growth}");
     }
 
     /// <summary>The sparsity of an effect, with "~" before it where a score is interpolated.</summary>
@@ -245,8 +255,8 @@ public static class CellText
             : FormattableString.Invariant($"{HeldOut(scaling)} predicted from {scaling.PointCount} other runs");
         string better = scaling.PredictsBetter switch { true => ", the better form", false => ", the worse form", _ => "" };
         string protocol = scaling.Protocol.Length > 0 ? $" ({scaling.Protocol})" : "";
-        return FormattableString.Invariant(
-            $"{Methods(scaling.Method, scaling.DecodeMethod)}{protocol}, {scaling.Form} form, {seen}: R² {Score(scaling.AllDetermination)}, error {Score(scaling.AllError)}{better}");
+        return VisibleText.Line(FormattableString.Invariant(
+            $"{Methods(scaling.Method, scaling.DecodeMethod)}{protocol}, {scaling.Form} form, {seen}: R² {Score(scaling.AllDetermination)}, error {Score(scaling.AllError)}{better}"));
     }
 
     private static string HeldOut(SparsityScaling scaling) => scaling.HeldOut switch
@@ -291,13 +301,15 @@ public static class CellText
         ArgumentNullException.ThrowIfNull(recommendation);
         string margin = FormattableString.Invariant($"loss below {recommendation.MaximumDrop:G3}{(recommendation.IsRelative ? " of dense" : "")} with confidence {recommendation.ConfidenceLevel:G3}");
         string others = recommendation.TaskCount > 1 ? FormattableString.Invariant($" (with {recommendation.TaskCount - 1} other tasks)") : "";
-        return $"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}: {margin}";
+        return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}: {margin}");
     }
 
     /// <summary>The speed-up of a recommendation and what it is of: "2.10x attention", or "~2.10x attention" where it is interpolated.</summary>
     public static string RecommendationSpeed(SparsityRecommendation recommendation)
     {
         ArgumentNullException.ThrowIfNull(recommendation);
-        return recommendation.SpeedUp is { } factor ? string.Create(CultureInfo.CurrentCulture, $"{(recommendation.IsInterpolated ? "~" : "")}{factor:F2}x {recommendation.SpeedUpOf}") : "-";
+        return recommendation.SpeedUp is { } factor
+            ? VisibleText.Line(string.Create(CultureInfo.CurrentCulture, $"{(recommendation.IsInterpolated ? "~" : "")}{factor:F2}x {recommendation.SpeedUpOf}"))
+            : "-";
     }
 }

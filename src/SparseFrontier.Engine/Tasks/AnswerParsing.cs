@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Numerics;
 using System.Text.RegularExpressions;
 
@@ -18,8 +19,12 @@ internal static partial class AnswerParsing
     /// <summary>The text between the first pair of answer tags, as it is; null if there is no closed pair.</summary>
     public static string? Answer(string response, bool ignoreCase = true)
     {
-        Match match = (ignoreCase ? AnswerTag() : LowerCaseAnswerTag()).Match(response);
-        return match.Success ? match.Groups[1].Value : null;
+        // Not by a regex, which would look for the end again from every start.
+        const string open = "<answer>";
+        StringComparison comparison = ignoreCase ? StringComparison.OrdinalIgnoreCase : StringComparison.Ordinal;
+        int start = response.IndexOf(open, comparison);
+        int end = start < 0 ? -1 : response.IndexOf("</answer>", start + open.Length, comparison);
+        return end < 0 ? null : response[(start + open.Length)..end];
     }
 
     /// <summary>The failure kind of a response of which <paramref name="parsed"/> parts of the asked form were found in the answer; null: none.</summary>
@@ -37,16 +42,8 @@ internal static partial class AnswerParsing
     public static string WithoutArticle(string text) => LeadingArticle().Replace(Simplify(text), "");
 
     /// <summary>A number written in decimal digits of any script.</summary>
-    public static BigInteger Number(string digits)
-    {
-        BigInteger value = BigInteger.Zero;
-        foreach (char digit in digits)
-        {
-            value = (value * 10) + (int)char.GetNumericValue(digit);
-        }
-
-        return value;
-    }
+    public static BigInteger Number(string digits) =>
+        BigInteger.Parse(string.Concat(digits.Select(d => (char)('0' + (int)char.GetNumericValue(d)))), NumberStyles.None, CultureInfo.InvariantCulture);
 
     /// <summary>Size of the intersection over size of the union; 1 where both are empty.</summary>
     public static double IntersectionOverUnion<T>(IReadOnlySet<T> first, IReadOnlySet<T> second)
@@ -55,12 +52,6 @@ internal static partial class AnswerParsing
         int either = first.Count + second.Count - both;
         return either == 0 ? 1.0 : (double)both / either;
     }
-
-    [GeneratedRegex(@"<answer>(.*?)</answer>", RegexOptions.Singleline | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant)]
-    private static partial Regex AnswerTag();
-
-    [GeneratedRegex(@"<answer>(.*?)</answer>", RegexOptions.Singleline)]
-    private static partial Regex LowerCaseAnswerTag();
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex WhiteSpace();

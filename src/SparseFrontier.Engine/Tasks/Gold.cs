@@ -21,22 +21,24 @@ internal static class Gold
             using JsonDocument document = JsonDocument.Parse(goldJson);
             if (document.RootElement.ValueKind == JsonValueKind.Object
                 && document.RootElement.TryGetProperty(field, out JsonElement element)
-                && element.Deserialize<T>() is { } value)
+                && element.Deserialize<T>() is { } value
+                && !(value is string?[] texts && texts.Contains(null)))
             {
                 return value;
             }
         }
         catch (JsonException exception)
         {
-            throw Invalid(exception);
+            throw Invalid(goldJson, field, task, exception);
         }
 
-        throw Invalid(null);
-
-        SparseFrontierException Invalid(Exception? cause) => new(
-            ErrorIds.ParameterInvalid,
-            $"The gold of a {task} sample is a JSON object with the field '{field}'; this is not: {(goldJson.Length > 200 ? goldJson[..200] + "…" : goldJson)}",
-            goldJson,
-            cause);
+        throw Invalid(goldJson, field, task, null);
     }
+
+    /// <summary>The error of a gold that is not the task's.</summary>
+    public static SparseFrontierException Invalid(string goldJson, string field, string task, Exception? cause) => new(
+        ErrorIds.ParameterInvalid,
+        $"The gold of a {task} sample is a JSON object with the field '{field}'; this is not: {(goldJson.Length > 200 ? goldJson[..200] + "…" : goldJson)}",
+        goldJson,
+        cause);
 }

@@ -51,6 +51,11 @@ public sealed partial class Niah : EvaluationTask
     public override TaskScore Score(string goldJson, string response, bool referenceScoring = false)
     {
         string[][] gold = Gold.Read<string[][]>(goldJson, "answers", Name);
+        if (Array.Exists(gold, g => g is not [not null, not null, ..]))
+        {
+            throw Gold.Invalid(goldJson, "answers", Name, null);
+        }
+
         string? answer = AnswerParsing.Answer(response);
         var given = new Dictionary<BigInteger, (string Key, string Value)>();
         foreach (Match match in Statement().Matches(answer ?? response))
@@ -76,7 +81,7 @@ public sealed partial class Niah : EvaluationTask
 
     // A numbered statement; the value ends at the first full stop or at the end of the line.
     [GeneratedRegex(
-        @"(\d+)\.\s*The answer for\s+([\w-]+)\s+is:?\s+(.+?)(?:\.|$)",
+        @"(?<!\d)(\d+)\.\s*The answer for\s+([\w-]+)\s+is:?\s+(.+?)(?:\.|$)",
         RegexOptions.IgnoreCase | RegexOptions.Multiline | RegexOptions.CultureInvariant)]
     private static partial Regex Statement();
 

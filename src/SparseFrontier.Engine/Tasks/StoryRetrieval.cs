@@ -76,7 +76,7 @@ public sealed partial class StoryRetrieval : EvaluationTask
         return answers;
     }
 
-    [GeneratedRegex(@"^(\d+)[.:)]\s*(.+?)\s*$")]
+    [GeneratedRegex(@"^(\d+)[.:)]\s*(.+)$")]
     private static partial Regex NumberedLine();
 
     private static PromptWording Wording(int queries) => new()

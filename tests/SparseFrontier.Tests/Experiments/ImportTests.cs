@@ -1,6 +1,7 @@
 using SparseFrontier.Analysis;
 using SparseFrontier.Experiments.Import;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Fuzz.Readers;
 using SparseFrontier.Reporting.Report;
 using Xunit;
 

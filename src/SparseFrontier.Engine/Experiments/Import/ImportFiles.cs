@@ -57,13 +57,13 @@ internal static partial class ImportFiles
     {
         try
         {
-            return JsonSerializer.Deserialize<JsonElement>(text);
+            return Checked(JsonSerializer.Deserialize<JsonElement>(text), text, path);
         }
         catch (JsonException first)
         {
             try
             {
-                return JsonSerializer.Deserialize<JsonElement>(NotANumber().Replace(text, "null"));
+                return Checked(JsonSerializer.Deserialize<JsonElement>(NotANumber().Replace(text, "$1null")), text, path);
             }
             catch (JsonException)
             {
@@ -72,7 +72,50 @@ internal static partial class ImportFiles
         }
     }
 
-    [GeneratedRegex("(?<=[:,\\[]\\s*)(?:NaN|-?Infinity)(?=\\s*[,\\]}])")]
+    // Escapes of half a character are well-formed JSON and no text: whoever read them later would fail.
+    private static JsonElement Checked(JsonElement element, string text, string path)
+    {
+        try
+        {
+            if (text.Contains("\\ud", StringComparison.OrdinalIgnoreCase))
+            {
+                ReadTexts(element);
+            }
+
+            return element;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw Invalid(path, e.Message, e);
+        }
+    }
+
+    private static void ReadTexts(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.String:
+                _ = element.GetString();
+                break;
+            case JsonValueKind.Array:
+                foreach (JsonElement item in element.EnumerateArray())
+                {
+                    ReadTexts(item);
+                }
+
+                break;
+            case JsonValueKind.Object:
+                foreach (JsonProperty property in element.EnumerateObject())
+                {
+                    _ = property.Name;
+                    ReadTexts(property.Value);
+                }
+
+                break;
+        }
+    }
+
+    [GeneratedRegex("([:,\\[]\\s*)(?:NaN|-?Infinity)(?=\\s*[,\\]}])")]
     private static partial Regex NotANumber();
 }
 
@@ -83,10 +126,10 @@ internal static class JsonElementExtensions
     public static JsonElement? Get(this JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    /// <summary>A number, or a truth value as 0 or 1; null if it is neither.</summary>
+    /// <summary>A number, or a truth value as 0 or 1; null if it is neither, or too large.</summary>
     public static double? Number(this JsonElement element) => element.ValueKind switch
     {
-        JsonValueKind.Number => element.GetDouble(),
+        JsonValueKind.Number => element.GetDouble() is var number && double.IsFinite(number) ? number : null,
         JsonValueKind.True => 1,
         JsonValueKind.False => 0,
         _ => null,

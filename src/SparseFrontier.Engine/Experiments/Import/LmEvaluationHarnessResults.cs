@@ -128,7 +128,7 @@ internal static class LmEvaluationHarnessResults
             Task = task,
             TaskParameters = $"Metric={(metric.IsLength ? "match" : metric.Name)}:{metric.Filter}{(shots is { } n ? string.Create(CultureInfo.InvariantCulture, $";Shots={n}") : "")}",
             Model = Model(root),
-            SequenceLength = metric.IsLength ? int.Parse(metric.Name, CultureInfo.InvariantCulture) : options.SequenceLength,
+            SequenceLength = metric.IsLength ? Length(path, metric) : options.SequenceLength,
             Method = method,
             DecodeMethod = decode,
             NominalSparsity = sparsePrefill ? options.Sparsity : 0,
@@ -143,6 +143,10 @@ internal static class LmEvaluationHarnessResults
             Samples = samples,
         };
     }
+
+    private static int Length(string path, Metric metric) => int.TryParse(metric.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int length)
+        ? length
+        : throw ImportFiles.Invalid(path, $"the metric '{metric.Name}' is named by a length that is too large.", null);
 
     private static string Model(JsonElement root)
     {

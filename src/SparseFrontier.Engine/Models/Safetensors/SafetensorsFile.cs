@@ -29,6 +29,11 @@ public sealed unsafe partial class SafetensorsFile : IDisposable
         Path = path;
         try
         {
+            if (CheckpointFile.IsEmpty(path))
+            {
+                throw Invalid(null, "has 0 bytes and so no header; the download may have been cut off.");
+            }
+
             using SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             long length = RandomAccess.GetLength(handle);
             (Tensors, Metadata, _dataOffset) = ReadHeader(handle, length);

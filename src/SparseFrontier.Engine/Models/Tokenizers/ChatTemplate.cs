@@ -43,7 +43,7 @@ public sealed class ChatTemplate
         // As in Transformers, a template in a file of its own stands over the configuration's.
         source = ReadJson(Path.Combine(directory, "chat_template.json"), []) ?? source;
         string file = Path.Combine(directory, "chat_template.jinja");
-        source = File.Exists(file) ? File.ReadAllText(file) : source;
+        source = File.Exists(file) ? CheckpointFile.ReadAllText(file) : source;
         return source is null ? null : new ChatTemplate(source, specialTokens);
     }
 
@@ -74,6 +74,7 @@ public sealed class ChatTemplate
             variables[name] = token;
         }
 
+        JinjaWork.Begin(messages.Count, messages.Sum(static message => (long)message.Role.Length + message.Content.Length));
         return JinjaInterpreter.Render(_template, variables);
     }
 
@@ -86,7 +87,7 @@ public sealed class ChatTemplate
 
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(file));
+            using var document = JsonDocument.Parse(CheckpointFile.ReadAllBytes(file));
             foreach (string name in s_specialTokens)
             {
                 if (document.RootElement.TryGetProperty(name, out JsonElement value))

@@ -10,6 +10,9 @@ namespace SparseFrontier.Models.Tokenizers;
 /// </summary>
 internal sealed class TextPattern
 {
+    // A search that takes so long, and as long again, backtracks without end: a pattern comes with a checkpoint and so from anybody.
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(400);
+
     private readonly string? _literal;
     private readonly Regex? _regex;
     private readonly char[]? _standIns;
@@ -35,7 +38,8 @@ internal sealed class TextPattern
             // ^ and $ are line anchors in Oniguruma; capture groups serve no purpose here.
             var regex = new Regex(
                 translation.Translate(),
-                RegexOptions.CultureInvariant | RegexOptions.Compiled | RegexOptions.Multiline | RegexOptions.ExplicitCapture);
+                RegexOptions.CultureInvariant | RegexOptions.Compiled | RegexOptions.Multiline | RegexOptions.ExplicitCapture,
+                s_patience);
             return new TextPattern(null, regex, StandIns(translation));
         }
         catch (RegexParseException exception)
@@ -71,11 +75,7 @@ internal sealed class TextPattern
         int firstSurrogate = text.IndexOfAnyInRange('\uD800', '\uDFFF');
         if (firstSurrogate < 0)
         {
-            foreach (ValueMatch match in _regex!.EnumerateMatches(text))
-            {
-                matches.Add((match.Index, match.Index + match.Length));
-            }
-
+            Search(text, matches);
             return;
         }
 
@@ -97,9 +97,45 @@ internal sealed class TextPattern
         }
 
         origin[length] = text.Length;
-        foreach (ValueMatch match in _regex!.EnumerateMatches(mapped.AsSpan(0, length)))
+        int first = matches.Count;
+        Search(mapped.AsSpan(0, length), matches);
+        for (int i = first; i < matches.Count; i++)
         {
-            matches.Add((origin[match.Index], origin[match.Index + match.Length]));
+            matches[i] = (origin[matches[i].Start], origin[matches[i].End]);
+        }
+    }
+
+    /// <summary>How many times longer a text can become where every match is replaced.</summary>
+    public double Growth(string replacement) => _literal is null ? 1 + replacement.Length : Math.Max(1, replacement.Length / Math.Max(1.0, _literal.Length));
+
+    private void Search(ReadOnlySpan<char> text, List<(int Start, int End)> matches)
+    {
+        Regex regex = _regex!;
+        int before = matches.Count;
+        for (bool again = false; ; again = true)
+        {
+            try
+            {
+                foreach (ValueMatch match in regex.EnumerateMatches(text))
+                {
+                    matches.Add((match.Index, match.Index + match.Length));
+                }
+
+                return;
+            }
+            catch (RegexMatchTimeoutException) when (!again)
+            {
+                // The machine may have been asleep.
+                matches.RemoveRange(before, matches.Count - before);
+            }
+            catch (RegexMatchTimeoutException e)
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.TokenizerUnsupported,
+                    FormattableString.Invariant($"The tokenizer's regex '{regex}' takes too long on a text of {text.Length} characters: it tries more ways to match than there is time for. Replace it in tokenizer.json by one that does not."),
+                    regex.ToString(),
+                    e);
+            }
         }
     }
 

@@ -40,7 +40,7 @@ public sealed class Tokenizer
         byte[] content;
         try
         {
-            content = File.ReadAllBytes(file);
+            content = CheckpointFile.ReadAllBytes(file);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -6,7 +6,15 @@ namespace SparseFrontier.Models.Tokenizers;
 /// <summary>Reads <c>tokenizer.json</c>. Truncation and padding are ignored: the library's users set both anew for each call.</summary>
 internal sealed class TokenizerReader
 {
+    // Ids that may be without a token, and how many times more ids than tokens there may be besides.
+    private const int LargestGaps = 1 << 16;
+    private const int LargestSpread = 16;
+
+    // NFKC makes one character into 18, bytes into characters are 3, a space before each piece 2: far more than any published tokenizer.
+    private const double LargestGrowth = 1024;
+
     private readonly string _file;
+    private double _growth = 1;
 
     private TokenizerReader(string file)
     {
@@ -68,7 +76,14 @@ internal sealed class TokenizerReader
             }
         }
 
-        string?[] tokens = new string?[ids.Count == 0 ? 0 : ids.Values.Max() + 1];
+        // Ids have gaps, but a table that few bytes ask to be huge is no tokenizer's.
+        int last = ids.Count == 0 ? -1 : ids.Values.Max();
+        if (last >= LargestGaps + ((long)LargestSpread * ids.Count))
+        {
+            throw Invalid(FormattableString.Invariant($"the id {last} is far beyond its {ids.Count} tokens"));
+        }
+
+        string?[] tokens = new string?[last + 1];
         foreach ((string token, int id) in vocabulary)
         {
             tokens[id] = token;
@@ -87,6 +102,7 @@ internal sealed class TokenizerReader
         List<Func<List<string>, List<string>>>? decoders = null;
         if (Optional(root, "decoder") is { } decoder)
         {
+            _growth = 1;
             AddDecoders(decoder, decoders = []);
         }
 
@@ -162,11 +178,11 @@ internal sealed class TokenizerReader
         if (merge.ValueKind == JsonValueKind.Array)
         {
             return merge.GetArrayLength() == 2
-                ? (merge[0].GetString()!, merge[1].GetString()!)
+                ? (Text(merge[0]), Text(merge[1]))
                 : throw Invalid("a merge does not have two parts");
         }
 
-        string text = merge.GetString()!;
+        string text = Text(merge);
         int space = text.IndexOf(' ', StringComparison.Ordinal);
         return space > 0 && space == text.LastIndexOf(' ') && space < text.Length - 1
             ? (text[..space], text[(space + 1)..])
@@ -175,7 +191,7 @@ internal sealed class TokenizerReader
 
     private AddedToken ReadAddedToken(JsonElement entry)
     {
-        string content = entry.GetProperty("content").GetString()!;
+        string content = Text(entry.GetProperty("content"));
         bool special = Flag(entry, "special", false);
         return new AddedToken(
             -1,
@@ -205,18 +221,23 @@ internal sealed class TokenizerReader
 
                 break;
             case "NFC" or "NFD" or "NFKC" or "NFKD":
+                Grow(type is "NFKC" or "NFKD" ? 18 : type == "NFD" ? 4 : 3);
                 steps.Add(UnicodeNormalizer.For(type).Normalize);
                 break;
             case "Replace":
                 TextPattern pattern = Pattern(normalizer.GetProperty("pattern"));
-                string content = normalizer.GetProperty("content").GetString()!;
+                string content = Text(normalizer.GetProperty("content"));
+                Grow(pattern.Growth(content));
                 steps.Add(text => pattern.Replace(text, content));
                 break;
             case "Prepend":
-                string prefix = normalizer.GetProperty("prepend").GetString()!;
+                string prefix = Text(normalizer.GetProperty("prepend"));
+                Grow(1 + prefix.Length);
                 steps.Add(text => text.Length == 0 ? text : prefix + text);
                 break;
             case "Lowercase":
+                Grow(2);
+
                 // The only character whose full lower-case form is longer than one character.
                 steps.Add(static text => text.Replace("İ", "i̇", StringComparison.Ordinal).ToLowerInvariant());
                 break;
@@ -251,6 +272,7 @@ internal sealed class TokenizerReader
                 steps.Add(Split(preTokenizer));
                 break;
             case "ByteLevel":
+                Grow(Flag(preTokenizer, "add_prefix_space", true) ? 6 : 3);
                 steps.AddRange(PreTokenizers.ByteLevel(Flag(preTokenizer, "add_prefix_space", true), Flag(preTokenizer, "use_regex", true)));
                 break;
             case "Digits":
@@ -268,6 +290,7 @@ internal sealed class TokenizerReader
                 steps.Add(PreTokenizers.SplitAt(CodePoints.Space, PreTokenizers.Behavior.Removed));
                 break;
             case "Metaspace":
+                Grow(2);
                 steps.AddRange(PreTokenizers.Metaspace(
                     SpaceReplacement(preTokenizer), PrependScheme(preTokenizer), Flag(preTokenizer, "split", true)));
                 break;
@@ -348,7 +371,7 @@ internal sealed class TokenizerReader
                 continue;
             }
 
-            string name = part.GetProperty("SpecialToken").GetProperty("id").GetString()!;
+            string name = Text(part.GetProperty("SpecialToken").GetProperty("id"));
             foreach (JsonElement id in processor.GetProperty("special_tokens").GetProperty(name).GetProperty("ids").EnumerateArray())
             {
                 (texts == 0 ? prefix : suffix).Add(id.GetInt32());
@@ -383,7 +406,10 @@ internal sealed class TokenizerReader
                 steps.Add(Decoders.Fuse);
                 break;
             case "Replace":
-                steps.Add(Decoders.Replace(Pattern(decoder.GetProperty("pattern")), decoder.GetProperty("content").GetString()!));
+                TextPattern pattern = Pattern(decoder.GetProperty("pattern"));
+                string content = Text(decoder.GetProperty("content"));
+                Grow(pattern.Growth(content));
+                steps.Add(Decoders.Replace(pattern, content));
                 break;
             case "Strip":
                 steps.Add(Decoders.Strip(
@@ -397,15 +423,25 @@ internal sealed class TokenizerReader
         }
     }
 
+    // Each step may make a text longer, and the next one takes what the last one made.
+    private void Grow(double factor)
+    {
+        _growth *= factor;
+        if (_growth > LargestGrowth)
+        {
+            throw Invalid($"its steps could make a text more than {LargestGrowth} times longer");
+        }
+    }
+
     private TextPattern Pattern(JsonElement pattern)
     {
         if (pattern.TryGetProperty("String", out JsonElement literal))
         {
-            return TextPattern.Literal(literal.GetString()!);
+            return TextPattern.Literal(Text(literal));
         }
 
         return pattern.TryGetProperty("Regex", out JsonElement regex)
-            ? TextPattern.Regular(regex.GetString()!)
+            ? TextPattern.Regular(Text(regex))
             : throw Unsupported("pattern", pattern.GetRawText());
     }
 
@@ -441,7 +477,9 @@ internal sealed class TokenizerReader
     private char Character(JsonElement value) =>
         value.GetString() is { Length: 1 } text ? text[0] : throw Invalid($"{value.GetRawText()} stands where one character must");
 
-    private string TypeOf(JsonElement component) => component.GetProperty("type").GetString()!;
+    private string TypeOf(JsonElement component) => Text(component.GetProperty("type"));
+
+    private string Text(JsonElement value) => value.GetString() ?? throw Invalid("null stands where a text must");
 
     private bool Flag(JsonElement element, string name, bool otherwise) => Optional(element, name)?.GetBoolean() ?? otherwise;
 

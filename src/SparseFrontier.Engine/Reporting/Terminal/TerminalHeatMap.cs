@@ -73,7 +73,11 @@ public sealed class TerminalHeatMap
 
     private static string Text(double value) => value.ToString("G3", CultureInfo.CurrentCulture);
 
-    private static string Clip(string text, int width) => text.Length <= width ? text : text[..width];
+    private static string Clip(string text, int width)
+    {
+        text = VisibleText.Line(text);
+        return text.Length <= width ? text : text[..width];
+    }
 
     private static int First(int part, int parts, int count) => (int)((long)part * count / parts);
 

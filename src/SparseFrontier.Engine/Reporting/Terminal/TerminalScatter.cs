@@ -73,7 +73,11 @@ public sealed class TerminalScatter
         return lines;
     }
 
-    private static string Clip(string text, int width) => text.Length <= width ? text : text[..width];
+    private static string Clip(string text, int width)
+    {
+        text = VisibleText.Line(text);
+        return text.Length <= width ? text : text[..width];
+    }
 
     // Parts side by side as far as they fit; colours are put on after measuring.
     private static IEnumerable<string> Wrap(string[] parts, int width, string gap = "", int?[]? colors = null)

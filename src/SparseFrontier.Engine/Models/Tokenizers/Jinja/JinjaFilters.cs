@@ -5,6 +5,8 @@ namespace SparseFrontier.Models.Tokenizers.Jinja;
 /// <summary>The filters that stand after <c>|</c>.</summary>
 internal static class JinjaFilters
 {
+    private const int WidestIndent = 64;
+
     private static readonly Dictionary<string, Func<object?, JinjaCall, object?>> s_filters = new(StringComparer.Ordinal)
     {
         ["trim"] = static (value, call) => JinjaMethods.Strip(Text(value, call), call, left: true, right: true),
@@ -58,7 +60,10 @@ internal static class JinjaFilters
             throw JinjaErrors.Unsupported("tojson with ensure_ascii", call.Line);
         }
 
-        return JinjaJson.Write(value, (int)(JinjaValues.Integer(call.Optional(0, "indent", null)) ?? -1), call.Line);
+        long indent = JinjaValues.Integer(call.Optional(0, "indent", null)) ?? -1;
+        return indent <= WidestIndent
+            ? JinjaJson.Write(value, (int)Math.Max(-1, indent), call.Line)
+            : throw JinjaErrors.Unsupported($"tojson with an indent of more than {WidestIndent}", call.Line);
     }
 
     private static object? Default(object? value, JinjaCall call)
@@ -71,8 +76,17 @@ internal static class JinjaFilters
     private static string Join(object? value, JinjaCall call)
     {
         call.Allow(1, "d");
+        string separator = Text(call.Optional(0, "d", ""), call);
+        List<object?> items = JinjaValues.Items(value, call.Line);
+        JinjaWork.Spend((long)separator.Length * items.Count, call.Line);
         return string.Join(
-            Text(call.Optional(0, "d", ""), call), JinjaValues.Items(value, call.Line).Select(item => Text(item, call)));
+            separator,
+            items.Select(item =>
+            {
+                string text = Text(item, call);
+                JinjaWork.Spend(text.Length, call.Line);
+                return text;
+            }));
     }
 
     private static object? Integer(object? value, JinjaCall call)

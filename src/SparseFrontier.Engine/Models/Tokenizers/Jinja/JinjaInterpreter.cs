@@ -59,13 +59,17 @@ internal sealed class JinjaInterpreter
 
     private void Run(JinjaStatement statement)
     {
+        JinjaWork.RequireStack(0);
         switch (statement)
         {
             case TextStatement text:
+                JinjaWork.Spend(text.Text.Length, 0);
                 _output.Append(text.Text);
                 break;
             case OutputStatement output:
-                _output.Append(JinjaValues.Text(Evaluate(output.Value), output.Value.Line));
+                string shown = JinjaValues.Text(Evaluate(output.Value), output.Value.Line);
+                JinjaWork.Spend(shown.Length, output.Value.Line);
+                _output.Append(shown);
                 break;
             case BlockStatement block:
                 Run(block.Body);
@@ -108,6 +112,7 @@ internal sealed class JinjaInterpreter
         {
             items = items.Where(item =>
             {
+                JinjaWork.SpendPass(line);
                 _scope = new Scope(outer);
                 Bind(loop.Targets, item, line);
                 return JinjaValues.IsTrue(Evaluate(loop.Condition));
@@ -116,6 +121,7 @@ internal sealed class JinjaInterpreter
 
         for (int i = 0; i < items.Count; i++)
         {
+            JinjaWork.SpendPass(line);
             _scope = new Scope(outer);
             Bind(loop.Targets, items[i], line);
             _scope.Values["loop"] = LoopVariable(items, i);
@@ -234,12 +240,22 @@ internal sealed class JinjaInterpreter
         _scope = scope;
         Run(body);
         _scope = outer;
+        JinjaWork.Spend(_output.Length - start, 0);
         string text = _output.ToString(start, _output.Length - start);
         _output.Length = start;
         return text;
     }
 
     private object? Evaluate(JinjaExpression expression)
+    {
+        JinjaWork.RequireStack(expression.Line);
+        JinjaWork.Spend(1, expression.Line);
+        return expression is LiteralExpression or NameExpression or MemberExpression { Target: not CallExpression } or ConditionalExpression
+            ? Value(expression)
+            : JinjaWork.Made(Value(expression), expression.Line);
+    }
+
+    private object? Value(JinjaExpression expression)
     {
         switch (expression)
         {
@@ -350,8 +366,8 @@ internal sealed class JinjaInterpreter
             object? right = Evaluate(operand);
             bool holds = symbol switch
             {
-                "==" => JinjaValues.AreEqual(left, right),
-                "!=" => !JinjaValues.AreEqual(left, right),
+                "==" => JinjaValues.AreEqual(left, right, operand.Line),
+                "!=" => !JinjaValues.AreEqual(left, right, operand.Line),
                 "in" => JinjaOperators.Contains(right, left, operand.Line),
                 "not in" => !JinjaOperators.Contains(right, left, operand.Line),
                 "<" => JinjaValues.Compare(left, right, operand.Line) < 0,
@@ -384,9 +400,9 @@ internal sealed class JinjaInterpreter
             _ => throw JinjaErrors.Unsupported("range without bounds", call.Line),
         };
         var items = new List<object?>();
-        for (long i = start; step > 0 ? i < stop : i > stop; i += step)
+        for (Int128 i = start; step > 0 ? i < stop : i > stop; i += step)
         {
-            items.Add(items.Count < LongestRange ? i : throw JinjaErrors.Unsupported($"a range of more than {LongestRange} items", call.Line));
+            items.Add(items.Count < LongestRange ? (long)i : throw JinjaErrors.Unsupported($"a range of more than {LongestRange} items", call.Line));
         }
 
         return items;

@@ -19,6 +19,8 @@ internal static class JinjaJson
 
     private static void Write(object? value, int indent, int depth, StringBuilder builder, int line)
     {
+        JinjaWork.RequireStack(line);
+        JinjaWork.Spend((value is string { Length: var length } ? length : 1) + (Math.Max(0L, indent) * depth), line);
         switch (value)
         {
             case null:

@@ -91,6 +91,7 @@ internal static class JinjaMethods
         int position = 0;
         while (remaining != 0 && text.IndexOf(from, position, StringComparison.Ordinal) is >= 0 and int found)
         {
+            JinjaWork.Spend(to.Length, call.Line);
             builder.Append(text, position, found - position).Append(to);
             position = found + from.Length;
             remaining--;
@@ -118,7 +119,7 @@ internal static class JinjaMethods
     {
         call.Allow(2, "sep", "maxsplit");
         long limit = JinjaValues.Integer(call.Optional(1, "maxsplit", -1L)) ?? -1;
-        int parts = limit < 0 ? int.MaxValue : (int)Math.Min(limit + 1, int.MaxValue);
+        int parts = limit is < 0 or >= int.MaxValue ? int.MaxValue : (int)limit + 1;
         object? separator = call.Optional(0, "sep", null);
         if (separator is string { Length: > 0 } written)
         {
@@ -157,6 +158,7 @@ internal static class JinjaMethods
     private static long Find(string text, JinjaCall call)
     {
         call.Allow(1);
+        JinjaWork.SpendSearch(text, call.Line);
         int found = text.IndexOf(JinjaValues.Text(call.Required(0, "sub"), call.Line), StringComparison.Ordinal);
         return found < 0 ? -1 : JinjaValues.Length(text[..found], call.Line);
     }

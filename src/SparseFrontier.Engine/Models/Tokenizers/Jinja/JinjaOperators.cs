@@ -15,6 +15,7 @@ internal static class JinjaOperators
             case ("+", List<object?> x, List<object?> y):
                 return x.Concat(y).ToList();
             case ("*", string x, long count):
+                JinjaWork.Spend(x.Length * Math.Clamp(count, 0, int.MaxValue), line);
                 return string.Concat(Enumerable.Repeat(x, (int)Math.Clamp(count, 0, int.MaxValue)));
         }
 
@@ -31,7 +32,7 @@ internal static class JinjaOperators
                 case "//" when b != 0:
                     return FloorDivide(a, b);
                 case "%" when b != 0:
-                    return a - (FloorDivide(a, b) * b);
+                    return b == -1 ? 0L : a - (FloorDivide(a, b) * b);
                 case "**" when b >= 0:
                     return (long)Math.Pow(a, b);
             }
@@ -64,8 +65,8 @@ internal static class JinjaOperators
     /// <summary>Whether a container holds an item: a list an equal one, a string a part, a mapping a key.</summary>
     public static bool Contains(object? container, object? item, int line) => (container, item) switch
     {
-        (string text, string part) => text.Contains(part, StringComparison.Ordinal),
-        (List<object?> list, _) => list.Exists(element => JinjaValues.AreEqual(element, item)),
+        (string text, string part) => Holds(text, part, line),
+        (List<object?> list, _) => list.Exists(element => JinjaValues.AreEqual(element, item, line)),
         (Dictionary<string, object?> mapping, string key) => mapping.ContainsKey(key),
         (JinjaUndefined, _) => false,
         _ => throw JinjaErrors.Unsupported($"'in' of {JinjaValues.TypeName(item)} and {JinjaValues.TypeName(container)}", line),
@@ -110,6 +111,7 @@ internal static class JinjaOperators
         }
 
         long count = items.Count;
+        stride = Math.Clamp(stride, -count - 1, count + 1);
         long lowest = stride > 0 ? 0 : -1;
         long highest = stride > 0 ? count : count - 1;
         long Bound(long? bound, long otherwise) =>
@@ -125,8 +127,20 @@ internal static class JinjaOperators
         return target is string ? string.Concat(result) : result;
     }
 
+    private static bool Holds(string text, string part, int line)
+    {
+        JinjaWork.SpendSearch(text, line);
+        return text.Contains(part, StringComparison.Ordinal);
+    }
+
     private static long FloorDivide(long a, long b)
     {
+        if (b == -1)
+        {
+            // The lowest integer has no positive counterpart: it stays as it is.
+            return unchecked(-a);
+        }
+
         long quotient = a / b;
         return (a % b != 0) && ((a < 0) != (b < 0)) ? quotient - 1 : quotient;
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace SparseFrontier.Models.Tokenizers.Jinja;
 
@@ -364,14 +365,19 @@ internal sealed class JinjaParser
                     _ => new NameExpression(token.Text, token.Line),
                 };
             case JinjaTokenKind.String:
-                string text = token.Text;
+                if (Current.Kind != JinjaTokenKind.String)
+                {
+                    return new LiteralExpression(token.Text, token.Line);
+                }
+
+                var text = new StringBuilder(token.Text);
                 while (Current.Kind == JinjaTokenKind.String)
                 {
-                    text += Current.Text;
+                    text.Append(Current.Text);
                     _position++;
                 }
 
-                return new LiteralExpression(text, token.Line);
+                return new LiteralExpression(text.ToString(), token.Line);
             case JinjaTokenKind.Integer when long.TryParse(token.Text, NumberStyles.None, CultureInfo.InvariantCulture, out long integer):
                 return new LiteralExpression(integer, token.Line);
             case JinjaTokenKind.Float:
@@ -446,8 +452,8 @@ internal sealed class JinjaParser
             JinjaToken token = Current;
             if (Accept("."))
             {
-                object key = Current.Kind == JinjaTokenKind.Integer
-                    ? long.Parse(Current.Text, CultureInfo.InvariantCulture)
+                object key = Current.Kind == JinjaTokenKind.Integer && long.TryParse(Current.Text, NumberStyles.None, CultureInfo.InvariantCulture, out long index)
+                    ? index
                     : Current.Kind == JinjaTokenKind.Name ? Current.Text : throw Unexpected();
                 _position++;
                 value = new MemberExpression(value, new LiteralExpression(key, token.Line), token.Line);

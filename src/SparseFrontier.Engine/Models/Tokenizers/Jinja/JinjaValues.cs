@@ -67,8 +67,10 @@ internal static class JinjaValues
     };
 
     /// <summary>Python's equality.</summary>
-    public static bool AreEqual(object? left, object? right)
+    public static bool AreEqual(object? left, object? right, int line)
     {
+        JinjaWork.RequireStack(line);
+        JinjaWork.Spend(left is string same ? 1 + (same.Length >> 4) : 1, line);
         if (Number(left) is { } a && Number(right) is { } b)
         {
             return a == b;
@@ -77,9 +79,9 @@ internal static class JinjaValues
         return (left, right) switch
         {
             (string x, string y) => x == y,
-            (List<object?> x, List<object?> y) => x.Count == y.Count && x.Zip(y).All(static pair => AreEqual(pair.First, pair.Second)),
+            (List<object?> x, List<object?> y) => x.Count == y.Count && x.Zip(y).All(pair => AreEqual(pair.First, pair.Second, line)),
             (Dictionary<string, object?> x, Dictionary<string, object?> y) =>
-                x.Count == y.Count && x.All(entry => y.TryGetValue(entry.Key, out object? other) && AreEqual(entry.Value, other)),
+                x.Count == y.Count && x.All(entry => y.TryGetValue(entry.Key, out object? other) && AreEqual(entry.Value, other, line)),
             (JinjaUndefined, JinjaUndefined) => true,
             _ => ReferenceEquals(left, right),
         };
@@ -94,7 +96,7 @@ internal static class JinjaValues
         }
 
         return left is string x && right is string y
-            ? CompareCodePoints(x, y)
+            ? CompareCodePoints(x, y, line)
             : throw JinjaErrors.Unsupported($"the comparison of {TypeName(left)} with {TypeName(right)}", line);
     }
 
@@ -119,7 +121,7 @@ internal static class JinjaValues
     public static List<object?> Items(object? value, int line) => value switch
     {
         List<object?> list => list,
-        string text => text.EnumerateRunes().Select(static rune => (object?)rune.ToString()).ToList(),
+        string text => Characters(text, line),
         Dictionary<string, object?> mapping => mapping.Keys.Select(static key => (object?)key).ToList(),
         JinjaUndefined => [],
         _ => throw JinjaErrors.Unsupported($"a loop over {TypeName(value)}", line),
@@ -128,7 +130,7 @@ internal static class JinjaValues
     /// <summary>Number of items; characters are code points, as in Python.</summary>
     public static long Length(object? value, int line) => value switch
     {
-        string text => text.Length - text.Count(char.IsLowSurrogate),
+        string text => LengthOf(text, line),
         ICollection collection => collection.Count,
         JinjaUndefined => 0,
         _ => throw JinjaErrors.Unsupported($"the length of {TypeName(value)}", line),
@@ -157,8 +159,22 @@ internal static class JinjaValues
         _ => "a function",
     };
 
+    private static List<object?> Characters(string text, int line)
+    {
+        JinjaWork.Spend(text.Length, line);
+        return text.EnumerateRunes().Select(static rune => (object?)rune.ToString()).ToList();
+    }
+
+    private static long LengthOf(string text, int line)
+    {
+        JinjaWork.SpendSearch(text, line);
+        return text.Length - text.Count(char.IsLowSurrogate);
+    }
+
     private static string Representation(object? value, int line)
     {
+        JinjaWork.RequireStack(line);
+        JinjaWork.Spend(value is string { Length: var length } ? length : 1, line);
         switch (value)
         {
             case null:
@@ -201,8 +217,9 @@ internal static class JinjaValues
         return builder.Append(quote).ToString();
     }
 
-    private static int CompareCodePoints(string left, string right)
+    private static int CompareCodePoints(string left, string right, int line)
     {
+        JinjaWork.SpendSearch(left, line);
         StringRuneEnumerator others = right.EnumerateRunes();
         foreach (Rune rune in left.EnumerateRunes())
         {

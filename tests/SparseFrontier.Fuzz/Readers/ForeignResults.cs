@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 
-namespace SparseFrontier.Tests.Experiments;
+namespace SparseFrontier.Fuzz.Readers;
 
 /// <summary>Small results as other programs write them, with figures that their samples give.</summary>
 internal static class ForeignResults

@@ -1,0 +1,208 @@
+using System.Diagnostics;
+using System.Text.Json.Nodes;
+using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Fuzz.Readers;
+using SparseFrontier.Models.Safetensors;
+using SparseFrontier.Models.Tokenizers;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tasks;
+using SparseFrontier.Tests.Experiments;
+using SparseFrontier.Tests.Models.Tokenizers;
+using Xunit;
+
+namespace SparseFrontier.Tests.Security;
+
+/// <summary>What was found in files that ended the program, took its memory or its time.</summary>
+public sealed class HostileFileTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("model/vocab", """{"a":2147483647}""", "far beyond its")]
+    [InlineData("model/vocab", """{"a":1000000000}""", "far beyond its")]
+    [InlineData("model/merges", "[null]", "null stands where a text must")]
+    [InlineData("model/merges", """[[null,"a"]]""", "null stands where a text must")]
+    [InlineData("added_tokens", """[{"content":null}]""", "null stands where a text must")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"String":null},"content":"a"}""", "null stands where a text must")]
+    [InlineData("pre_tokenizer", """{"type":null}""", "null stands where a text must")]
+    [InlineData("normalizer", """{"type":"Replace","pattern":{"Regex":""},"content":"LONG"}""", "times longer")]
+    [InlineData("decoder", """{"type":"Replace","pattern":{"String":"a"},"content":"LONG"}""", "times longer")]
+    public void Tokenizers_that_ask_for_the_impossible_are_refused(string place, string json, string named)
+    {
+        SparseFrontierException exception = Assert.Throws<SparseFrontierException>(() => Load(place, json.Replace("LONG", new string('b', 2000), StringComparison.Ordinal)));
+        Assert.Equal(ErrorIds.TokenizerInvalid, exception.ErrorId);
+        Assert.Contains(named, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"type":"Replace","pattern":{"String":"a"},"content":"aa"}""", "normalizer", "normalizers")]
+    [InlineData("""{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}""", "pre_tokenizer", "pretokenizers")]
+    [InlineData("""{"type":"NFKC"}""", "normalizer", "normalizers")]
+    public void Steps_that_double_a_text_do_so_only_a_few_times(string step, string place, string list)
+    {
+        string Sequence(int count) => $$"""{"type":"Sequence","{{list}}":[{{string.Join(',', Enumerable.Repeat(step, count))}}]}""";
+        Assert.NotEmpty(Load(place, Sequence(2)).Encode("aé"));
+        SparseFrontierException exception = Assert.Throws<SparseFrontierException>(() => Load(place, Sequence(40)));
+        Assert.Contains("times longer", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_pattern_that_backtracks_without_end_is_given_up()
+    {
+        Tokenizer tokenizer = Load("pre_tokenizer", """{"type":"Split","pattern":{"Regex":"(?:a|aa)+b"},"behavior":"Isolated"}""");
+        Assert.NotEmpty(tokenizer.Encode("aaab"));
+        SparseFrontierException exception = Assert.Throws<SparseFrontierException>(() => tokenizer.Encode(new string('a', 100)));
+        Assert.Equal(ErrorIds.TokenizerUnsupported, exception.ErrorId);
+        Assert.Contains("takes too long", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"RunId":null}""")]
+    [InlineData("""{"RunId":"abc"}""")]
+    [InlineData("""{"RunId":"../../../../../x"}""")]
+    [InlineData("""{"RunId":"0123456789abcdef","Specification":null}""")]
+    [InlineData("""{"RunId":"0123456789abcdef","Specification":{"Task":null}}""")]
+    [InlineData("""{"RunId":"0123456789abcdef","Specification":{"SampleCount":-1}}""")]
+    [InlineData("""{"RunId":"0123456789abcdef","YarnFactor":1e999}""")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("")]
+    public void Specifications_that_are_none_leave_the_run_out(string specification)
+    {
+        string run = Directory.CreateDirectory(_folder.File("results/run")).FullName;
+        File.WriteAllText(Path.Combine(run, "spec.json"), specification);
+        var sink = new RecordingSink();
+        new GetResultOperation { Path = [_folder.File("results")] }.Execute(sink, CancellationToken.None);
+        Assert.Empty(sink.Objects);
+        Assert.Contains("is damaged", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+        var merged = new RecordingSink();
+        new MergeResultOperation { Path = [_folder.File("results")], ResultPath = _folder.File("mine") }.Execute(merged, CancellationToken.None);
+        Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Single(merged.Errors).ErrorId);
+    }
+
+    [Fact]
+    public void Samples_with_numbers_that_cannot_be_written_again_are_no_samples()
+    {
+        SparseAttentionResult row = Sweeps.Run(_folder.File("results"), [Sweeps.Specification()]).Rows.Single();
+        File.Delete(Path.Combine(row.Path!, "summary.json"));
+        string samples = Directory.GetFiles(row.Path!, "samples-*.jsonl").Single();
+        string[] lines = File.ReadAllLines(samples);
+        JsonObject second = JsonNode.Parse(lines[1])!.AsObject();
+        second["Score"] = 12345;
+        lines[1] = second.ToJsonString().Replace("12345", "1e999", StringComparison.Ordinal);
+        lines[2] = lines[2].Replace("\"Device\":\"", "\"Device\":null,\"Other\":\"", StringComparison.Ordinal);
+        File.WriteAllText(samples, string.Join('\n', lines) + "\n");
+        var sink = new RecordingSink();
+        new GetResultOperation { Path = [_folder.File("results")] }.Execute(sink, CancellationToken.None);
+        Assert.Equal(1, Assert.Single(sink.Rows).SampleCount);
+        Assert.Equal(2, sink.Warnings.Count(w => w.Contains("is not a sample", StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData("\"date\": 1767323045.5", "\"date\": 1e999")]
+    [InlineData("\"sample_len\": 100", "\"sample_len\": 1e999")]
+    [InlineData("\"16384,none\": -1.0", "\"99999999999999999999,none\": 0.5")]
+    [InlineData("\"lm_eval_version\": \"0.4.9\"", "\"lm_eval_version\": \"\\ud800\"")]
+    [InlineData("\"single\": {\"alias\"", "\"\\udfff\": {\"alias\"")]
+    [InlineData("\"single\": {\"alias\"", "\"a\\u0000b\": {\"alias\"")]
+    [InlineData("\"single\": {\"alias\"", "\"../../../../etc/passwd\": {\"alias\"")]
+    public void Results_of_other_programs_are_imported_or_refused(string part, string changed)
+    {
+        string path = ForeignResults.Harness(_folder.File("source"));
+        string text = File.ReadAllText(path);
+        Assert.Contains(part, text, StringComparison.Ordinal);
+        File.WriteAllText(path, text.Replace(part, changed, StringComparison.Ordinal));
+        var sink = new RecordingSink();
+        new ImportResultOperation { Path = [path], ResultPath = _folder.File("results"), Method = "BlockSparse", Sparsity = 0.5, Metric = ["exact_match:strict", "acc"] }.Execute(sink, CancellationToken.None);
+        Assert.True(sink.Rows.Count + sink.Errors.Count > 0);
+        Assert.Equal(Directory.Exists(_folder.File("results")) ? ["results", "source"] : ["source"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public void White_space_in_files_of_python_takes_no_square_of_its_length()
+    {
+        string path = ForeignResults.Harness(_folder.File("source"));
+        File.WriteAllText(path, File.ReadAllText(path) + "{" + new string(' ', 2_000_000));
+        var sink = new RecordingSink();
+        new ImportResultOperation { Path = [path], ResultPath = _folder.File("results"), Method = "Dense" }.Execute(sink, CancellationToken.None);
+        Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Single(sink.Errors).ErrorId);
+    }
+
+    [Theory]
+    [InlineData("Niah", """{"answers":[[]]}""")]
+    [InlineData("Niah", """{"answers":[null]}""")]
+    [InlineData("Niah", """{"answers":[["1",null]]}""")]
+    [InlineData("Squad", """{"gold_answer":[null]}""")]
+    [InlineData("CommonWords", """{"common_words":[null]}""")]
+    public void Golds_with_nothing_in_them_are_refused(string task, string gold) =>
+        Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => TaskRegistry.Find(task).Score(gold, "<answer>1. x</answer>")).ErrorId);
+
+    // A response of a million characters, on which scanning from every place would take minutes.
+    [Theory]
+    [InlineData("<answer>")]
+    [InlineData("1")]
+    [InlineData("1. ")]
+    [InlineData("1.  a ")]
+    [InlineData(" ")]
+    [InlineData("VAR ")]
+    [InlineData("Chapter 1")]
+    [InlineData("A")]
+    public void Long_responses_are_scored_by_every_task(string repeated)
+    {
+        string response = string.Concat(Enumerable.Repeat(repeated, 1_000_000 / repeated.Length));
+        foreach (EvaluationTask task in TaskRegistry.Tasks.Where(t => t.CodeHash is null))
+        {
+            string gold = task.Name switch
+            {
+                "Niah" => """{"answers":[["a","1"]]}""",
+                "CommonWords" => """{"common_words":["a"]}""",
+                "Squad" => """{"gold_answer":["a"]}""",
+                _ => """{"gold_answer":"a"}""",
+            };
+            foreach (bool reference in (bool[])[false, true])
+            {
+                Assert.InRange(task.Score(gold, response, reference).Score ?? 0, 0, 1);
+                Assert.InRange(task.Score(gold, $"<answer>{response}</answer>", reference).Score ?? 0, 0, 1);
+            }
+        }
+    }
+
+    // A pipe would wait for ever, a device never end.
+    [Fact]
+    public void Links_to_devices_and_pipes_are_not_read()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The system has no such files.");
+        string pipe = _folder.File("pipe");
+        using (Process process = Process.Start("mkfifo", [pipe]))
+        {
+            process.WaitForExit();
+        }
+
+        foreach (string target in (string[])["/dev/zero", pipe])
+        {
+            string checkpoint = Directory.CreateDirectory(_folder.File($"checkpoint-{Path.GetFileName(target)}")).FullName;
+            foreach (string name in (string[])["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "model.safetensors.index.json"])
+            {
+                File.CreateSymbolicLink(Path.Combine(checkpoint, name), target);
+            }
+
+            Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => ModelConfiguration.Load(checkpoint)).ErrorId);
+            Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => SafetensorsCheckpoint.Open(checkpoint)).ErrorId);
+            Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => SafetensorsFile.Open(Path.Combine(checkpoint, "model.safetensors"))).ErrorId);
+            Assert.Equal(ErrorIds.TokenizerInvalid, Assert.Throws<SparseFrontierException>(() => Tokenizer.Load(checkpoint)).ErrorId);
+            Assert.Equal(ErrorIds.TokenizerInvalid, Assert.Throws<SparseFrontierException>(() => ChatTemplate.Load(checkpoint)).ErrorId);
+        }
+    }
+
+    private static Tokenizer Load(string place, string json)
+    {
+        JsonObject file = TokenizerFiles.ByteLevel(WordScanner.Gpt2Pattern);
+        string[] path = place.Split('/');
+        JsonObject owner = path.Length == 1 ? file : file[path[0]]!.AsObject();
+        owner[path[^1]] = JsonNode.Parse(json);
+        return TokenizerFiles.Load(file);
+    }
+}
