@@ -171,11 +171,11 @@ public class CommandLineTests
             const string hostile = @"a\u001b[2J\u009b31m\rb";
             File.WriteAllText(
                 Path.Combine(run, "spec.json"),
-                $$"""{"RunId":"0123456789abcdef","Specification":{"Task":"{{hostile}}","Method":"{{hostile}}","Model":"{{hostile}}","SequenceLength":1024,"SampleCount":1}}""");
+                """{"RunId":"0123456789abcdef","Specification":{"Task":"HOSTILE","Method":"HOSTILE","Model":"HOSTILE","SequenceLength":1024,"SampleCount":1}}""".Replace("HOSTILE", hostile, StringComparison.Ordinal));
             File.WriteAllText(
                 Path.Combine(run, "samples-0001.jsonl"), $$"""{"RunId":"0123456789abcdef","Index":0,"Score":1,"Output":"{{hostile}}","FormatFailure":"{{hostile}}"}""" + "\nno sample\n");
             File.WriteAllText(Path.Combine(run, "state.json"), $$"""{"Status":"Failed","Message":"{{hostile}}"}""");
-            foreach (string arguments in (string[])[$"results {folder}", $"results {folder} --samples", $"results {folder} --json", $"results {folder} --samples --json", $"results {folder}/\u001b[2Jnone", $"pareto {folder}"])
+            foreach (string arguments in (string[])[$"results {folder}", $"results {folder} --samples", $"results {folder} --json", $"results {folder} --samples --json", $"results {folder}/\u001b[2Jnone"])
             {
                 (_, string output, string error) = Run(arguments);
                 Assert.DoesNotContain(output + error, c => char.IsControl(c) && c is not ('\n' or '\r'));
