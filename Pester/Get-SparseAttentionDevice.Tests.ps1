@@ -9,6 +9,7 @@ Describe 'Get-SparseAttentionDevice' {
         $device.Kind | Should -Be Cpu
         $device.ProcessorCount | Should -Be ([Environment]::ProcessorCount)
         $device.MemoryBytes | Should -BeGreaterThan 0
+        $device.EnergyCounter | Should -Match '^(RAPL|none: )'
     }
 
     It 'reports a device that is not there' {

@@ -29,6 +29,18 @@ Describe 'Get-SparseAttentionPlan' {
         $rows.Status | Should -Be Completed
     }
 
+    It 'predicts seconds from what was measured here, or says why not' {
+        $here = Join-Path TestDrive: times
+        $plan = Get-SparseAttentionPlan Quest -Sparsity 0.5 -ResultPath $here @small
+        $plan.PredictedSeconds | Should -BeNullOrEmpty
+        $plan.PredictionMessage | Should -Match 'No run of tiny was measured on cpu of this machine'
+        $row = Invoke-SparseAttentionRun Quest -Sparsity 0.5 -ResultPath $here @small
+        $plan = Get-SparseAttentionPlan Quest -Sparsity 0.5 -ResultPath $here @small
+        [Math]::Abs($plan.PredictedSeconds / $row.ElapsedSeconds - 1) | Should -BeLessThan 0.1
+        $plan | Format-Table | Out-String -Width 200 | Should -Match 'Seconds'
+        (Get-SparseAttentionPlan SnapKV -Sparsity 0.5 -ResultPath $here @small).PredictionMessage | Should -Match 'SnapKV was not measured'
+    }
+
     It 'survives JSON and still runs' {
         $json = Get-SparseAttentionPlan Quest -Sparsity 0.5 @small | ConvertTo-Json | ConvertFrom-Json
         @($json | Invoke-SparseAttentionRun -WhatIf) | Should -BeNullOrEmpty

@@ -42,6 +42,16 @@ Describe 'Get-SparsityPareto' {
         { [pscustomobject]@{ Method = 'Quest'; Score = 'high' } | Get-SparsityPareto -ErrorAction Stop } | Should -Throw '*Score*high*'
     }
 
+    It 'puts tasks together by their mean or their worst' {
+        $both = $rows + ($rows | ForEach-Object { $copy = $_ | ConvertTo-Json -EnumsAsStrings | ConvertFrom-Json; $copy.Task = 'CommonWords'; $copy.Score = $copy.Score / 2; $copy })
+        $mean = $both | Get-SparsityPareto -Cost DecodeDensity -Aggregate Mean
+        $mean | Should -HaveCount 3
+        $mean[0].Task | Should -Be 'mean of 2 tasks'
+        $worst = $both | Get-SparsityPareto -Cost DecodeDensity -Aggregate Worst
+        foreach ($i in 0..2) { [Math]::Abs($worst[$i].Value / $mean[$i].Value - 2 / 3) | Should -BeLessThan 1e-9 }
+        (Get-Completion 'Get-SparsityPareto -Aggregate W').CompletionText | Should -Contain Worst
+    }
+
     It 'reports an unknown column' {
         Get-ErrorId { $rows | Get-SparsityPareto -Cost Beauty } | Should -Be ParameterInvalid
     }

@@ -11,6 +11,8 @@ Describe 'Measure-SparseKernel' {
         $rows | ForEach-Object { "$($_.Method) $($_.SequenceLength)" } | Should -Be 'Dense 256', 'Dense 512', 'BlockSparse 256', 'BlockSparse 512'
         $rows.AttentionMilliseconds | ForEach-Object { $_ | Should -BeGreaterThan 0 }
         $rows[2].Sparsity | Should -BeGreaterThan 0.4
+        $rows[2].IndexOperations | Should -BeGreaterThan 0
+        $rows[0].IndexOperations | Should -BeNullOrEmpty
     }
 
     It 'says why a sparsity cannot be held' {

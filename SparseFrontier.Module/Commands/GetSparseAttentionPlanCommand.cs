@@ -4,12 +4,12 @@ using SparseFrontier.Shell;
 
 namespace SparseFrontier.Commands;
 
-/// <summary>Says what runs would cost: shared prefills, infeasible runs, tokens, operations, bytes, detectable differences.</summary>
+/// <summary>Says what runs would cost: shared prefills, infeasible runs, tokens, operations, bytes, seconds, detectable differences.</summary>
 /// <remarks>
 /// <para>
 /// It takes what Invoke-SparseAttentionRun takes and loads no model: budgets are solved, and operations and bytes are computed from the model's
 /// configuration file, for prompts of the full length and outputs as long as allowed. What the folder of results holds already is not looked
-/// up.
+/// up, but for the times of runs that were measured on this machine: from them comes PredictedSeconds, or, where they do not say it, PredictionMessage, why not.
 /// </para>
 /// <para>
 /// A plan is a specification too: what is left after a filter can be piped into Invoke-SparseAttentionRun. All runs are collected first, since
@@ -37,12 +37,17 @@ namespace SparseFrontier.Commands;
 [OutputType(typeof(SparseAttentionPlan))]
 public sealed class GetSparseAttentionPlanCommand : RunCmdlet
 {
+    /// <summary>Folder of results whose measured times seconds are predicted from.</summary>
+    /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
+    [Parameter(HelpMessage = "Folder of results whose measured times seconds are predicted from.")]
+    public string ResultPath { get; set; } = "";
+
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
         if (Specifications.Count > 0)
         {
-            Run(() => new GetPlanOperation { Specifications = Specifications }.Execute);
+            Run(() => new GetPlanOperation { Specifications = Specifications, ResultPath = ResultFolder(ResultPath) }.Execute);
         }
     }
 }

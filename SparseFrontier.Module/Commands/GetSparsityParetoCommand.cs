@@ -29,6 +29,10 @@ namespace SparseFrontier.Commands;
 /// Finds one frontier for each model and task.
 /// <code>Get-SparseAttentionResult | Get-SparsityPareto -GroupBy Model, Task -OptimalOnly | Sort-Object Task, Cost</code>
 /// </example>
+/// <example>
+/// Takes the mean score over all tasks, as the paper does, over models of all sizes at equal cost.
+/// <code>Get-SparseAttentionResult | Get-SparsityPareto -Aggregate Mean -OptimalOnly</code>
+/// </example>
 [Cmdlet(VerbsCommon.Get, "SparsityPareto")]
 [OutputType(typeof(SparsityPoint))]
 public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
@@ -60,6 +64,10 @@ public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
     [ArgumentCompleter(typeof(ColumnCompleter))]
     public string[] GroupBy { get; set; } = ["Task", "SequenceLength"];
 
+    /// <summary>Puts the tasks of a configuration together: their mean, as in the paper's figures, or the worst. Configurations that lack a task are left out with a warning.</summary>
+    [Parameter(HelpMessage = "Put the tasks of a configuration together: Mean or Worst.")]
+    public TaskAggregate Aggregate { get; set; }
+
     /// <summary>Sequences that share the reading of weights, in computed costs of decode.</summary>
     [Parameter(HelpMessage = "Sequences that share the reading of weights, in computed costs of decode.")]
     public int BatchSize { get; set; } = 1;
@@ -83,6 +91,7 @@ public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
             Cost = Cost,
             Value = Value,
             GroupBy = GroupBy,
+            Aggregate = Aggregate,
             OptimalOnly = OptimalOnly,
             BatchSize = BatchSize,
             OutputTokenCount = OutputTokenCount,

@@ -272,6 +272,7 @@ internal static class Tables
         new("Prefill", p => CellText.SharedPrefill(p), Right: true),
         new("FLOP", p => CellText.Operations(p.SharedPrefillOperations), Right: true),
         new("Read", p => CellText.Bytes(p.BytesRead), Right: true),
+        new("Seconds", p => CellText.PredictedSeconds(p), Right: true),
         new("Detects", p => CellText.Score(p.DetectableDifference), Right: true),
         new("Note", p => p.Message));
 
@@ -314,6 +315,7 @@ internal static class Tables
         new("Processors", d => d.ProcessorCount.ToString(CultureInfo.InvariantCulture), Right: true),
         new("Memory", d => CellText.Bytes(d.MemoryBytes), Right: true),
         new("Instructions", d => d.InstructionSet),
+        new("Energy", d => d.EnergyCounter.Split(',', ':')[0]),
         new("Description", d => d.Description));
 
     /// <summary>Kernel tests.</summary>

@@ -27,7 +27,7 @@ internal static class RunVerb
             List<RunSpecification> specifications = sweep.Runs(parsed, input, sink, token);
             if (parsed.GetValue(whatIf))
             {
-                new GetPlanOperation { Specifications = specifications }.Execute(sink, token);
+                new GetPlanOperation { Specifications = specifications, ResultPath = parsed.GetValue(results)! }.Execute(sink, token);
                 if (!sink.IsJson)
                 {
                     Tables.Plans(sink.Visible, [.. sink.Objects.OfType<SparseAttentionPlan>()]);

@@ -62,7 +62,7 @@ public static class CostModel
         }
 
         double width = formula == CostFormula.Printed ? d : model.HeadDimension;
-        double index = IndexCost.PrefillOperations(model, l, method, parameters, sparsity, width) * model.GlobalLayerCount;
+        double index = IndexCost.PrefillOperations(model, l, method, parameters, sparsity, width, exact) * model.GlobalLayerCount;
         return new PrefillCost(
             batch * projection,
             batch * attention,
@@ -83,7 +83,7 @@ public static class CostModel
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(method);
         ArgumentNullException.ThrowIfNull(parameters);
-        return batch * model.GlobalLayerCount * IndexCost.PrefillOperations(model, length, method, parameters, 0, model.HeadDimension);
+        return batch * model.GlobalLayerCount * IndexCost.PrefillOperations(model, length, method, parameters, 0, model.HeadDimension, exact: true);
     }
 
     /// <summary>What one decode step of a batch reads: elements, or bytes in the exact reading.</summary>

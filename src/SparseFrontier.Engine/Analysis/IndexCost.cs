@@ -5,7 +5,8 @@ namespace SparseFrontier.Analysis;
 /// <summary>
 /// What it costs to choose. The paper prints the costs of VerticalSlash and Quest; the others are derived here from what the methods do, with
 /// the paper's conventions: a multiplication and an addition are two operations, a softmax takes three for a score, a sort of n takes
-/// n log2 n, and a reduction one for an element. docs/analysis.md derives each.
+/// n log2 n, and a reduction one for an element. Where the paper prints nothing, what the kernels compute is counted: a test compares with their counters.
+/// docs/analysis.md derives each.
 /// </summary>
 internal static class IndexCost
 {
@@ -19,7 +20,8 @@ internal static class IndexCost
     /// <param name="parameters">Its parameters.</param>
     /// <param name="sparsity">The sparsity that a VerticalSlash plan of unknown sizes has.</param>
     /// <param name="dotWidth">Elements of a query-key product: the head's dimension, or the hidden size as the paper prints it.</param>
-    public static double PrefillOperations(ModelShape model, double length, AttentionMethod method, MethodParameters parameters, double sparsity, double dotWidth)
+    /// <param name="exact">Whether VerticalSlash's last queries see no key after them, as executed; as printed they see all.</param>
+    public static double PrefillOperations(ModelShape model, double length, AttentionMethod method, MethodParameters parameters, double sparsity, double dotWidth, bool exact)
     {
         double heads = model.QueryHeads;
         double kvHeads = model.KvHeads;
@@ -27,29 +29,31 @@ internal static class IndexCost
         switch (method.Name)
         {
             case "VerticalSlash":
-                return heads * WindowChoice(length, Math.Min(length, parameters["Window"]), dotWidth, VerticalsAndSlashes(length, sparsity));
+                return heads * WindowChoice(length, Math.Min(length, parameters["Window"]), dotWidth, VerticalsAndSlashes(length, sparsity), exact);
             case "FlexPrefill":
                 // The coverage rule adds a prefix sum over the sorted columns and one over the sorted diagonals.
-                return heads * (WindowChoice(length, Math.Min(length, parameters["Window"]), d, VerticalsAndSlashes(length, sparsity)) + (2 * length));
+                return heads * (WindowChoice(length, Math.Min(length, parameters["Window"]), d, VerticalsAndSlashes(length, sparsity), exact: true) + (2 * length));
             case "BlockSparse":
                 {
+                    // Means of queries and of keys for each query head, scores of the rows that do not keep everything, and four passes to choose among them.
                     double blocks = Math.Ceiling(length / parameters["BlockSize"]);
-                    double pairs = blocks * (blocks + 1) / 2;
-                    return (heads * ((length * d) + (pairs * ((2 * d) + Log2(blocks))))) + (kvHeads * length * d);
+                    double kept = Math.Min(blocks, parameters["TopBlocks"]);
+                    return heads * ((2 * length * d) + ((Causal(blocks) - Causal(kept)) * ((2 * d) + 4)));
                 }
 
             case "SnapKV" or "AdaSnapKV" or "RandomAdaSnapKV":
                 {
-                    // Scores and softmax of the window, one addition or comparison a score, pooling, and the choice: by head, or over all heads.
+                    // Scores and softmax of the window, an addition and a comparison a score, pooling, and the choice: by head, or over all heads.
                     double window = Math.Min(length, parameters["Window"]);
                     double candidates = method.Name == "SnapKV" ? length : kvHeads * length;
-                    return (heads * window * length * ((2 * d) + 4)) + (kvHeads * length * (parameters["KernelSize"] + Log2(candidates)));
+                    return (heads * WindowPairs(length, window, exact: true) * ((2 * d) + 5)) + (kvHeads * length * (parameters["KernelSize"] + Log2(candidates)));
                 }
 
             case "Quest":
-                return 2 * kvHeads * length * d;
+                // Of complete pages.
+                return 2 * kvHeads * Math.Floor(length / parameters["PageSize"]) * parameters["PageSize"] * d;
             case "OracleTopK" when method.Phase == AttentionPhase.Prefill:
-                return heads * length * (length + 1) / 2 * ((2 * d) + Log2(length));
+                return heads * (Causal(length) - Causal(Math.Min(length, parameters["TopBlocks"] * parameters["BlockSize"]))) * ((2 * d) + 4);
             default:
                 return 0;
         }
@@ -69,9 +73,14 @@ internal static class IndexCost
         _ => 0,
     };
 
-    // 2 d L q for the scores, 5 L q for softmax and the sums over columns and diagonals, two sorts, and the plan of 64-row tiles.
-    private static double WindowChoice(double length, double window, double width, double chosen) =>
-        (2 * width * length * window) + (5 * length * window) + (2 * length * Log2(length)) + (length / 64 * chosen);
+    // 2 d for each score, 5 for softmax and the sums over columns and diagonals, two sorts, and the plan of 64-row tiles.
+    private static double WindowChoice(double length, double window, double width, double chosen, bool exact) =>
+        (((2 * width) + 5) * WindowPairs(length, window, exact)) + (2 * length * Log2(length)) + (length / 64 * chosen);
+
+    // Pairs of the last queries and all keys, or those that causality leaves.
+    private static double WindowPairs(double length, double window, bool exact) => (length * window) - (exact ? Causal(window - 1) : 0);
+
+    private static double Causal(double count) => count * (count + 1) / 2;
 
     // Each of k verticals and k slashes covers half of the length on average; overlaps are ignored. The term is tiny.
     private static double VerticalsAndSlashes(double length, double sparsity) => (1 - sparsity) * length;

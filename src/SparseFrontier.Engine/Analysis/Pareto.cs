@@ -37,6 +37,7 @@ public static class Pareto
     /// <param name="value">A column; more is better.</param>
     /// <param name="groupBy">Columns whose values divide the rows into groups.</param>
     /// <param name="computedCost">What the cost is where it is none of the rows' columns, such as <see cref="RequestCost"/>.</param>
+    /// <param name="computedValue">What the value is where it is not the column itself, such as its mean over tasks.</param>
     /// <param name="resample">
     /// Resampled values of the rows of a group, [resamples][rows], for bands; null where they cannot be had. Only asked for where the value is the score.
     /// </param>
@@ -47,10 +48,11 @@ public static class Pareto
         string value,
         IReadOnlyList<string> groupBy,
         Func<SparseAttentionResult, double?>? computedCost = null,
+        Func<SparseAttentionResult, double?>? computedValue = null,
         Func<IReadOnlyList<SparseAttentionResult>, double[][]?>? resample = null)
     {
         Func<SparseAttentionResult, double?> costOf = computedCost ?? Column(cost);
-        Func<SparseAttentionResult, double?> valueOf = Column(value);
+        Func<SparseAttentionResult, double?> valueOf = computedValue ?? Column(value);
         PropertyInfo[] keys = [.. groupBy.Select(Property)];
         var points = new List<SparsityPoint>();
         foreach (var group in rows.Where(Includes)
@@ -183,7 +185,9 @@ public static class Pareto
         CultureInfo.InvariantCulture,
         $"{row.Method}+{row.DecodeMethod} {RowSparsity.Prefill(row):F2}/{RowSparsity.Decode(row):F2}{(row.RunId.Length > 0 ? $" [{row.RunId}]" : "")}");
 
-    private static Func<SparseAttentionResult, double?> Column(string name)
+    /// <summary>Reads a column of rows by its name, in any case.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
+    internal static Func<SparseAttentionResult, double?> Column(string name)
     {
         if (s_densities.TryGetValue(name, out Func<SparseAttentionResult, double?>? density))
         {

@@ -16,6 +16,9 @@ internal sealed record AdvisedBetween(AdvisedMethod Shorter, AdvisedMethod Longe
     /// <summary>Measured sparsity, the least of both lengths and all tasks.</summary>
     public double Sparsity => Low.Tasks.Concat(High.Tasks).Min(t => t.Sparsity);
 
+    /// <summary>The same of the prompt's cache, see <see cref="AdvisedMethod.PromptSparsity"/>.</summary>
+    public double PromptSparsity => Low.Tasks.Concat(High.Tasks).Min(AdvisedMethod.PromptSparsityOf);
+
     /// <summary>Where the length lies between the two: 0 at the shorter, 1 at the longer, linear in its logarithm.</summary>
     public double Share => Math.Log((double)Length / Shorter.Dense.SequenceLength) / Math.Log((double)Longer.Dense.SequenceLength / Shorter.Dense.SequenceLength);
 

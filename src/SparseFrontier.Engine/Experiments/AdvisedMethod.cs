@@ -47,6 +47,12 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
     public bool IsSameAs(AdvisedMethod other) =>
         Row.Method == other.Row.Method && Row.DecodeMethod == other.Row.DecodeMethod && Series[0].Parameters == other.Series[0].Parameters && Series[0].DecodeSparsity == other.Series[0].DecodeSparsity;
 
+    /// <summary>Sparsity of the best level as the prompt's cache has it, which a decode budget is solved for: generation goes on and lets a fixed budget leave out more.</summary>
+    public double PromptSparsity => Best!.Tasks.Min(PromptSparsityOf);
+
+    /// <summary>The same of one task of a level.</summary>
+    public static double PromptSparsityOf(ToleranceLevel level) => MethodRegistry.IsDense(level.Row.Method) ? level.Row.CacheSparsity ?? level.Sparsity : level.Sparsity;
+
     /// <summary>The candidates of one model, length and protocol with what is shown of each; the chance of any false claim over all of them is at most 1 - confidence.</summary>
     public static IReadOnlyList<AdvisedMethod> Of(IEnumerable<ToleranceSeries> series, IReadOnlyCollection<string> tasks, Tolerance.Margin margin, double confidence)
     {

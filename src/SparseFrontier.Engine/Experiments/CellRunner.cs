@@ -154,7 +154,7 @@ internal sealed class CellRunner(
         Func<int, DenseReference> dense = FindDense(runs, any);
         Calibrate(cell, open);
         int count = open.Select(r => r.SampleCount).DefaultIfEmpty().Max();
-        var runner = new SampleRunner(engine, batchSize, cancellationToken);
+        var runner = new SampleRunner(engine, batchSize, cancellationToken) { Energy = Devices.EnergyOf(any.Specification.Device) };
         for (int index = 0; index < count; index++)
         {
             CompleteFinished(open);

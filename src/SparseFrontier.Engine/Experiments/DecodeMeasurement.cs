@@ -112,7 +112,9 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         string name = FormattableString.Invariant($"{method.Name} {sparsity}");
         long tokens = (long)_shape.Length * _shape.KvHeads;
         KeptTokens? kept = null;
-        long allocated = AllocatedBytes.Of(() => kept = method.Compress(layer, parameters));
+        var counting = new CountingKernels(_kernels);
+        PromptLayer counted = layer with { Kernels = counting };
+        long allocated = AllocatedBytes.Of(() => kept = method.Compress(counted, parameters));
         if (kept is not null)
         {
             int[][] byHead = kept.ByHead;
@@ -120,7 +122,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
             long left = byHead.Sum(h => (long)h.Length);
             long keptBytes = DenseBytes * left / tokens;
             contenders.Add(new Contender(name, () => Attend(compact[_next++ % compact.Length], null)) { Bytes = keptBytes });
-            rows.Add(times => Row(method.Name, sparsity, 1 - ((double)left / tokens), parameters.ToString(), keptBytes + allocated, times[name], null, times));
+            rows.Add(times => Row(method.Name, sparsity, 1 - ((double)left / tokens), parameters.ToString(), keptBytes + allocated, times[name], null, times) with { IndexOperations = counting.IndexOperations });
             return;
         }
 

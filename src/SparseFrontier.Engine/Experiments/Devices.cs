@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using SparseFrontier.Kernels;
 using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Kernels.Measurement;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
@@ -10,6 +12,8 @@ internal static class Devices
 {
     private const string Cpu = "cpu";
     private const string CudaPrefix = "cuda:";
+
+    private static readonly ConcurrentDictionary<int, (EnergyCounter? Counter, string Description)> s_energy = [];
 
     /// <summary>The devices of this machine that can be used: the processor, and every GPU that nothing is missing for.</summary>
     public static IReadOnlyList<SparseAttentionDevice> All() =>
@@ -22,6 +26,7 @@ internal static class Devices
             InstructionSet = KernelSets.InstructionSet,
             ProcessorCount = Environment.ProcessorCount,
             MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+            EnergyCounter = EnergyCounter.OfProcessor.Description,
         },
         .. CudaStatus.Devices.Index().Where(d => CudaStatus.Missing(d.Index) is null).Select(d => new SparseAttentionDevice
         {
@@ -31,8 +36,14 @@ internal static class Devices
             InstructionSet = $"compute {d.Item.Capability}",
             ProcessorCount = d.Item.Multiprocessors,
             MemoryBytes = d.Item.MemoryBytes,
+            EnergyCounter = Energy(d.Index).Description,
         }),
     ];
+
+    /// <summary>What counts a device's energy; null where nothing does.</summary>
+    public static EnergyCounter? EnergyOf(string device) => CudaOrdinal(device) is int ordinal ? Energy(ordinal).Counter : EnergyCounter.OfProcessor.Counter;
+
+    private static (EnergyCounter? Counter, string Description) Energy(int ordinal) => s_energy.GetOrAdd(ordinal, CudaEnergy.Open);
 
     /// <summary>In words, what keeps each GPU, or all of them, from being used; nothing where all can be.</summary>
     public static IEnumerable<string> Missing() =>

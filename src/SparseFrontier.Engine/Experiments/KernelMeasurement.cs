@@ -42,6 +42,12 @@ public sealed record KernelMeasurement
     /// <summary>Parameters of the method, budget included.</summary>
     public string Parameters { get; init; } = "";
 
+    /// <summary>
+    /// Floating-point operations of choosing once, as the kernels counted them: of a prompt or of evicting from its cache. Null on a GPU, and for
+    /// methods that choose at every step.
+    /// </summary>
+    public double? IndexOperations { get; init; }
+
     /// <summary>Median time of choosing.</summary>
     public double? IndexMilliseconds { get; init; }
 

@@ -1,3 +1,5 @@
+using SparseFrontier.Analysis;
+
 namespace SparseFrontier.Experiments;
 
 /// <summary>Reads the samples behind rows, once each, and pairs those of two runs.</summary>
@@ -5,8 +7,8 @@ internal sealed class PairedScores
 {
     private readonly Dictionary<(string Path, string RunId), IReadOnlyList<SampleResult>> _samples = [];
 
-    /// <summary>Whether the folder of a row's run is on this disk.</summary>
-    public static bool AreHere(SparseAttentionResult row) => row.Path is { Length: > 0 } path && Directory.Exists(path);
+    /// <summary>Whether samples of a row's run are on this disk; imported runs have a folder and may have none.</summary>
+    public static bool AreHere(SparseAttentionResult row) => row.Path is { Length: > 0 } path && Directory.Exists(path) && SampleFile.List(path).Count > 0;
 
     /// <summary>Whether an error says that rows cannot be compared, which does not concern other rows.</summary>
     public static bool IsOfData(SparseFrontierException e) => e.ErrorId is ErrorIds.DataInsufficient or ErrorIds.ResultUnreadable or ErrorIds.ResultRowInvalid;
@@ -21,7 +23,7 @@ internal sealed class PairedScores
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
                 $"The samples of '{row}' are not here, and what was asked compares runs sample by sample. "
-                + (row.Path is { Length: > 0 } ? $"There is no folder '{row.Path}'." : "Its row names no folder: read rows with Get-SparseAttentionResult or `sparsefrontier results` from the folder of the runs."),
+                + (Directory.Exists(row.Path) ? $"The folder '{row.Path}' holds none." : row.Path is { Length: > 0 } ? $"There is no folder '{row.Path}'." : "Its row names no folder: read rows with Get-SparseAttentionResult or `sparsefrontier results` from the folder of the runs."),
                 row.RunId);
         }
 
@@ -33,6 +35,13 @@ internal sealed class PairedScores
 
         return samples.Count > row.SampleCount && row.SampleCount > 0 ? [.. samples.Take(row.SampleCount)] : samples;
     }
+
+    /// <summary>P value of "the mean score of rows is at most a floor", from their samples, or of the first from its mean and standard error where samples are not here.</summary>
+    /// <param name="rows">Rows of one configuration, seeds apart.</param>
+    /// <param name="floor">Chance, plus a margin.</param>
+    public double FloorPValue(IReadOnlyList<SparseAttentionResult> rows, double floor) => rows.All(AreHere)
+        ? ChanceFloor.PValue([.. rows.SelectMany(Of).Select(s => s.Score).OfType<double>()], 1, floor)
+        : ChanceFloor.PValue(rows[0], floor);
 
     /// <summary>The scores of the samples that all rows have, in order of index: [rows][samples].</summary>
     /// <exception cref="SparseFrontierException">DataInsufficient: fewer than two shared samples, or samples of one index that ask different questions.</exception>

@@ -67,10 +67,12 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
                     MethodParameters parameters = Solve(method, sparsity);
                     string name = FormattableString.Invariant($"{method.Name} {sparsity}");
                     PrefillSelection selection = null!;
-                    long allocated = AllocatedBytes.Of(() => selection = method.Select(_layer, parameters));
+                    var counting = new CountingKernels(_kernels);
+                    PromptLayer counted = _layer with { Kernels = counting };
+                    long allocated = AllocatedBytes.Of(() => selection = method.Select(counted, parameters));
                     contenders.Add(new Contender($"{name} index", () => method.Select(_layer, parameters)));
                     contenders.Add(Attention(name, selection.Plans));
-                    rows.Add(times => Row(method.Name, sparsity, parameters.ToString(), selection.Plans, allocated, times[name], times[$"{name} index"], times));
+                    rows.Add(times => Row(method.Name, sparsity, parameters.ToString(), selection.Plans, allocated, times[name], times[$"{name} index"], times) with { IndexOperations = counting.IndexOperations });
                 }
                 catch (BudgetInfeasibleException e)
                 {

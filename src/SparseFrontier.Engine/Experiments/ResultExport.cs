@@ -13,7 +13,7 @@ public static class ResultExport
     private static readonly string[] s_executionFields =
     [
         nameof(SampleResult.PrefillSeconds), nameof(SampleResult.IndexSeconds), nameof(SampleResult.AttentionSeconds),
-        nameof(SampleResult.DecodeSeconds), nameof(SampleResult.ElapsedSeconds), nameof(SampleResult.PeakMemoryBytes),
+        nameof(SampleResult.DecodeSeconds), nameof(SampleResult.ElapsedSeconds), nameof(SampleResult.Joules), nameof(SampleResult.PeakMemoryBytes),
         nameof(SampleResult.PrefillShared), nameof(SampleResult.Device),
         nameof(SparseAttentionResult.StartedAt), nameof(SparseAttentionResult.ModuleVersion), nameof(SparseAttentionResult.Path),
     ];

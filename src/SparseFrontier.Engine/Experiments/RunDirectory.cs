@@ -257,10 +257,6 @@ internal sealed class RunDirectory
         System.IO.File.Delete(File("tries.json"));
     });
 
-    /// <summary>
-    /// Of specifications under their temporary names, the one of most samples; null if none is whole. Only where there are samples: without, another process is just
-    /// making the run, and nothing would be lost.
-    /// </summary>
     private StoredSpecification? ReadSpecification(string name) => StoreIO.ReadJson<StoredSpecification>(File(name)) switch
     {
         null => null,
@@ -271,6 +267,10 @@ internal sealed class RunDirectory
             Path),
     };
 
+    /// <summary>
+    /// Of specifications under their temporary names, the one of most samples; null if none is whole. Only where there are samples: without, another process is just
+    /// making the run, and nothing would be lost.
+    /// </summary>
     private StoredSpecification? ReadUnrenamed()
     {
         if (!Directory.Exists(Path) || SampleFile.List(Path).Count == 0)

@@ -16,7 +16,11 @@ internal static class RunPlanner
     private static readonly double s_largestSpread = Math.Sqrt(0.5);
 
     /// <summary>The plans, in the order of the runs.</summary>
-    public static IReadOnlyList<SparseAttentionPlan> Plan(IReadOnlyList<RunSpecification> specifications, IReadOnlyList<PlannedRun> runs, EngineFactory engines)
+    /// <param name="specifications">The specifications.</param>
+    /// <param name="runs">What they mean.</param>
+    /// <param name="engines">How models are found.</param>
+    /// <param name="times">What was measured on this machine.</param>
+    public static IReadOnlyList<SparseAttentionPlan> Plan(IReadOnlyList<RunSpecification> specifications, IReadOnlyList<PlannedRun> runs, EngineFactory engines, RunTimes times)
     {
         var models = runs.Select(r => r.ModelDirectory).Distinct()
             .ToDictionary(d => d, d => (Configuration: engines.ReadConfiguration(d), CacheBytes: engines.ReadCacheType(d).SizeInBytes()));
@@ -27,8 +31,8 @@ internal static class RunPlanner
         return
         [
             .. forecasts.Select((f, i) => f.Infeasible is null
-                ? f.Row(specifications[i], numbers[f.PrefillKey].Number, numbers[f.PrefillKey].Count, detectable[f.Run.Specification.SampleCount])
-                : f.Row(specifications[i], null, 0, null)),
+                ? f.Row(specifications[i], numbers[f.PrefillKey].Number, numbers[f.PrefillKey].Count, detectable[f.Run.Specification.SampleCount], times)
+                : f.Row(specifications[i], null, 0, null, times)),
         ];
     }
 
@@ -44,8 +48,11 @@ internal static class RunPlanner
         string operations = plan.SharedPrefillOperations is double flops ? FormattableString.Invariant($", {flops / 1e9:F1} GFLOP to read them") : "";
         string bytes = plan.BytesRead is double read ? FormattableString.Invariant($" that read {read / (1 << 20):F1} MiB of cache") : "";
         string calibration = plan.NeedsCalibration ? FormattableString.Invariant($", before that calibration on {Calibration.SampleCount} samples") : "";
+        string seconds = plan.PredictedSeconds is double time
+            ? FormattableString.Invariant($". About {time:G2} s, {plan.PredictionMessage}")
+            : $". No seconds are predicted: {plan.PredictionMessage}";
         return FormattableString.Invariant(
-            $"at most {plan.PromptTokens} prompt tokens{operations}{shared}, {plan.OutputTokens} output tokens{bytes}{calibration}");
+            $"at most {plan.PromptTokens} prompt tokens{operations}{shared}, {plan.OutputTokens} output tokens{bytes}{calibration}{seconds}");
     }
 
     /// <summary>The smallest difference of means that <paramref name="samples"/> pairs find; null where it is above 1.</summary>
@@ -132,12 +139,13 @@ internal static class RunPlanner
             }
         }
 
-        public SparseAttentionPlan Row(RunSpecification given, int? group, int groupSize, double? detectable)
+        public SparseAttentionPlan Row(RunSpecification given, int? group, int groupSize, double? detectable, RunTimes times)
         {
             RunSpecification run = Run.Specification;
             ModelShape shape = ModelShape.From(ModelCatalog.NameOf(run.Model), Configuration);
             double? operations = Infeasible is null ? PromptOperations(shape) * run.SampleCount : null;
             double? build = Infeasible is null ? run.SampleCount * CostModel.BuildOperations(shape, run.SequenceLength, 1, Run.Decode, Decode!.Given) : null;
+            (double? seconds, string prediction) = Infeasible is null ? Seconds(shape, times, groupSize) : (null, "it is infeasible");
             return new SparseAttentionPlan
             {
                 Model = given.Model,
@@ -178,8 +186,33 @@ internal static class RunPlanner
                 SharedPrefillOperations = (operations / groupSize) + build,
                 BytesRead = Infeasible is null ? run.SampleCount * GenerationBytes(shape) : null,
                 CacheBytes = Infeasible is null ? SequenceBytes(shape) : null,
+                PredictedSeconds = seconds,
+                PredictionMessage = prediction,
                 DetectableDifference = detectable,
             };
+        }
+
+        private (double? Seconds, string Message) Seconds(ModelShape shape, RunTimes times, int sharing)
+        {
+            RunSpecification run = Run.Specification;
+            PredictedTime time = times.Predict(shape, new SparseAttentionResult
+            {
+                Model = ModelCatalog.NameOf(run.Model),
+                Device = run.Device,
+                Task = run.Task,
+                SequenceLength = run.SequenceLength,
+                Method = Prefill!.FellBack ? "Dense" : run.Method,
+                DecodeMethod = Decode!.FellBack ? "Dense" : run.DecodeMethod,
+                Parameters = (Prefill.Solved ?? Prefill.Given).ToString(),
+                DecodeParameters = (Decode.Solved ?? Decode.Given).ToString(),
+                PrefillSparsity = Prefill.Sparsity,
+                DecodeSparsity = Decode.Sparsity,
+                CacheSparsity = Decode.Sparsity,
+            });
+            double tokens = Math.Min(time.OutputTokens ?? run.MaximumOutputTokens, run.MaximumOutputTokens);
+            return time is { Prefill: { } prefill, OutputToken: { } token }
+                ? (run.SampleCount * ((prefill / sharing) + (tokens * token)), time.Message)
+                : (null, time.Message);
         }
 
         private double? PromptOperations(ModelShape shape) => Prefill!.Sparsity is double sparsity
@@ -188,7 +221,7 @@ internal static class RunPlanner
                 Run.Specification.SequenceLength,
                 1,
                 Prefill.FellBack ? MethodRegistry.FindPrefill("Dense") : Run.Prefill,
-                Prefill.FellBack ? MethodRegistry.FindPrefill("Dense").CreateParameters() : Prefill.Given,
+                Prefill.FellBack ? MethodRegistry.FindPrefill("Dense").CreateParameters() : Prefill.Solved ?? Prefill.Given,
                 sparsity,
                 CostFormula.Exact).Total
             : null;

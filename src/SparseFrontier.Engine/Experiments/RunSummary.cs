@@ -69,6 +69,7 @@ internal static class RunSummary
             AttentionSeconds = Mean(samples, s => s.AttentionSeconds),
             DecodeSeconds = Mean(samples, s => s.DecodeSeconds),
             ElapsedSeconds = Mean(samples, s => s.ElapsedSeconds),
+            Joules = Mean(samples, s => s.Joules),
             BytesRead = Mean(samples, s => s.BytesRead),
             CacheBytes = Mean(samples, s => s.CacheBytes),
             PeakMemoryBytes = samples.Count > 0 ? samples.Max(s => s.PeakMemoryBytes) : null,

@@ -34,6 +34,7 @@ public sealed class SampleResult
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }
     public double? ElapsedSeconds { get; init; }
+    public double? Joules { get; init; }
     public double? BytesRead { get; init; }
     public long? CacheBytes { get; init; }
     public long? PeakMemoryBytes { get; init; }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using SparseFrontier.Attention;
+using SparseFrontier.Kernels.Measurement;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
 using SparseFrontier.Tensors;
@@ -37,6 +38,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     private const int ForcedRows = 64;
 
     private static readonly DecodeConfiguration s_dense = new(MethodLookup.Decode("Dense")!, MethodLookup.Decode("Dense")!.CreateParameters());
+
+    /// <summary>What counts the device's energy; null where nothing does.</summary>
+    public EnergyCounter? Energy { get; init; }
 
     private readonly int _vocabulary = engine.Configuration.VocabularySize;
     private float[] _logits = [];
@@ -115,6 +119,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         var places = new Dictionary<string, int>();
         int[] place = [.. group.Select(j => Place(DecodeOf(j)))];
         int referencePlace = withReference ? Place(s_dense) : -1;
+        double? before = Energy?.ReadJoules();
+        var stopwatch = Stopwatch.StartNew();
         EnginePrompt state = engine.Prefill(
             prompt.Prefill,
             new PrefillRequest
@@ -127,6 +133,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
                 YarnFactor = any.YarnFactor,
             },
             cancellationToken);
+        double? joules = Energy?.ReadJoules() - before;
+        double seconds = stopwatch.Elapsed.TotalSeconds;
         var shared = new SharedPrompt(state, isShared: group.Count > 1, owners: group.Count + (withReference ? 1 : 0));
         var lanes = new List<Lane>();
         try
@@ -135,6 +143,12 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             if (withReference)
             {
                 lanes.Add(new Lane(null, shared, state.StartSequence(referencePlace)));
+            }
+
+            // A lane's part of the energy is that of the time: the prefill and its own eviction.
+            foreach (Lane lane in lanes)
+            {
+                lane.Joules = joules * Math.Min(1, lane.PrefillSeconds / seconds);
             }
 
             Read(lanes, prompt.Question);
@@ -171,6 +185,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             return;
         }
 
+        double? before = Energy?.ReadJoules();
         var stopwatch = Stopwatch.StartNew();
         int block = Math.Max(1, ForcedRows / lanes.Count);
         for (int start = 0; start < tokens.Length - 1; start += block)
@@ -180,10 +195,12 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         }
 
         Step(lanes, tokens.AsSpan(tokens.Length - 1), wantLogits: true);
+        double? joules = (Energy?.ReadJoules() - before) / lanes.Count;
         for (int i = 0; i < lanes.Count; i++)
         {
             lanes[i].LastLogits = _logits.AsSpan(i * _vocabulary, _vocabulary).ToArray();
             lanes[i].DecodeSeconds += stopwatch.Elapsed.TotalSeconds / lanes.Count;
+            lanes[i].Joules += joules;
         }
     }
 
@@ -202,15 +219,18 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         int[] chosen = new int[lanes.Count];
         while (active.Count > 0)
         {
+            double? before = Energy?.ReadJoules();
             var stopwatch = Stopwatch.StartNew();
             EngineRow[] rows = [.. active.Select(a => new EngineRow(a.Lane.Sequence, a.Token))];
             engine.Choose(rows, chosen.AsSpan(0, rows.Length), cancellationToken);
             double seconds = stopwatch.Elapsed.TotalSeconds / rows.Length;
+            double? joules = (Energy?.ReadJoules() - before) / rows.Length;
             (active, next) = (next, active);
             active.Clear();
             for (int i = 0; i < next.Count; i++)
             {
                 next[i].Lane.DecodeSeconds += seconds;
+                next[i].Lane.Joules += joules;
                 Take(next[i].Lane, chosen[i]);
             }
         }
@@ -346,6 +366,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
             DecodeSeconds = lane.DecodeSeconds,
             ElapsedSeconds = lane.PrefillSeconds + lane.DecodeSeconds,
+            Joules = lane.Joules,
             BytesRead = decode.BytesRead,
             CacheBytes = decode.CacheBytes,
             PeakMemoryBytes = HostInformation.PeakMemoryBytes(),
@@ -419,6 +440,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         public DecodeStatistics? Statistics { get; set; }
 
         public double DecodeSeconds { get; set; }
+
+        /// <summary>Joules of the prefill and of this lane's part of the steps; null where nothing counts them.</summary>
+        public double? Joules { get; set; }
 
         public double GoldLogLikelihood { get; set; }
 

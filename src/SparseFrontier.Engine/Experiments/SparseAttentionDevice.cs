@@ -21,6 +21,9 @@ public sealed class SparseAttentionDevice
     /// <summary>Bytes of memory that the process may use; of a GPU all of its memory.</summary>
     public long MemoryBytes { get; init; }
 
+    /// <summary>What counts the device's energy, "RAPL" or "NVML", for the joules of rows; "none: ..." and why where nothing does.</summary>
+    public string EnergyCounter { get; init; } = "";
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 }

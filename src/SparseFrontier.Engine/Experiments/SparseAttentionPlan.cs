@@ -55,6 +55,15 @@ public sealed class SparseAttentionPlan : RunSpecification
     public double? CacheBytes { get; init; }
 
     /// <summary>
+    /// Seconds that the run adds to a plan on the device: its part of the reading of prompts and its generation, from runs measured on this machine in the folder of results.
+    /// Loading, calibration and making samples come on top. Null where nothing was measured that says it; <see cref="PredictionMessage"/> says why.
+    /// </summary>
+    public double? PredictedSeconds { get; init; }
+
+    /// <summary>What the predicted seconds are taken from, or why there are none.</summary>
+    public string PredictionMessage { get; init; } = "";
+
+    /// <summary>
     /// The smallest true difference to another run's mean score that a paired one-sided test at 5 % finds in four of five cases with this many
     /// samples, if the two runs' scores are 0 or 1, half of each, and unrelated. Scores that go together differ less, so that smaller differences
     /// are found. Null where none of at most 1 is.

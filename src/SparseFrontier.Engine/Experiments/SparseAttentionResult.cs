@@ -69,6 +69,7 @@ public sealed class SparseAttentionResult
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }
     public double? ElapsedSeconds { get; init; }
+    public double? Joules { get; init; }
     public double? BytesRead { get; init; }
     public double? CacheBytes { get; init; }
     public long? PeakMemoryBytes { get; init; }

@@ -45,7 +45,7 @@ public sealed record SparsityRecommendation
     /// <summary>The measured sparsity that is shown to be tolerated, the least over the tasks; null for dense attention.</summary>
     public double? ToleratedSparsity { get; init; }
 
-    /// <summary>Tokens of the prompt that it keeps on average.</summary>
+    /// <summary>Tokens of the prompt that it keeps on average, right after the prompt.</summary>
     public double? KeptTokens { get; init; }
 
     /// <summary>

@@ -304,6 +304,13 @@ public static class CellText
         return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}: {margin}");
     }
 
+    /// <summary>The seconds that a plan is expected to take, to two digits; "-" where none are named.</summary>
+    public static string PredictedSeconds(SparseAttentionPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return plan.PredictedSeconds is { } seconds ? string.Create(CultureInfo.CurrentCulture, $"~{(seconds < 10 ? Math.Round(seconds, 1) : Math.Round(seconds)):0.#}") : "-";
+    }
+
     /// <summary>The speed-up of a recommendation and what it is of: "2.10x attention", or "~2.10x attention" where it is interpolated.</summary>
     public static string RecommendationSpeed(SparsityRecommendation recommendation)
     {

@@ -6,13 +6,13 @@ namespace SparseFrontier.Fuzz.Readers;
 /// <summary>Small results as other programs write them, with figures that their samples give.</summary>
 internal static class ForeignResults
 {
-    /// <summary>A folder as kvpress leaves it: RULER at 4096 tokens, of whose samples the last <paramref name="lost"/> are answered wrong; half of a qa sample's answers suffice.</summary>
-    public static string KVPress(string folder, string press, string ratio, int samples, int lost, string configuration = "")
+    /// <summary>A folder as kvpress leaves it: RULER, of whose samples the last <paramref name="lost"/> are answered wrong; half of a qa sample's answers suffice.</summary>
+    public static string KVPress(string folder, string press, string ratio, int samples, int lost, string configuration = "", int length = 4096)
     {
-        string path = Directory.CreateDirectory(Path.Combine(folder, $"ruler__4096__org--small__{press}__{ratio}")).FullName;
+        string path = Directory.CreateDirectory(Path.Combine(folder, $"ruler__{length}__org--small__{press}__{ratio}")).FullName;
         File.WriteAllText(
             Path.Combine(path, "config.yaml"),
-            $"dataset: ruler\ndata_dir: '4096'\nmodel: org/small\ndevice: null\npress_name: {press}\n{(ratio.Length > 0 ? $"compression_ratio: {ratio}\n" : "")}fraction: 1.0\nmax_new_tokens: null\nquery_aware: false\nmodel_kwargs:\n  dtype: auto\n{configuration}seed: 42\n");
+            $"dataset: ruler\ndata_dir: '{length}'\nmodel: org/small\ndevice: null\npress_name: {press}\n{(ratio.Length > 0 ? $"compression_ratio: {ratio}\n" : "")}fraction: 1.0\nmax_new_tokens: null\nquery_aware: false\nmodel_kwargs:\n  dtype: auto\n{configuration}seed: 42\n");
         IEnumerable<string> rows = Enumerable.Range(0, samples).Select(i =>
             $"niah_single_1,\"['{i}1' '{i}2']\",What?,{(i >= samples - lost ? "nothing" : $"\"It is {i}1, and\n\"\"{i}2\"\"\"")},{ratio}");
         rows = rows.Append("qa_1,\"[\"\"John's\"\", 'Mary']\",Who?,MARY," + ratio);

@@ -1,8 +1,11 @@
 using System.Globalization;
 using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
+using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Kernels;
 using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tensors;
 using SparseFrontier.Tests.Experiments;
 using SparseFrontier.Tests.Models.Transformer;
 using Xunit;
@@ -147,40 +150,66 @@ public class CostModelTests
         Assert.Equal(name == "Quest", steps[0].Index > 0);
     }
 
-    [Fact]
-    public void Own_index_costs_are_what_loops_count()
+    [Theory]
+    [InlineData("VerticalSlash", "Window=64")]
+    [InlineData("VerticalSlash", "Window=512")]
+    [InlineData("FlexPrefill", "Window=256;MinimumBudget=64")]
+    [InlineData("BlockSparse", "BlockSize=16;TopBlocks=5")]
+    [InlineData("BlockSparse", "BlockSize=64;TopBlocks=9")]
+    [InlineData("OracleTopK", "BlockSize=32;TopBlocks=6")]
+    [InlineData("SnapKV", "Capacity=300;Window=64;KernelSize=7")]
+    [InlineData("AdaSnapKV", "Capacity=300;Window=256;KernelSize=21")]
+    [InlineData("Quest", "PageSize=16")]
+    [InlineData("Quest", "PageSize=64")]
+    public void Index_costs_are_within_five_percent_of_what_the_kernels_count(string name, string text)
     {
-        ModelShape model = PublishedModels.Find("Qwen2.5-7B")!;
-        const int Length = 1000;
-        double d = model.HeadDimension;
-
-        AttentionMethod block = MethodRegistry.FindPrefill("BlockSparse");
-        MethodParameters blocks = block.CreateParameters("BlockSize=16");
-        double operations = model.KvHeads * Length * d;
-        for (int head = 0; head < model.QueryHeads; head++)
+        foreach ((int length, int queryHeads, int kvHeads, int dimension) in new[] { (500, 4, 4, 32), (1000, 4, 2, 64), (2048, 8, 2, 128) })
         {
-            operations += Length * d;
-            for (int row = 0; row < 63; row++)
+            var inputs = new LayerShape(length, queryHeads, kvHeads, dimension, "cpu");
+            using NativeArray<float> queries = inputs.Draw(queryHeads, "queries", 1);
+            using NativeArray<float> keys = inputs.Draw(kvHeads, "keys", 1);
+            var counting = new CountingKernels(KernelSets.Default);
+            AttentionMethod method = name == "OracleTopK" ? MethodRegistry.FindPrefill(name) : MethodRegistry.Match(name).Single();
+            MethodParameters parameters = method.CreateParameters(text);
+            using var block = new KeyValueBlock(kvHeads, length, dimension);
+            for (int head = 0; head < kvHeads; head++)
             {
-                operations += (row + 1) * ((2 * d) + Math.Log2(63));
+                unsafe
+                {
+                    float* first = keys.Pointer + ((long)head * length * dimension);
+                    block.Write(head, 0, first, first, length);
+                }
             }
-        }
 
-        Assert.Equal(operations, IndexCost.PrefillOperations(model, Length, block, blocks, 0.5, d), operations * 1e-12);
-
-        AttentionMethod snap = MethodRegistry.FindDecode("SnapKV");
-        MethodParameters window = snap.CreateParameters("Window=64;KernelSize=7");
-        operations = 0;
-        for (int head = 0; head < model.QueryHeads; head++)
-        {
-            for (int query = 0; query < 64; query++)
+            unsafe
             {
-                operations += Length * ((2 * d) + 3 + 1);
+                var layer = new PromptLayer
+                {
+                    Layer = 0,
+                    Queries = HeadTensor.HeadMajor(queries.Pointer, queryHeads, length, dimension),
+                    Keys = block.Keys,
+                    Values = block.Values,
+                    Scale = inputs.Scale,
+                    Kernels = counting,
+                };
+                switch (method)
+                {
+                    case PrefillMethod prefill:
+                        prefill.Select(layer, parameters);
+                        break;
+                    case EvictionMethod eviction:
+                        eviction.Compress(layer, parameters);
+                        break;
+                    default:
+                        PageBounds.Of(block, parameters.Integer("PageSize"), counting);
+                        break;
+                }
             }
-        }
 
-        operations += model.KvHeads * ((Length * 7) + (Length * Math.Log2(Length)));
-        Assert.Equal(operations, IndexCost.PrefillOperations(model, Length, snap, window, 0.5, d), operations * 1e-12);
+            ModelShape model = PublishedModels.Find("Qwen2.5-7B")! with { QueryHeads = queryHeads, KvHeads = kvHeads, HeadDimension = dimension };
+            double formula = IndexCost.PrefillOperations(model, length, method, parameters, 0.5, dimension, exact: true);
+            Assert.InRange(formula / counting.IndexOperations, 0.95, 1.05);
+        }
     }
 
     [Fact]

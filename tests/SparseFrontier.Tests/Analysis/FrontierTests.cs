@@ -154,6 +154,43 @@ public class FrontierTests
         Assert.All(Points([Row("Dense", "Dense", 0, 0, 0.9)]), p => Assert.Null(p.OptimalShare));
     }
 
+    [Fact]
+    public void Tasks_are_put_together_by_their_mean_or_their_worst()
+    {
+        using var folder = new TemporaryFolder();
+        double[] right = StoredScores.Lost(40, 0);
+        SparseAttentionResult[] rows =
+        [
+            StoredScores.Row(folder, "Dense", null, right), StoredScores.Row(folder, "Dense", null, StoredScores.Lost(40, 20), "CommonWords"),
+            StoredScores.Row(folder, "Quest", 0.5, right), StoredScores.Row(folder, "Quest", 0.5, StoredScores.Lost(40, 36), "CommonWords"),
+            StoredScores.Row(folder, "SnapKV", 0.5, right),
+        ];
+        var sink = new RecordingSink();
+        new GetParetoOperation { Results = rows, Cost = "Density", Aggregate = TaskAggregate.Mean }.Execute(sink, default);
+        SparsityPoint[] mean = [.. sink.Objects.Cast<SparsityPoint>()];
+        Assert.Equal([("Quest", 0.5, 0.55), ("Dense", 1.0, 0.75)], mean.Select(p => (p.DecodeMethod, p.Cost, Math.Round(p.Value, 12))));
+        Assert.All(mean, p => Assert.Equal("mean of 2 tasks", p.Task));
+        Assert.All(mean, p => Assert.True(p.ValueLow < p.Value && p.Value < p.ValueHigh && p.OptimalShare > 0));
+        Assert.Contains("is left out of the mean of 2 tasks at 2048 tokens: it was not run on CommonWords", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+
+        sink = new RecordingSink();
+        new GetParetoOperation { Results = rows, Cost = "Density", Aggregate = TaskAggregate.Worst, GroupBy = ["Model", "Task", "SequenceLength"] }.Execute(sink, default);
+        Assert.Equal([0.1, 0.5], sink.Objects.Cast<SparsityPoint>().Select(p => Math.Round(p.Value, 12)));
+
+        // The window that a method takes from the task does not tell configurations apart.
+        SparseAttentionResult[] windows =
+        [
+            StoredScores.PrefillRow(folder, "VerticalSlash", 0.5, right, "SlashSize=64;VerticalSize=64;Window=512", 2048),
+            StoredScores.PrefillRow(folder, "VerticalSlash", 0.5, right, "SlashSize=80;VerticalSize=80;Window=256", 2048, "CommonWords"),
+        ];
+        sink = new RecordingSink();
+        new GetParetoOperation { Results = windows, Cost = "Density", Aggregate = TaskAggregate.Mean }.Execute(sink, default);
+        Assert.Equal(1, ((SparsityPoint)Assert.Single(sink.Objects)).Value);
+        Assert.Equal(
+            ErrorIds.DataInsufficient,
+            Assert.Throws<SparseFrontierException>(() => new GetParetoOperation { Results = [rows[0], rows[3]], Cost = "Density", Aggregate = TaskAggregate.Mean }.Execute(new RecordingSink(), default)).ErrorId);
+    }
+
     private static SparsityPoint[] Points(IReadOnlyList<SparseAttentionResult> rows, string cost = "")
     {
         var sink = new RecordingSink();

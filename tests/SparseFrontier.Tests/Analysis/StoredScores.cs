@@ -32,7 +32,7 @@ internal static class StoredScores
     }
 
     /// <summary>A row of a prefill method with the samples that it was made from, each with the parameters that it ran with.</summary>
-    public static SparseAttentionResult PrefillRow(TemporaryFolder folder, string method, double sparsity, double[] scores, string parameters, int length)
+    public static SparseAttentionResult PrefillRow(TemporaryFolder folder, string method, double sparsity, double[] scores, string parameters, int length, string task = "Niah")
     {
         string runId = FormattableString.Invariant($"{method}-{sparsity}-{length}-{Guid.NewGuid():N}");
         return new SparseAttentionResult
@@ -41,7 +41,7 @@ internal static class StoredScores
             Method = method,
             DecodeMethod = "Dense",
             Parameters = parameters,
-            Task = "Niah",
+            Task = task,
             Model = "tiny",
             SequenceLength = length,
             Seed = 1,

@@ -1,4 +1,5 @@
 using SparseFrontier.Analysis;
+using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Import;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Fuzz.Readers;
@@ -48,6 +49,67 @@ public sealed class ImportTests : IDisposable
 
         new ExportReportOperation { Results = stored.Rows, Path = _folder.File("report.html") }.Execute(new RecordingSink(), CancellationToken.None);
         Assert.Contains("Imported from kvpress", File.ReadAllText(_folder.File("report.html")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Effects_scaling_and_bundles_take_imported_rows()
+    {
+        foreach ((int length, int some, int many) in new[] { (4096, 1, 6), (8192, 3, 15), (16384, 6, 30) })
+        {
+            string source = _folder.File($"kvpress{length}");
+            ForeignResults.KVPress(source, "no_press", "0.0", 60, 0, length: length);
+            ForeignResults.KVPress(source, "snapkv", "0.5", 60, some, length: length);
+            ForeignResults.KVPress(source, "snapkv", "0.9", 60, many, length: length);
+            Assert.Empty(Import(source).Errors);
+        }
+
+        var stored = new RecordingSink();
+        new GetResultOperation { Path = [_folder.File("results")] }.Execute(stored, CancellationToken.None);
+        SparseAttentionResult[] rows = [.. stored.Rows.Where(r => r.Task == "niah_single_1")];
+        var effect = new RecordingSink();
+        new MeasureEffectOperation { Results = rows }.Execute(effect, CancellationToken.None);
+        Assert.Equal([0.1, 0.25, 0.5], effect.Objects.Cast<SparsityEffect>().Where(e => e.Sparsity == 0.9).Select(e => Math.Round(e.RelativeError!.Value, 9)));
+        Assert.All(effect.Objects.Cast<SparsityEffect>(), e => Assert.True(e.RelativeErrorLow <= e.RelativeError && e.RelativeError <= e.RelativeErrorHigh));
+        Assert.Contains(effect.Warnings, w => w.Contains("nominal", StringComparison.Ordinal));
+
+        var scaling = new RecordingSink();
+        new MeasureScalingOperation { Results = rows }.Execute(scaling, CancellationToken.None);
+        SparsityScaling law = scaling.Objects.Cast<SparsityScaling>().Single(s => s.Form == ScalingForm.Logit && s.HeldOut == ScalingHoldOut.None);
+        Assert.Equal((9, "niah_single_1", (double?)null), (law.PointCount, law.Task, law.SizeSlope));
+        Assert.True(law.CompressionSlope < 0 && law.LengthSlope < 0);
+
+        // A bundle of imported runs is read where their tasks are not known, and the runs are the same there.
+        new ExportBundleOperation { Results = stored.Rows, Path = _folder.File("imported.zip") }.Execute(new RecordingSink(), CancellationToken.None);
+        var bundle = new RecordingSink();
+        new ImportBundleOperation { Path = [_folder.File("imported.zip")], ResultPath = _folder.File("theirs") }.Execute(bundle, CancellationToken.None);
+        Assert.Empty(bundle.Errors);
+        Assert.Equal(stored.Rows.Select(r => (r.RunId, r.Score)).Order(), bundle.Objects.Cast<BundledRun>().Select(r => (r.RunId, r.StoredScore)).Order());
+        Assert.Equal(ResultExport.Canonical(_folder.File("results")), ResultExport.Canonical(_folder.File("theirs")));
+    }
+
+    [Fact]
+    public void Effects_take_rows_of_the_harness_and_of_the_papers_code_without_samples()
+    {
+        string path = ForeignResults.Harness(_folder.File("harness"));
+        foreach (string file in Directory.GetFiles(Path.GetDirectoryName(path)!, "samples_*"))
+        {
+            File.Delete(file);
+        }
+
+        RecordingSink dense = Import(path, method: "Dense", metric: ["exact_match:flexible"]);
+        string worse = _folder.File("results_2026-02-02T03-04-05.678901.json");
+        File.WriteAllText(worse, File.ReadAllText(path).Replace("\"4096,none\": 0.75", "\"4096,none\": 0.6", StringComparison.Ordinal).Replace("\"8192,none\": 0.5", "\"8192,none\": 0.2", StringComparison.Ordinal));
+        RecordingSink sparse = Import(worse, method: "Quest", sparsity: 0.9, metric: ["exact_match:flexible"]);
+        var effect = new RecordingSink();
+        new MeasureEffectOperation { Results = [.. dense.Rows.Concat(sparse.Rows).Where(r => r.Task == "niah_single_1")] }.Execute(effect, CancellationToken.None);
+        SparsityEffect[] rows = [.. effect.Objects.Cast<SparsityEffect>()];
+        Assert.Equal([0.2, 0.6], rows.Select(r => Math.Round(r.RelativeError!.Value, 9)));
+        Assert.All(rows, r => Assert.Equal((null, 0.9), (r.RelativeErrorLow, r.Sparsity)));
+
+        // A claim about rows without samples is tested on their means, where they have a standard error.
+        var claim = new RecordingSink();
+        new TestClaimOperation { Claim = "Dense over Quest", Results = [.. dense.Rows.Concat(sparse.Rows).Where(r => r.Task == "single")], Margin = 0.4 }.Execute(claim, CancellationToken.None);
+        Assert.Equal(("Welch", ClaimVerdict.Refuted), (((SparsityClaim)claim.Objects.Single()).Test, ((SparsityClaim)claim.Objects.Single()).Verdict));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using Xunit;
@@ -128,13 +129,92 @@ public class PlanTests
         Assert.Contains("shared by 3 runs", sink.Asked[1], StringComparison.Ordinal);
     }
 
-    private static SparseAttentionPlan[] Plans(IReadOnlyList<RunSpecification> specifications) =>
-        [.. Plan(specifications, new HashEngineFactory()).Objects.Cast<SparseAttentionPlan>()];
+    [Fact]
+    public void Seconds_are_predicted_from_runs_of_this_machine_alone()
+    {
+        using var folder = new TemporaryFolder();
+        RunSpecification[] runs = [Sweeps.Specification(), Sweeps.Specification(decode: "Quest", decodeSparsity: 0.5)];
+        Assert.All(Plans(runs, folder.File("none")), p => Assert.Null(p.PredictedSeconds));
+        Assert.All(Plans(runs, folder.File("none")), p => Assert.Contains("was measured on cpu of this machine in", p.PredictionMessage, StringComparison.Ordinal));
 
-    private static RecordingSink Plan(IReadOnlyList<RunSpecification> specifications, HashEngineFactory engines)
+        string results = folder.File("results");
+        SparseAttentionResult[] rows = Sweeps.Run(results, runs).Rows.ToArray();
+        SparseAttentionPlan[] plans = Plans(runs, results);
+        Assert.All(plans, p => Assert.StartsWith("from 2 runs", p.PredictionMessage, StringComparison.Ordinal));
+
+        // The two share the prefill; what was measured at the same length and sparsity is what is predicted.
+        double prefill = rows.Average(r => r.PrefillSeconds!.Value);
+        for (int i = 0; i < 2; i++)
+        {
+            SparseAttentionResult row = rows.Single(r => r.DecodeMethod == plans[i].DecodeMethod);
+            Assert.InRange(plans[i].PredictedSeconds!.Value / (3 * ((prefill / 2) + row.DecodeSeconds!.Value)), 0.5, 2);
+        }
+
+        // Runs of another machine say nothing here.
+        foreach (string file in Directory.EnumerateFiles(results, "environment.json", SearchOption.AllDirectories))
+        {
+            File.WriteAllText(file, File.ReadAllText(file).Replace(Environment.MachineName, "another machine", StringComparison.Ordinal));
+        }
+
+        Assert.All(Plans(runs, results), p => Assert.Null(p.PredictedSeconds));
+    }
+
+    [Fact]
+    public void Seconds_lie_between_what_was_measured_on_both_sides()
+    {
+        // A machine of 2 ns an operation at 1,024 tokens and 8 at 4,096: 4 half way, and nothing beyond.
+        ModelShape shape = PublishedModels.Find("Qwen2.5-7B")!;
+        var cost = new RequestCost(shape, 1, 1);
+        SparseAttentionResult[] rows = [Timed(1024, 2e-9, 3e-10), Timed(4096, 8e-9, 12e-10)];
+        var times = RunTimes.Of(rows, "'here'");
+        PredictedTime middle = times.Predict(shape, Run(2048));
+        Assert.Equal(4e-9 * cost.Of(Run(2048), RequestCost.PrefillFlopsName)!.Value, middle.Prefill!.Value, 1e-9 * middle.Prefill.Value);
+        Assert.Equal(6e-10 * cost.Of(Run(2048), RequestCost.DecodeBytesName)!.Value, middle.OutputToken!.Value, 1e-9 * middle.OutputToken.Value);
+        Assert.Equal(50, middle.OutputTokens);
+        Assert.NotNull(times.Predict(shape, Run(1030)).Prefill);
+        Assert.Contains("Dense was measured at 1024, 4096 tokens, not on both sides of 8192", Reason(Run(8192)), StringComparison.Ordinal);
+        Assert.Contains("SnapKV was not measured on cpu", Reason(Run(2048, decode: "SnapKV")), StringComparison.Ordinal);
+        Assert.Contains("No run of other was measured on cpu", Reason(Run(2048, model: "other")), StringComparison.Ordinal);
+        Assert.Contains("known only when it runs", Reason(Run(2048, sparsity: null)), StringComparison.Ordinal);
+
+        string Reason(SparseAttentionResult run)
+        {
+            PredictedTime time = times.Predict(shape, run);
+            Assert.True(time.Prefill is null || time.OutputToken is null);
+            return time.Message;
+        }
+
+        SparseAttentionResult Timed(int length, double second, double step)
+        {
+            SparseAttentionResult run = Run(length);
+            return Run(length, prefill: second * cost.Of(run, RequestCost.PrefillFlopsName), steps: 50 * step * cost.Of(run, RequestCost.DecodeBytesName));
+        }
+
+        static SparseAttentionResult Run(int length, string decode = "Quest", string model = "m", double? sparsity = 0.5, double? prefill = null, double? steps = null) => new()
+        {
+            Model = model,
+            Device = "cpu",
+            Task = "Niah",
+            SequenceLength = length,
+            Method = "Dense",
+            DecodeMethod = decode,
+            PrefillSparsity = 0,
+            DecodeSparsity = sparsity,
+            CacheSparsity = sparsity,
+            PrefillSeconds = prefill,
+            DecodeSeconds = steps,
+            OutputTokenCount = prefill is null ? null : 50,
+            Status = RunStatus.Completed,
+        };
+    }
+
+    private static SparseAttentionPlan[] Plans(IReadOnlyList<RunSpecification> specifications, string results = "") =>
+        [.. Plan(specifications, new HashEngineFactory(), results).Objects.Cast<SparseAttentionPlan>()];
+
+    private static RecordingSink Plan(IReadOnlyList<RunSpecification> specifications, HashEngineFactory engines, string results = "")
     {
         var sink = new RecordingSink();
-        new GetPlanOperation { Specifications = specifications, Engines = engines }.Execute(sink, TestContext.Current.CancellationToken);
+        new GetPlanOperation { Specifications = specifications, Engines = engines, ResultPath = results }.Execute(sink, TestContext.Current.CancellationToken);
         return sink;
     }
 }

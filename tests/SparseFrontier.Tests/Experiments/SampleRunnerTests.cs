@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using SparseFrontier.Attention;
 using SparseFrontier.Experiments;
+using SparseFrontier.Kernels.Measurement;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
 using Xunit;
@@ -34,6 +35,32 @@ public class SampleRunnerTests
                 }
             }
         }
+    }
+
+    [Fact]
+    public void Energy_is_shared_out_as_time_is_and_null_where_nothing_counts_it()
+    {
+        var factory = new TransformerEngineFactory();
+        using SampleEngine engine = factory.Open(s_model, "cpu");
+        SampleJob[] jobs = [.. Jobs(factory).Take(3)];
+        TaskSample sample = Sample(engine, jobs[0].Run);
+        var counted = new List<SampleResult>();
+        var meter = new Steady();
+        new SampleRunner(engine, 3, Cancel) { Energy = meter }.Run(sample, jobs, new DenseReference(false, null), (_, row) => counted.Add(row));
+
+        // A watt, all the time: a joule for each second that the row has.
+        Assert.Equal(3, counted.Count);
+        Assert.All(counted, r => Assert.InRange(r.Joules!.Value / r.ElapsedSeconds!.Value, 0.8, 1.25));
+        var uncounted = new List<SampleResult>();
+        new SampleRunner(engine, 3, Cancel).Run(sample, jobs, new DenseReference(false, null), (_, row) => uncounted.Add(row));
+        Assert.All(uncounted, r => Assert.Null(r.Joules));
+    }
+
+    private sealed class Steady : EnergyCounter
+    {
+        private readonly System.Diagnostics.Stopwatch _time = System.Diagnostics.Stopwatch.StartNew();
+
+        public override double ReadJoules() => _time.Elapsed.TotalSeconds;
     }
 
     [Fact]

@@ -23,6 +23,9 @@ public sealed class GetParetoOperation
     /// <summary>Columns that divide the rows into groups, each with its own frontier.</summary>
     public IReadOnlyList<string> GroupBy { get; init; } = ["Task", "SequenceLength"];
 
+    /// <summary>How the rows of several tasks become one point; a frontier is then of all tasks together, whatever <see cref="GroupBy"/> says of tasks.</summary>
+    public TaskAggregate Aggregate { get; init; }
+
     /// <summary>Whether to emit only the frontier.</summary>
     public bool OptimalOnly { get; init; }
 
@@ -56,6 +59,17 @@ public sealed class GetParetoOperation
         }
 
         var costs = new RequestCosts(BatchSize, OutputTokenCount);
+        if (Aggregate != TaskAggregate.None)
+        {
+            // The phases are told from the rows themselves, and their tasks put together then.
+            foreach ((string cost, IReadOnlyList<SparseAttentionResult> part) in Parts(rows, costs, sink))
+            {
+                EmitAggregated(sink, cost, AggregatedTasks.Of(part, Aggregate, sink.Warning), costs, cancellationToken);
+            }
+
+            return;
+        }
+
         foreach ((string cost, IReadOnlyList<SparseAttentionResult> part) in Parts(rows, costs, sink))
         {
             Emit(sink, cost, part, costs, cancellationToken);
@@ -65,8 +79,32 @@ public sealed class GetParetoOperation
     private void Emit(IPipelineSink sink, string cost, IReadOnlyList<SparseAttentionResult> rows, RequestCosts costs, CancellationToken cancellationToken)
     {
         string? computed = RequestCost.Names.FirstOrDefault(n => n.Equals(cost, StringComparison.OrdinalIgnoreCase));
-        IReadOnlyList<SparsityPoint> points = Pareto.Points(
-            rows, cost, Value, GroupBy, computed is null ? null : row => costs.Of(row, computed), group => ResampledScores.Of(group, sink.Verbose));
+        Emit(
+            sink,
+            Pareto.Points(rows, cost, Value, GroupBy, computed is null ? null : row => costs.Of(row, computed), resample: group => ResampledScores.Of(group, sink.Verbose)),
+            cancellationToken);
+    }
+
+    private void EmitAggregated(IPipelineSink sink, string cost, AggregatedTasks tasks, RequestCosts costs, CancellationToken cancellationToken)
+    {
+        string? computed = RequestCost.Names.FirstOrDefault(n => n.Equals(cost, StringComparison.OrdinalIgnoreCase));
+        Func<SparseAttentionResult, double?> costOf = computed is null ? Pareto.Column(cost) : row => costs.Of(row, computed);
+        Func<SparseAttentionResult, double?> valueOf = Pareto.Column(Value);
+        Emit(
+            sink,
+            Pareto.Points(
+                tasks.Rows,
+                cost,
+                Value,
+                [.. GroupBy.Where(c => !c.Equals(nameof(SparseAttentionResult.Task), StringComparison.OrdinalIgnoreCase))],
+                row => tasks.Cost(row, costOf),
+                row => tasks.Value(row, valueOf),
+                group => tasks.Resample(group, sink.Verbose)),
+            cancellationToken);
+    }
+
+    private void Emit(IPipelineSink sink, IReadOnlyList<SparsityPoint> points, CancellationToken cancellationToken)
+    {
         foreach (SparsityPoint point in points.Where(p => p.IsOptimal || !OptimalOnly))
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -1,10 +1,16 @@
 namespace SparseFrontier.Experiments.Operations;
 
-/// <summary>Emits a <see cref="SparseAttentionPlan"/> for each specification. No model is loaded, and what the store holds already is not looked up.</summary>
+/// <summary>
+/// Emits a <see cref="SparseAttentionPlan"/> for each specification. No model is loaded. Of the store only the times of what was measured on this machine are read, for the
+/// seconds to expect; whether it holds the runs already is not looked up.
+/// </summary>
 public sealed class GetPlanOperation
 {
     /// <summary>The runs.</summary>
     public required IReadOnlyList<RunSpecification> Specifications { get; init; }
+
+    /// <summary>Folder of results; empty: <c>SPARSEFRONTIER_RESULTS</c>, else "results" in the current directory.</summary>
+    public string ResultPath { get; init; } = "";
 
     /// <summary>How models are found.</summary>
     internal EngineFactory Engines { get; init; } = new TransformerEngineFactory();
@@ -29,7 +35,7 @@ public sealed class GetPlanOperation
             }
         }
 
-        foreach (SparseAttentionPlan plan in RunPlanner.Plan(specifications, runs, engines))
+        foreach (SparseAttentionPlan plan in RunPlanner.Plan(specifications, runs, engines, RunTimes.Read(ResultPath)))
         {
             sink.Object(plan);
         }

@@ -36,7 +36,7 @@ public sealed class InvokeRunOperation
         var store = new ResultStore(ResultPath);
         var engines = new PlanningFactory(Engines);
         List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
-        IReadOnlyList<SparseAttentionPlan> costs = RunPlanner.Plan(Specifications, plans, engines);
+        IReadOnlyList<SparseAttentionPlan> costs = RunPlanner.Plan(Specifications, plans, engines, RunTimes.Read(store.Path));
         plans = [.. plans.Where((p, i) => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}': {RunPlanner.Describe(costs[i])}"))];
         if (plans.Count == 0)
         {

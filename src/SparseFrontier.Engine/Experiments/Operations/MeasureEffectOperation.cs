@@ -66,14 +66,7 @@ public sealed class MeasureEffectOperation
     }
 
     // Clearly above chance by a one-sided test at 5 %: an error over a dense score that is not is a ratio of noise.
-    private bool IsLossVisible(SparseAttentionResult dense)
-    {
-        double floor = ChanceFloor.Of(dense.Task) + ChanceFloor.Clear;
-        double p = PairedScores.AreHere(dense)
-            ? ChanceFloor.PValue([.. _scores.Of(dense).Select(s => s.Score).OfType<double>()], 1, floor)
-            : ChanceFloor.PValue(dense, floor);
-        return p < 0.05;
-    }
+    private bool IsLossVisible(SparseAttentionResult dense) => _scores.FloorPValue([dense], ChanceFloor.Of(dense.Task) + ChanceFloor.Clear) < 0.05;
 
     private List<SparsityEffect> Curves(SparseAttentionResult[] sparse, ILookup<string, SparseAttentionResult> dense, IPipelineSink sink)
     {

@@ -156,7 +156,7 @@ public sealed class RecommendOperation
             Parameters = parameters,
             BudgetSchedule = schedule,
             ToleratedSparsity = best.Sparsity,
-            KeptTokens = (1 - best.Sparsity) * dense.SequenceLength,
+            KeptTokens = (1 - best.PromptSparsity) * dense.SequenceLength,
             SpeedUp = best.Speed?.Factor,
             SpeedUpOf = best.Speed?.Of ?? "",
             Reason = $"{Shown(best)} {Choice(best, shown, bySpeed)} {Beyond(best)} {others}".Replace("  ", " ", StringComparison.Ordinal).TrimEnd(),
@@ -228,7 +228,7 @@ public sealed class RecommendOperation
                     DecodeSparsity = phase.Key == "Both" ? best.Shorter.Series[0].DecodeSparsity : null,
                     Parameters = phase.Key == "Both" ? "" : best.Shorter.Series[0].Parameters,
                     ToleratedSparsity = best.Sparsity,
-                    KeptTokens = (1 - best.Sparsity) * length,
+                    KeptTokens = (1 - best.PromptSparsity) * length,
                     DenseScore = ((1 - best.Share) * task.DenseScores.Average()) + (best.Share * best.High.Tasks.First(t => t.Row.Task == task.Row.Task).DenseScores.Average()),
                     Loss = loss,
                     LossLow = low,
@@ -283,7 +283,8 @@ public sealed class RecommendOperation
     private string Shown(AdvisedMethod best)
     {
         string tasks = best.TaskCount == 1 ? best.Best!.Tasks[0].Row.Task : FormattableString.Invariant($"each of {best.TaskCount} tasks");
-        return FormattableString.Invariant($"{best.Name} at {best.Sparsity:F2} is shown to lose less than {MarginText} on {tasks}, as at every lower sparsity tested, with confidence {ConfidenceLevel:G3} over all methods tested.");
+        string asked = ClaimSide.Near(best.Sparsity, best.Best!.Asked) ? "" : FormattableString.Invariant($" ({best.Best.Asked:F2} asked for)");
+        return FormattableString.Invariant($"{best.Name} at {best.Sparsity:F2}{asked} is shown to lose less than {MarginText} on {tasks}, as at every lower sparsity tested, with confidence {ConfidenceLevel:G3} over all methods tested.");
     }
 
     private static string Choice(AdvisedMethod best, AdvisedMethod[] shown, bool bySpeed)
@@ -322,10 +323,10 @@ public sealed class RecommendOperation
     }
 
     private AdvisedMethod WithSpeed(AdvisedMethod method) =>
-        method.Best is { } best ? method with { Speed = Kernel.Count > 0 ? KernelSpeed(method, method.Dense.SequenceLength, method.Sparsity) : RunSpeed(method, best) } : method;
+        method.Best is { } best ? method with { Speed = Kernel.Count > 0 ? KernelSpeed(method, method.Dense.SequenceLength, method.PromptSparsity) : RunSpeed(method, best) } : method;
 
     private (double Factor, string Of)? SpeedOf(AdvisedBetween between) => Kernel.Count > 0
-        ? KernelSpeed(between.Shorter, between.Length, between.Sparsity)
+        ? KernelSpeed(between.Shorter, between.Length, between.PromptSparsity)
         : RunSpeed(between.Shorter, between.Low) is { } low && RunSpeed(between.Longer, between.High) is { } high
             ? (Math.Exp(((1 - between.Share) * Math.Log(low.Factor)) + (between.Share * Math.Log(high.Factor))), low.Of)
             : null;

@@ -219,7 +219,7 @@ public sealed class TestClaimOperation
             : beside.Length == pairs.Length ? [("dense attention", beside)]
             : [(MethodNames.Of(pairs[0].First), [.. pairs.Select(p => p.First)]), (MethodNames.Of(pairs[0].Second), [.. pairs.Select(p => p.Second)])];
         double chance = ChanceFloor.Of(pairs[0].First.Task);
-        if (references.Any(r => FloorPValue(r.Rows, chance + Margin) < level / references.Length))
+        if (references.Any(r => _scores.FloorPValue(r.Rows, chance + Margin) < level / references.Length))
         {
             return "";
         }
@@ -227,10 +227,6 @@ public sealed class TestClaimOperation
         string names = string.Join(" and ", references.Select(r => FormattableString.Invariant($"{r.Name} ({r.Rows.Average(row => row.Score):F3})")));
         return FormattableString.Invariant($"{names} {(references.Length > 1 ? "are" : "is")} not shown to score more than {Margin:G3} above chance ({chance:G3}), so that a loss could not be seen");
     }
-
-    private double FloorPValue(SparseAttentionResult[] rows, double floor) => rows.All(PairedScores.AreHere)
-        ? ChanceFloor.PValue([.. rows.SelectMany(r => _scores.Of(r)).Select(s => s.Score).OfType<double>()], 1, floor)
-        : ChanceFloor.PValue(rows[0], floor);
 
     private ClaimText Read()
     {

@@ -27,6 +27,9 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library, EntryPoint = "cuDeviceGet")]
     public static partial int cuDeviceGet(out int device, int ordinal);
 
+    [LibraryImport(Library, EntryPoint = "cuDeviceGetPCIBusId")]
+    public static partial int cuDeviceGetPCIBusId(byte* place, int length, int device);
+
     [LibraryImport(Library, EntryPoint = "cuDeviceGetName")]
     public static partial int cuDeviceGetName(byte* name, int length, int device);
 

@@ -1,0 +1,140 @@
+using SparseFrontier.Analysis;
+using SparseFrontier.Attention;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>Seconds to expect, or why none are named.</summary>
+/// <param name="Prefill">Of a prompt.</param>
+/// <param name="OutputToken">Of an output token.</param>
+/// <param name="OutputTokens">Output tokens of a sample, as measured on the task; null where it was not run.</param>
+/// <param name="Message">What it is taken from, or why there is none.</param>
+internal sealed record PredictedTime(double? Prefill, double? OutputToken, double? OutputTokens, string Message);
+
+/// <summary>
+/// Predicts what runs take from what runs took on this machine: measured seconds over the operations (prefill) or the bytes (a step) that the exact cost model computes,
+/// between measured lengths and densities by interpolation of logarithms. docs/analysis.md has the errors that were found.
+/// </summary>
+internal sealed class RunTimes
+{
+    // Seconds an operation change slowly, but not predictably beyond what was measured: a tenth of an octave counts as there.
+    private static readonly double s_near = Math.Log(2) / 10;
+
+    // Runs that are read at most, the newest: a folder may hold ten thousand, on a slow share.
+    private const int Newest = 500;
+
+    private readonly IReadOnlyList<SparseAttentionResult> _rows;
+    private readonly string _where;
+
+    private RunTimes(IReadOnlyList<SparseAttentionResult> rows, string where) => (_rows, _where) = (rows, where);
+
+    /// <summary>Of rows that were all measured here.</summary>
+    /// <param name="rows">Rows.</param>
+    /// <param name="where">Where they are, for messages.</param>
+    public static RunTimes Of(IEnumerable<SparseAttentionResult> rows, string where) =>
+        new([.. rows.Where(r => r is { Status: RunStatus.Completed, FallbackCount: 0, PrefillSeconds: > 0 } && r.BudgetSchedule.Length == 0)], where);
+
+    /// <summary>Of the newest runs of a folder of results, but for those of other machines; none where there is no folder.</summary>
+    /// <param name="path">The folder; empty: where results go when none is named.</param>
+    public static RunTimes Read(string path)
+    {
+        string folder = new ResultStore(path).Path;
+        string[] runs = [];
+        try
+        {
+            // Their names begin with the time.
+            runs = Directory.Exists(folder) ? [.. Directory.GetDirectories(folder).OrderByDescending(d => d, StringComparer.Ordinal).Take(Newest)] : [];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Then nothing is predicted; what is to be written there will say why it cannot.
+        }
+
+        return Of(runs.Select(r => new RunDirectory(r)).Where(IsOfThisMachine).Select(Row).OfType<SparseAttentionResult>(), $"'{folder}'");
+    }
+
+    /// <summary>Predicts a run.</summary>
+    /// <param name="shape">Sizes of the model.</param>
+    /// <param name="run">What would run, with the sparsities that are expected: a row without scores and times.</param>
+    public PredictedTime Predict(ModelShape shape, SparseAttentionResult run)
+    {
+        ArgumentNullException.ThrowIfNull(shape);
+        ArgumentNullException.ThrowIfNull(run);
+        SparseAttentionResult[] rows = [.. _rows.Where(r => r.Model == run.Model && r.Device == run.Device)];
+        if (rows.Length == 0)
+        {
+            return new PredictedTime(null, null, null, $"No run of {run.Model} was measured on {run.Device} of this machine in {_where}.");
+        }
+
+        var cost = new RequestCost(shape, 1, 1);
+        double? tokens = Mean(rows.Where(r => r.Task == run.Task).Select(r => r.OutputTokenCount));
+        (double? prefill, string noPrefill) = Seconds(
+            Prefer(rows.Where(r => Same(r.Method, run.Method)), r => Same(r.DecodeMethod, run.DecodeMethod)), run, r => cost.Of(r, RequestCost.PrefillFlopsName), r => r.PrefillSeconds, r => 1 - r.PrefillSparsity, run.Method);
+        (double? token, string noToken) = Seconds(
+            Prefer(rows.Where(r => Same(r.DecodeMethod, run.DecodeMethod) && r.OutputTokenCount > 0), r => Same(r.Method, run.Method)),
+            run,
+            r => cost.Of(r, RequestCost.DecodeBytesName),
+            r => r.DecodeSeconds / r.OutputTokenCount,
+            r => 1 - (r.CacheSparsity ?? r.DecodeSparsity),
+            run.DecodeMethod);
+        string reason = prefill is null ? noPrefill : token is null ? noToken : FormattableString.Invariant($"from {rows.Length} runs measured on this machine");
+        return new PredictedTime(prefill, token, tokens, reason);
+    }
+
+    private static SparseAttentionResult? Row(RunDirectory directory)
+    {
+        try
+        {
+            return directory.ReadRow(_ => { });
+        }
+        catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.ResultRowInvalid or ErrorIds.ResultUnreadable)
+        {
+            return null;
+        }
+    }
+
+    private static bool IsOfThisMachine(RunDirectory directory) => directory.ReadAttempts() is { Count: > 0 } attempts
+        && attempts.All(a => a.Host == Environment.MachineName && a.Processor == HostInformation.ProcessorName && a.ProcessorCount == Environment.ProcessorCount);
+
+    private (double? Seconds, string Reason) Seconds(
+        SparseAttentionResult[] rows,
+        SparseAttentionResult run,
+        Func<SparseAttentionResult, double?> cost,
+        Func<SparseAttentionResult, double?> seconds,
+        Func<SparseAttentionResult, double?> density,
+        string method)
+    {
+        if (density(run) is not ({ } wanted and > 0) || cost(run) is not { } operations)
+        {
+            return (null, $"What {method} will leave out is known only when it runs.");
+        }
+
+        var points = rows.Select(r => (r.SequenceLength, Density: density(r), Rate: seconds(r) / cost(r))).Where(p => p.Density > 0 && p.Rate > 0 && double.IsFinite(p.Rate.Value)).ToArray();
+        if (points.Length == 0)
+        {
+            return (null, $"{method} was not measured on {run.Device} of this machine in {_where}.");
+        }
+
+        (double X, double Y)[] lengths =
+        [
+            .. points.GroupBy(p => p.SequenceLength)
+                .Select(g => (X: Math.Log(g.Key), Y: LogarithmicTable.At([.. g.Select(p => (Math.Log(p.Density!.Value), Math.Log(p.Rate!.Value)))], Math.Log(wanted), 2.5 * s_near)))
+                .Where(p => p.Y is not null)
+                .Select(p => (p.X, p.Y!.Value)),
+        ];
+        return LogarithmicTable.At(lengths, Math.Log(run.SequenceLength), s_near) is { } rate
+            ? (Math.Exp(rate) * operations, "")
+            : (null, FormattableString.Invariant(
+                $"{method} was measured at {string.Join(", ", points.Select(p => p.SequenceLength).Distinct().Order())} tokens, not on both sides of {run.SequenceLength} near this sparsity; nothing is predicted beyond what was measured."));
+    }
+
+    private static SparseAttentionResult[] Prefer(IEnumerable<SparseAttentionResult> rows, Func<SparseAttentionResult, bool> better)
+    {
+        SparseAttentionResult[] all = [.. rows];
+        SparseAttentionResult[] best = [.. all.Where(better)];
+        return best.Length > 0 ? best : all;
+    }
+
+    private static bool Same(string first, string second) => (MethodRegistry.IsDense(first) && MethodRegistry.IsDense(second)) || first.Equals(second, StringComparison.OrdinalIgnoreCase);
+
+    private static double? Mean(IEnumerable<double?> values) => values.OfType<double>().ToArray() is { Length: > 0 } known ? known.Average() : null;
+}
