@@ -199,10 +199,16 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [SwitchTransformation]
     public SwitchParameter ShortInstructions { get; set; }
 
-    /// <summary>Device to compute on, as Get-SparseAttentionDevice lists it.</summary>
-    [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Device to compute on: cpu or cuda:0.")]
+    /// <summary>
+    /// Device to compute on, as Get-SparseAttentionDevice lists it. Samples are spread over several GPUs, each with a worker process: cuda:0, cuda:1, or cuda:all. A model
+    /// that does not fit one of them has its layers spread over as few as hold it.
+    /// </summary>
+    [Parameter(
+        ParameterSetName = ParameterSets.Parameters,
+        ValueFromPipelineByPropertyName = true,
+        HelpMessage = "Device to compute on: cpu or cuda:0; samples are spread over several GPUs (cuda:0, cuda:1 or cuda:all).")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
-    public string Device { get; set; } = "cpu";
+    public string[] Device { get; set; } = ["cpu"];
 
     /// <summary>Data file or folder of the tasks that read one: Squad, Quality, Toefl.</summary>
     [Parameter(
@@ -240,7 +246,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         AllowDenseFallback = AllowDenseFallback,
         ReferenceScoring = ReferenceScoring,
         ShortInstructions = ShortInstructions,
-        Device = Device,
+        Device = Given(Device) is { Length: > 0 } devices ? string.Join(',', devices) : "cpu",
         TaskDataPath = string.IsNullOrEmpty(TaskDataPath) ? null : ResolveOutput(TaskDataPath),
         Preset = Preset,
     };

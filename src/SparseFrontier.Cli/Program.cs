@@ -3,6 +3,12 @@ using System.CommandLine.Invocation;
 using SparseFrontier;
 using SparseFrontier.Cli;
 using SparseFrontier.Cli.Output;
+using SparseFrontier.Experiments;
+
+if (args is [SampleWorker.Argument, string pipe])
+{
+    return SampleWorker.Serve(pipe);
+}
 
 ParseResult parsed = Root.Create().Parse(args);
 if (parsed.Action is ParseErrorAction)

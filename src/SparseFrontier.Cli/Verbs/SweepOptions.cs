@@ -20,7 +20,7 @@ internal sealed class SweepOptions
     private readonly Option<int?> _samples = new("--samples") { Description = "Samples of each run.", HelpName = "n" };
     private readonly Option<int?> _maximumOutput = new("--max-output") { Description = "Output tokens of a sample at most.", HelpName = "n" };
     private readonly Option<long[]> _seed = Options.Longs("--seed", "Seeds of the samples.", "n");
-    private readonly Option<string> _device = Options.Text("--device", "Device to compute on: cpu or cuda:0.", "D", "cpu");
+    private readonly Option<string> _device = Options.Text("--device", "Device to compute on: cpu or cuda:0; samples are spread over several GPUs (cuda:0,cuda:1 or cuda:all).", "D", "cpu");
     private readonly Option<string> _questionPosition = Options.Text("--question-position", "Where the question stands: Both, First or Last; without it Both, or Last under --compress-before Question.", "P", "");
     private readonly Option<string> _compressBefore = Options.Text("--compress-before", "None, or Question: the cache is compressed before the question is known.", "P", "None");
     private readonly Option<int[]> _denseLayer = Options.Integers("--dense-layer", "Layers left dense, counted from 0.", "i,...");

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
 using SparseFrontier.Attention;
 using SparseFrontier.Tasks;
 
@@ -11,14 +10,14 @@ namespace SparseFrontier.Experiments;
 /// </summary>
 internal sealed class CellRunner(
     ResultStore store,
-    SampleEngine engine,
+    SampleExecutor executor,
     string? dataHash,
     SweepProgress progress,
     IPipelineSink sink,
-    int batchSize,
     CancellationToken cancellationToken)
 {
     private readonly List<SparseAttentionResult> _completed = [];
+    private readonly Queue<Failure> _failures = new();
 
     /// <summary>Runs a cell.</summary>
     /// <param name="runs">Its runs, no two with the same id.</param>
@@ -109,7 +108,7 @@ internal sealed class CellRunner(
     private TaskSource OpenSource(List<ActiveRun> due)
     {
         PlannedRun any = due[0].Plan;
-        TaskSource source = any.Task.Open(any.TaskOptions, engine.Encoder);
+        TaskSource source = any.Task.Open(any.TaskOptions, executor.Encoder);
         int count = due.Max(r => r.SampleCount);
         return source.Count < count
             ? throw new SparseFrontierException(
@@ -152,9 +151,29 @@ internal sealed class CellRunner(
     {
         PlannedRun any = open[0].Plan;
         Func<int, DenseReference> dense = FindDense(runs, any);
-        Calibrate(cell, open);
+        try
+        {
+            Calibrate(cell, open);
+            GiveSamples(cell, source, any, dense, open);
+            Settle(dense, open);
+        }
+        catch (SparseFrontierException e) when (e.ErrorId is not (ErrorIds.ResultWriteFailed or ErrorIds.DeviceFailed))
+        {
+            // Samples that are under way are kept.
+            executor.Drain();
+            throw;
+        }
+
+        CompleteFinished(open);
+        foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed) }.OfType<string>())
+        {
+            sink.Warning(advice);
+        }
+    }
+
+    private void GiveSamples(string cell, TaskSource source, PlannedRun any, Func<int, DenseReference> dense, List<ActiveRun> open)
+    {
         int count = open.Select(r => r.SampleCount).DefaultIfEmpty().Max();
-        var runner = new SampleRunner(engine, batchSize, cancellationToken) { Energy = Devices.EnergyOf(any.Specification.Device) };
         for (int index = 0; index < count; index++)
         {
             CompleteFinished(open);
@@ -167,8 +186,8 @@ internal sealed class CellRunner(
             cancellationToken.ThrowIfCancellationRequested();
             progress.BeginSample(cell, index, count);
             TaskSample sample = source.Generate(index);
-            int length = SamplePrompt.Create(sample, any.CompressesBeforeQuestion, engine.Encoder).Prefill.Length;
-            PromptShape shape = SamplePrompt.Shape(engine.Configuration, length);
+            int length = SamplePrompt.Create(sample, any.CompressesBeforeQuestion, executor.Encoder).Prefill.Length;
+            PromptShape shape = SamplePrompt.Shape(executor.Configuration, length);
             var jobs = new Dictionary<SampleJob, ActiveRun>(ReferenceEqualityComparer.Instance);
             foreach (ActiveRun run in due)
             {
@@ -178,6 +197,8 @@ internal sealed class CellRunner(
                 }
                 catch (BudgetInfeasibleException e)
                 {
+                    // Rows of it may be under way.
+                    executor.Drain();
                     Finish(run, run.Row(RunStatus.Infeasible, e.Message, e.MaximumFeasibleSparsity), open);
                     progress.Skip(run.SampleCount - index);
                 }
@@ -185,14 +206,20 @@ internal sealed class CellRunner(
 
             foreach (List<SampleJob> together in Companions(jobs))
             {
-                RunTogether(runner, sample, together, jobs, dense, open);
+                Give(sample, together, jobs, dense);
+                TakeFailures(dense, open);
             }
         }
+    }
 
-        CompleteFinished(open);
-        foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed) }.OfType<string>())
+    /// <summary>Waits for what was given; what failed of it may be given again.</summary>
+    private void Settle(Func<int, DenseReference> dense, List<ActiveRun> open)
+    {
+        executor.Drain();
+        while (_failures.Count > 0)
         {
-            sink.Warning(advice);
+            TakeFailures(dense, open);
+            executor.Drain();
         }
     }
 
@@ -209,30 +236,48 @@ internal sealed class CellRunner(
             .Where(together => together.Count > 0);
     }
 
-    /// <summary>Runs a sample of several runs. If that fails, each that is left is run alone, and fails alone.</summary>
-    private void RunTogether(
-        SampleRunner runner, TaskSample sample, List<SampleJob> together, Dictionary<SampleJob, ActiveRun> jobs, Func<int, DenseReference> dense, List<ActiveRun> open)
+    private void Give(TaskSample sample, List<SampleJob> together, Dictionary<SampleJob, ActiveRun> jobs, Func<int, DenseReference> dense)
     {
-        try
-        {
-            together.ForEach(j => jobs[j].BeginTry());
-            runner.Run(sample, together, dense(sample.Index), (job, row) =>
+        together.ForEach(j => jobs[j].BeginTry());
+        executor.Run(
+            sample,
+            together,
+            () => dense(sample.Index),
+            (job, row) =>
             {
                 jobs[job].Append(row);
                 progress.Computed(job.Run.ToString());
-            });
-        }
-        catch (SparseFrontierException e) when (e.ErrorId is not (ErrorIds.ResultWriteFailed or ErrorIds.DeviceFailed))
+            },
+            error => _failures.Enqueue(new Failure(sample, together, jobs, error)));
+        if (together is [{ Run.IsDense: true }] && jobs.Count > 1)
         {
-            if (together.Count == 1)
-            {
-                Fail(jobs[together[0]], e, open);
-                return;
-            }
+            // The others of the sample are compared with it, unless it fails.
+            executor.Drain();
+        }
+    }
 
-            foreach (SampleJob job in together.Where(j => !jobs[j].Samples.ContainsKey(sample.Index)))
+    /// <summary>Where a sample of several runs failed, each that is left is run alone, and fails alone.</summary>
+    private void TakeFailures(Func<int, DenseReference> dense, List<ActiveRun> open)
+    {
+        while (_failures.TryDequeue(out Failure? failure))
+        {
+            foreach (SampleJob job in failure.Together)
             {
-                RunTogether(runner, sample, [job], jobs, dense, open);
+                ActiveRun run = failure.Jobs[job];
+                if (!open.Contains(run) || run.Samples.ContainsKey(failure.Sample.Index))
+                {
+                    continue;
+                }
+
+                if (failure.Together.Count > 1)
+                {
+                    Give(failure.Sample, [job], failure.Jobs, dense);
+                    TakeFailures(dense, open);
+                }
+                else
+                {
+                    Fail(run, failure.Error, open);
+                }
             }
         }
     }
@@ -272,7 +317,7 @@ internal sealed class CellRunner(
     /// <summary>The dense run's part in a sample: from this cell, or else from an earlier run of the store.</summary>
     private Func<int, DenseReference> FindDense(IReadOnlyList<ActiveRun> runs, PlannedRun any)
     {
-        string id = RunIdentity.Hash(RunIdentity.Dense(any, engine.Identity, dataHash));
+        string id = RunIdentity.Hash(RunIdentity.Dense(any, executor.Identity, dataHash));
         ActiveRun? dense = runs.FirstOrDefault(r => r.RunId == id);
         IReadOnlyDictionary<int, SampleResult> samples = dense?.Samples
             ?? (IReadOnlyDictionary<int, SampleResult>?)store.Find(id)?.ReadSamples(id, _ => { })
@@ -293,49 +338,64 @@ internal sealed class CellRunner(
 
     private void Calibrate(string cell, List<ActiveRun> open)
     {
-        Calibration? calibration = null;
-        foreach (ActiveRun run in open.Where(r => r.Plan.Prefill.NeedsCalibration && r.Plan.Specification.Sparsity is not null).ToList())
+        var failed = new List<(List<ActiveRun> Runs, SparseFrontierException Error)>();
+        foreach (var same in open
+            .Where(r => r.Plan.Prefill.NeedsCalibration && r.Plan.Specification.Sparsity is not null)
+            .GroupBy(r => RunIdentity.Hash(Calibration.Key(r.Plan, executor.Identity, dataHash)))
+            .ToList())
         {
-            JsonObject key = Calibration.Key(run.Plan, engine.Identity, dataHash);
-            string hash = RunIdentity.Hash(key);
-            string path = Calibration.FilePath(store.Path, hash);
-            StoredCalibration? known = Calibration.Read(path, hash) ?? Calibration.Read(run.Directory!.File("calibration.json"), hash);
-            if (known is null)
+            string hash = same.Key;
+            List<ActiveRun> runs = [.. same];
+            if ((Calibration.Read(Calibration.FilePath(store.Path, hash), hash)
+                ?? runs.Select(r => Calibration.Read(r.Directory!.File("calibration.json"), hash)).FirstOrDefault(c => c is not null)) is { } known)
             {
-                progress.Calibrating(cell, run.Plan.Prefill.Name);
-                run.BeginTry();
-                try
-                {
-                    calibration ??= new Calibration(engine, run.Plan);
-                    if (calibration.PromptCount < Calibration.SampleCount)
-                    {
-                        sink.Warning(string.Create(
-                            CultureInfo.InvariantCulture,
-                            $"{cell}: the data hold {calibration.PromptCount} samples to calibrate on, {Calibration.SampleCount} are wanted. The sparsity of {run.Plan.Prefill.Name} may miss what was asked for; its row tells."));
-                    }
-
-                    known = calibration.Solve(run.Plan.Prefill, run.Plan.PrefillParameters, run.Plan.Specification.Sparsity!.Value, hash, cancellationToken);
-                }
-                catch (BudgetInfeasibleException e)
-                {
-                    run.CalibrationFailure = e;
-                    continue;
-                }
-                catch (SparseFrontierException e) when (e.ErrorId != ErrorIds.DeviceFailed)
-                {
-                    Fail(run, e, open);
-                    continue;
-                }
-
-                StoreIO.Write(path, () => Directory.CreateDirectory(Path.GetDirectoryName(path)!));
-                StoreIO.ReplaceJson(path, known);
-                sink.Verbose(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{known.Method} at sparsity {known.RequestedSparsity}: calibrated to {known.Parameters}, measured {known.MeasuredSparsity:F4} on {known.SampleCount} samples."));
+                Take(runs, known);
+                continue;
             }
 
-            run.Calibration = known;
-            StoreIO.ReplaceJson(run.Directory!.File("calibration.json"), known);
+            progress.Calibrating(cell, runs[0].Plan.Prefill.Name);
+            runs.ForEach(r => r.BeginTry());
+            executor.Calibrate(runs[0].Plan, hash, found => Keep(cell, hash, found, runs), error => failed.Add((runs, error)));
+        }
+
+        executor.Drain();
+        foreach ((List<ActiveRun> runs, SparseFrontierException error) in failed)
+        {
+            if (error is BudgetInfeasibleException infeasible)
+            {
+                runs.ForEach(r => r.CalibrationFailure = infeasible);
+            }
+            else
+            {
+                runs.ForEach(r => Fail(r, error, open));
+            }
+        }
+    }
+
+    private void Keep(string cell, string hash, StoredCalibration found, List<ActiveRun> runs)
+    {
+        if (found.SampleCount < Calibration.SampleCount)
+        {
+            sink.Warning(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{cell}: the data hold {found.SampleCount} samples to calibrate on, {Calibration.SampleCount} are wanted. The sparsity of {found.Method} may miss what was asked for; its row tells."));
+        }
+
+        string path = Calibration.FilePath(store.Path, hash);
+        StoreIO.Write(path, () => Directory.CreateDirectory(Path.GetDirectoryName(path)!));
+        StoreIO.ReplaceJson(path, found);
+        sink.Verbose(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{found.Method} at sparsity {found.RequestedSparsity}: calibrated to {found.Parameters}, measured {found.MeasuredSparsity:F4} on {found.SampleCount} samples."));
+        Take(runs, found);
+    }
+
+    private static void Take(List<ActiveRun> runs, StoredCalibration calibration)
+    {
+        foreach (ActiveRun run in runs)
+        {
+            run.Calibration = calibration;
+            StoreIO.ReplaceJson(run.Directory!.File("calibration.json"), calibration);
         }
     }
 
@@ -359,6 +419,8 @@ internal sealed class CellRunner(
 
     private void Fail(ActiveRun run, SparseFrontierException error, List<ActiveRun> open)
     {
+        // Rows of it may be under way.
+        executor.Drain();
         Attempt(() => run.Fail($"{error.ErrorId}: {error.Message}"));
         progress.Skip(run.SampleCount - run.Samples.Keys.Count(i => i < run.SampleCount));
         SparseAttentionResult row = run.Row(RunStatus.Failed, error.Message);
@@ -380,4 +442,7 @@ internal sealed class CellRunner(
             // The disk is full, or gone.
         }
     }
+
+    /// <summary>Jobs of a sample that have no row, and why.</summary>
+    private sealed record Failure(TaskSample Sample, List<SampleJob> Together, Dictionary<SampleJob, ActiveRun> Jobs, SparseFrontierException Error);
 }

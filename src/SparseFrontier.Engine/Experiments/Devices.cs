@@ -3,6 +3,8 @@ using System.Globalization;
 using SparseFrontier.Kernels;
 using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Kernels.Measurement;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Models.Transformer.Cuda;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
@@ -68,6 +70,42 @@ internal static class Devices
             throw new SparseFrontierException(
                 ErrorIds.DeviceNotFound, $"There is no device '{device}'. {NameMatcher.Suggestion(device, [.. All().Select(d => d.Name)])}", device);
         }
+    }
+
+    /// <summary>The devices that samples of a run are spread over (<see cref="DeviceList"/>), all of which are there.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid; as <see cref="Require"/>.</exception>
+    public static IReadOnlyList<string> RequireList(string devices)
+    {
+        IReadOnlyList<string> list = DeviceList.Parse(devices, Gpus);
+        foreach (string name in list.SelectMany(DeviceList.Members))
+        {
+            Require(name);
+        }
+
+        return list;
+
+        static IReadOnlyList<string> Gpus()
+        {
+            string[] usable = [.. All().Where(d => d.Kind == "Cuda").Select(d => d.Name)];
+            return usable.Length > 0 ? usable : throw CudaStatus.Missing(0)!;
+        }
+    }
+
+    /// <summary>The devices that samples are spread over when a model with its longest prompt does not fit one of them: GPUs joined, as few as hold it.</summary>
+    /// <param name="devices">Devices of a run.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="length">Tokens of the longest prompt.</param>
+    /// <exception cref="SparseFrontierException">DeviceOutOfMemory: all together do not.</exception>
+    public static IReadOnlyList<string> Join(IReadOnlyList<string> devices, ModelConfiguration model, int length)
+    {
+        // Who joins GPUs by hand has decided.
+        if (devices.Count == 1 || devices.Any(d => CudaOrdinal(d) is null))
+        {
+            return devices;
+        }
+
+        int count = LayerPlacement.CountFor(model, length, [.. devices.Select(d => CudaStatus.Devices[CudaOrdinal(d)!.Value].MemoryBytes)]);
+        return [.. devices.Chunk(count).Where(g => g.Length == count).Select(DeviceList.Join)];
     }
 
     /// <summary>The kernels that attention is computed with on a device.</summary>

@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using SparseFrontier.Attention;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
@@ -62,7 +64,7 @@ internal sealed class PlannedRun
         IReadOnlyDictionary<string, int> taskParameters =
             task.ResolveParameters(ParameterText.Parse(given.TaskParameters).DistinctBy(p => p.Key, StringComparer.OrdinalIgnoreCase).ToDictionary(p => p.Key, p => p.Value));
 
-        Devices.Require(given.Device);
+        Devices.RequireList(given.Device);
         string directory = factory.Resolve(given.Model);
         ModelConfiguration configuration = factory.ReadConfiguration(directory);
         if (PlannedMethods.ReadLayers(given.DenseLayers).FirstOrDefault(l => l >= configuration.LayerCount, -1) is >= 0 and int missing)
@@ -121,6 +123,20 @@ internal sealed class PlannedRun
             },
             YarnFactor = yarn,
         };
+    }
+
+    /// <summary>Whether a method or the task is the user's own code, which lives in this process alone.</summary>
+    public bool HasOwnCode => Task.CodeHash is not null || Prefill.CodeHash is not null || Decode.CodeHash is not null;
+
+    /// <summary>The specification with full paths, for a process that starts elsewhere and has no models beside it.</summary>
+    /// <param name="device">The device that it is to compute on; null: as it was.</param>
+    public RunSpecification Portable(string? device = null)
+    {
+        JsonObject node = JsonSerializer.SerializeToNode(Specification, StoreJson.Line)!.AsObject();
+        node[nameof(RunSpecification.Model)] = ModelDirectory;
+        node[nameof(RunSpecification.TaskDataPath)] = Specification.TaskDataPath is string data ? Path.GetFullPath(data) : null;
+        node[nameof(RunSpecification.Device)] = device ?? Specification.Device;
+        return node.Deserialize<RunSpecification>(StoreJson.Line)!;
     }
 
     /// <summary>"Quest 0.9, Niah at 2048 on model".</summary>

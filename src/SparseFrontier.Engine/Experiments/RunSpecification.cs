@@ -69,7 +69,7 @@ public class RunSpecification
     /// <summary>Whether prompts carry the short form of the instructions.</summary>
     public bool ShortInstructions { get; init; }
 
-    /// <summary>"cpu" or "cuda:0"; not part of the identity.</summary>
+    /// <summary>"cpu" or "cuda:0"; "cuda:0,cuda:1" or "cuda:all" to spread samples over GPUs, "cuda:0+cuda:1" to spread a model's layers; not part of the identity.</summary>
     public string Device { get; init; } = "cpu";
 
     /// <summary>Path of the task's data file; its content, not its path, is part of the identity.</summary>

@@ -26,9 +26,13 @@ internal abstract class EngineFactory
     /// <exception cref="SparseFrontierException">CheckpointUnreadable, CheckpointInvalid.</exception>
     public abstract DataType ReadCacheType(string directory);
 
+    /// <summary>How a model sees a prompt, without its weights.</summary>
+    /// <exception cref="SparseFrontierException">Whatever is wrong with the checkpoint's tokenizer.</exception>
+    public abstract PromptEncoder OpenEncoder(string directory);
+
     /// <summary>Loads a model.</summary>
     /// <param name="directory">Checkpoint directory.</param>
-    /// <param name="device">Device.</param>
+    /// <param name="device">One device, or several joined by a plus, over which the layers are spread (<see cref="DeviceList"/>).</param>
     /// <exception cref="SparseFrontierException">Whatever is wrong with the checkpoint or its tokenizer; DeviceNotFound.</exception>
     public abstract SampleEngine Open(string directory, string device);
 }

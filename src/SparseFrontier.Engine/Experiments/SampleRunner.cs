@@ -32,7 +32,11 @@ internal sealed record DenseReference(bool Exists, int[]? OutputTokens);
 /// teacher-forced through each configuration's decode path and compared with the dense one's. What a configuration yields does not depend on
 /// the others.
 /// </summary>
-internal sealed class SampleRunner(SampleEngine engine, int batchSize, CancellationToken cancellationToken)
+/// <param name="engine">The model.</param>
+/// <param name="batchSize">Sequences generated side by side at most.</param>
+/// <param name="cancellationToken">Stops between steps and layers.</param>
+/// <param name="device">Where the model is, for the rows; null: as the run says.</param>
+internal sealed class SampleRunner(SampleEngine engine, int batchSize, CancellationToken cancellationToken, string? device = null)
 {
     // Rows of a teacher-forced block: enough for a batched matrix product, few enough for the logits of a large vocabulary.
     private const int ForcedRows = 64;
@@ -371,7 +375,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             CacheBytes = decode.CacheBytes,
             PeakMemoryBytes = HostInformation.PeakMemoryBytes(),
             PrefillShared = lane.Prompt.IsShared,
-            Device = run.Specification.Device,
+            Device = device ?? run.Specification.Device,
         };
     }
 

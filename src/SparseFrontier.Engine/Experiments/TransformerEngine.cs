@@ -25,10 +25,16 @@ internal sealed class TransformerEngineFactory : EngineFactory
     }
 
     /// <inheritdoc/>
+    public override PromptEncoder OpenEncoder(string directory) => PromptEncoder.For(Tokenizer.Load(directory), ChatTemplate.Load(directory));
+
+    /// <inheritdoc/>
     public override SampleEngine Open(string directory, string device)
     {
-        Devices.Require(device);
-        return Devices.CudaOrdinal(device) is int ordinal ? new CudaEngine(directory, CudaDevice.Get(ordinal)) : new TransformerEngine(directory);
+        string[] members = DeviceList.Members(device);
+        Array.ForEach(members, Devices.Require);
+        return Devices.CudaOrdinal(members[0]) is null
+            ? new TransformerEngine(directory)
+            : new CudaEngine(directory, [.. members.Select(m => CudaDevice.Get(Devices.CudaOrdinal(m)!.Value))]);
     }
 
     /// <summary>A checkpoint's tokenizer and chat template, on whatever device its weights are.</summary>
@@ -52,9 +58,9 @@ internal sealed class TransformerEngineFactory : EngineFactory
         protected ModelIdentity IdentityOf(string contentHash, DataType cacheType) => new(contentHash, _tokenizer.ContentHash, _templateHash, cacheType.ToString());
     }
 
-    private sealed class CudaEngine(string directory, CudaDevice device) : CheckpointEngine(directory)
+    private sealed class CudaEngine(string directory, CudaDevice[] devices) : CheckpointEngine(directory)
     {
-        private readonly CudaModel _model = CudaModel.Load(directory, device);
+        private readonly CudaModel _model = CudaModel.Load(directory, devices);
 
         public override ModelConfiguration Configuration => _model.Configuration;
 

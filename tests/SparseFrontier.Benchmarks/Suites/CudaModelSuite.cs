@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Models.Transformer;
@@ -19,9 +18,9 @@ internal static class CudaModelSuite
         string folder = Directory.CreateTempSubdirectory("sparsefrontier-qwen-").FullName;
         try
         {
-            WriteShape(folder);
+            RandomCheckpoint.Qwen7B.Write(folder);
             var device = CudaDevice.Get(0);
-            using var model = CudaModel.CreateRandom(folder, device, 1);
+            using var model = CudaModel.CreateRandom(folder, [device], 1);
             report.Note($"{device.Properties.Name}; weights {device.UsedBytes / 1073741824.0:F1} GiB; cuBLASLt {CudaLibraries.HasProducts}");
             string? asked = Environment.GetEnvironmentVariable("SPARSEFRONTIER_LENGTHS");
             int[] lengths = [.. (asked ?? "8192,32768,131072").Split(',').Select(int.Parse)];
@@ -108,55 +107,6 @@ internal static class CudaModelSuite
                     $"decode {tokens.Length} {configurations[c].Method.Name} batch {batch}: median {sorted[sorted.Length / 2]:F2} ms/step ({sorted[0]:F2}-{sorted[^1]:F2}), attention {statistics.AttentionSeconds / 24 * 1e3 * batch:F2} ms, index {(statistics.IndexSeconds) / 24 * 1e3 * batch:F2} ms"));
                 Array.ForEach(sequences, s => s.Dispose());
             }
-        }
-    }
-
-    // A checkpoint of which only the shapes are there: its file has no blocks on the disk.
-    public static void WriteShape(string folder)
-    {
-        const int Layers = 28, Hidden = 3584, Intermediate = 18944, Vocabulary = 152064, Keys = 512;
-        File.WriteAllText(Path.Combine(folder, "config.json"), """
-            {"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","vocab_size":152064,"hidden_size":3584,"intermediate_size":18944,"num_hidden_layers":28,"num_attention_heads":28,"num_key_value_heads":4,"hidden_act":"silu","max_position_embeddings":131136,"rms_norm_eps":1e-06,"rope_theta":1000000.0,"tie_word_embeddings":false,"use_sliding_window":false,"torch_dtype":"bfloat16","bos_token_id":1,"eos_token_id":2}
-            """);
-        var header = new StringBuilder("{");
-        long offset = 0;
-        Add("model.embed_tokens.weight", Vocabulary, Hidden);
-        for (int layer = 0; layer < Layers; layer++)
-        {
-            string prefix = FormattableString.Invariant($"model.layers.{layer}.");
-            Add(prefix + "input_layernorm.weight", Hidden);
-            Add(prefix + "post_attention_layernorm.weight", Hidden);
-            Add(prefix + "self_attn.q_proj.weight", Hidden, Hidden);
-            Add(prefix + "self_attn.q_proj.bias", Hidden);
-            Add(prefix + "self_attn.k_proj.weight", Keys, Hidden);
-            Add(prefix + "self_attn.k_proj.bias", Keys);
-            Add(prefix + "self_attn.v_proj.weight", Keys, Hidden);
-            Add(prefix + "self_attn.v_proj.bias", Keys);
-            Add(prefix + "self_attn.o_proj.weight", Hidden, Hidden);
-            Add(prefix + "mlp.gate_proj.weight", Intermediate, Hidden);
-            Add(prefix + "mlp.up_proj.weight", Intermediate, Hidden);
-            Add(prefix + "mlp.down_proj.weight", Hidden, Intermediate);
-        }
-
-        Add("model.norm.weight", Hidden);
-        Add("lm_head.weight", Vocabulary, Hidden);
-        header.Append('}');
-        while (header.Length % 8 != 0)
-        {
-            header.Append(' ');
-        }
-
-        using FileStream file = File.Create(Path.Combine(folder, "model.safetensors"));
-        file.Write(BitConverter.GetBytes((long)header.Length));
-        file.Write(Encoding.ASCII.GetBytes(header.ToString()));
-        file.SetLength(8 + header.Length + offset);
-
-        void Add(string name, params int[] shape)
-        {
-            long bytes = shape.Aggregate(2L, (product, extent) => product * extent);
-            header.Append(offset > 0 ? "," : "").Append(FormattableString.Invariant(
-                $"\"{name}\":{{\"dtype\":\"BF16\",\"shape\":[{string.Join(',', shape)}],\"data_offsets\":[{offset},{offset + bytes}]}}"));
-            offset += bytes;
         }
     }
 }

@@ -16,9 +16,9 @@ internal static partial class CudaStepSuite
         string folder = Directory.CreateTempSubdirectory("sparsefrontier-qwen-").FullName;
         try
         {
-            CudaModelSuite.WriteShape(folder);
+            RandomCheckpoint.Qwen7B.Write(folder);
             var device = CudaDevice.Get(0);
-            using var model = CudaModel.CreateRandom(folder, device, 1);
+            using var model = CudaModel.CreateRandom(folder, [device], 1);
             string lengths = Environment.GetEnvironmentVariable("SPARSEFRONTIER_LENGTHS") ?? "32768";
             bool profile = Environment.GetEnvironmentVariable("SPARSEFRONTIER_PROFILE") is not null;
             foreach (int length in lengths.Split(',').Select(int.Parse))

@@ -27,6 +27,9 @@ internal sealed class HashEngineFactory : EngineFactory
     /// <summary>Told what each prefill is asked for, before it; may throw.</summary>
     public Action<PrefillRequest>? BeforeRequest { get; init; }
 
+    /// <summary>Called with the number of tokens before each prefill; may throw.</summary>
+    public Action<int>? BeforePrompt { get; init; }
+
     public ModelIdentity Identity { get; init; } = new("checkpoint", "tokenizer", null);
 
     public int Prefills { get; private set; }
@@ -39,9 +42,10 @@ internal sealed class HashEngineFactory : EngineFactory
 
     public int LiveSequences { get; private set; }
 
-    public override string Resolve(string model) => model.StartsWith("hash", StringComparison.Ordinal) || model.Length == 0
-        ? $"/models/{(model.Length == 0 ? "hash" : model)}"
-        : throw new SparseFrontierException(ErrorIds.ModelNotFound, $"There is no model '{model}'.", model);
+    public override string Resolve(string model) =>
+        model.StartsWith("/models/hash", StringComparison.Ordinal) ? model :
+        model.StartsWith("hash", StringComparison.Ordinal) || model.Length == 0 ? $"/models/{(model.Length == 0 ? "hash" : model)}" :
+        throw new SparseFrontierException(ErrorIds.ModelNotFound, $"There is no model '{model}'.", model);
 
     public override DataType ReadCacheType(string directory) => DataType.F32;
 
@@ -67,6 +71,8 @@ internal sealed class HashEngineFactory : EngineFactory
         ExtendsByYarn = true,
     };
 
+    public override PromptEncoder OpenEncoder(string directory) => new(text => [.. text.Select(c => Math.Min((int)c, Vocabulary - 1))]);
+
     public override SampleEngine Open(string directory, string device)
     {
         Opened++;
@@ -79,7 +85,7 @@ internal sealed class HashEngineFactory : EngineFactory
 
         public override ModelIdentity Identity => factory.Identity with { Checkpoint = factory.Identity.Checkpoint + directory };
 
-        public override PromptEncoder Encoder { get; } = new(text => [.. text.Select(c => Math.Min((int)c, Vocabulary - 1))]);
+        public override PromptEncoder Encoder { get; } = factory.OpenEncoder(directory);
 
         public override string Decode(ReadOnlySpan<int> tokens)
         {
@@ -96,6 +102,7 @@ internal sealed class HashEngineFactory : EngineFactory
         {
             factory.BeforePrefill?.Invoke();
             factory.BeforeRequest?.Invoke(request);
+            factory.BeforePrompt?.Invoke(tokens.Length);
             cancellationToken.ThrowIfCancellationRequested();
             factory.Prefills++;
             factory.LivePrompts++;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using SparseFrontier.Experiments.Workers;
 
 namespace SparseFrontier.Experiments.Operations;
 
@@ -22,6 +23,12 @@ public sealed class InvokeRunOperation
 
     /// <summary>How models are opened.</summary>
     internal EngineFactory Engines { get; init; } = new TransformerEngineFactory();
+
+    /// <summary>How worker processes are started, where samples are spread over several devices; null: as this process.</summary>
+    internal WorkerProgram? Worker { get; init; }
+
+    /// <summary>The devices that a run's samples are spread over.</summary>
+    internal Func<string, IReadOnlyList<string>> DevicesOf { get; init; } = Devices.RequireList;
 
     /// <summary>Checks every specification, then runs them.</summary>
     /// <exception cref="SparseFrontierException">Whatever is wrong with a specification, before any run starts; of a single model, what is wrong with it; ResultWriteFailed. What goes wrong with a run (RunBusy, ...), or one of several models, is an error on the sink.</exception>
@@ -57,10 +64,10 @@ public sealed class InvokeRunOperation
                     continue;
                 }
 
-                SampleEngine engine;
+                SampleExecutor executor;
                 try
                 {
-                    engine = Engines.Open(group.Key.ModelDirectory, group.Key.Device);
+                    executor = Open(group.Key.ModelDirectory, [.. group], sink, cancellationToken);
                 }
                 catch (SparseFrontierException e) when (groups.Count > 1)
                 {
@@ -69,10 +76,10 @@ public sealed class InvokeRunOperation
                     continue;
                 }
 
-                using SampleEngine opened = engine;
+                using SampleExecutor opened = executor;
                 try
                 {
-                    RunModel(engine, [.. group], store, progress, sink, cancellationToken);
+                    RunModel(executor, [.. group], store, progress, sink, cancellationToken);
                 }
                 catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DeviceFailed)
                 {
@@ -89,18 +96,44 @@ public sealed class InvokeRunOperation
         }
     }
 
-    private void RunModel(SampleEngine engine, List<PlannedRun> plans, ResultStore store, SweepProgress progress, IPipelineSink sink, CancellationToken cancellationToken)
+    private SampleExecutor Open(string modelDirectory, List<PlannedRun> plans, IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        int longest = plans.Max(p => p.Specification.SequenceLength + p.Specification.MaximumOutputTokens);
+        IReadOnlyList<string> devices = Devices.Join(DevicesOf(plans[0].Specification.Device), Engines.ReadConfiguration(modelDirectory), longest);
+        if (devices.Any(d => DeviceList.Members(d).Length > 1))
+        {
+            sink.Verbose($"The layers of '{ModelCatalog.NameOf(modelDirectory)}' are spread over {string.Join(" and ", devices)}: with a prompt of {longest} tokens it does not fit one GPU, or they were joined.");
+        }
+
+        if (devices.Count == 1)
+        {
+            return new LocalExecutor(Engines.Open(modelDirectory, devices[0]), devices[0], BatchSize, cancellationToken);
+        }
+
+        if (plans.Find(p => p.HasOwnCode) is { } own)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.PowerShellRequired,
+                $"{own}: methods and tasks of your own live in this process alone, and samples are spread over {string.Join(" and ", devices)} by other processes. Name one device.",
+                own.ToString());
+        }
+
+        sink.Verbose($"Samples are spread over {string.Join(" and ", devices)}, each with a worker process.");
+        return new WorkerExecutor(Engines, modelDirectory, devices, BatchSize, Worker ?? WorkerProgram.Find(), sink.Warning, cancellationToken);
+    }
+
+    private void RunModel(SampleExecutor executor, List<PlannedRun> plans, ResultStore store, SweepProgress progress, IPipelineSink sink, CancellationToken cancellationToken)
     {
         var dataHashes = new Dictionary<string, string?>();
-        foreach (var cell in plans.GroupBy(p => RunIdentity.Cell(p, engine.Identity, HashData(p)).ToJsonString()))
+        foreach (var cell in plans.GroupBy(p => RunIdentity.Cell(p, executor.Identity, HashData(p)).ToJsonString()))
         {
             string? dataHash = HashData(cell.First());
 
             // The same run named twice is run once, with the larger number of samples.
-            IEnumerable<ActiveRun> runs = cell.Select(plan => Create(plan, engine.Identity, dataHash))
+            IEnumerable<ActiveRun> runs = cell.Select(plan => Create(plan, executor.Identity, dataHash))
                 .GroupBy(r => r.RunId)
                 .Select(same => same.MaxBy(r => r.SampleCount)!);
-            new CellRunner(store, engine, dataHash, progress, sink, BatchSize, cancellationToken).Run([.. runs], Force);
+            new CellRunner(store, executor, dataHash, progress, sink, cancellationToken).Run([.. runs], Force);
         }
 
         string? HashData(PlannedRun plan)

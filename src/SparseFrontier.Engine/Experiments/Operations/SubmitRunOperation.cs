@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using SparseFrontier.Experiments.Slurm;
 
 namespace SparseFrontier.Experiments.Operations;
@@ -69,7 +67,7 @@ public sealed class SubmitRunOperation
 
         var engines = new PlanningFactory(Engines);
         List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
-        if (plans.FirstOrDefault(p => p.Task.CodeHash is not null || p.Prefill.CodeHash is not null || p.Decode.CodeHash is not null) is { } own)
+        if (plans.FirstOrDefault(p => p.HasOwnCode) is { } own)
         {
             throw new SparseFrontierException(
                 ErrorIds.PowerShellRequired, $"{own}: methods and tasks of your own live in this process only and cannot be submitted. Run them with Invoke-SparseAttentionRun.", own.ToString());
@@ -124,7 +122,7 @@ public sealed class SubmitRunOperation
         }
 
         new ResultStore(resultPath).Prepare();
-        submission.Create(script, [.. packs.Select(p => (IReadOnlyList<RunSpecification>)[.. p.Select(Absolute)])]);
+        submission.Create(script, [.. packs.Select(p => (IReadOnlyList<RunSpecification>)[.. p.Select(r => r.Portable())])]);
         string id;
         try
         {
@@ -197,14 +195,5 @@ public sealed class SubmitRunOperation
 
         string file = Path.GetFullPath(Directory.Exists(path) ? Path.Combine(path, "sparsefrontier") : path);
         return File.Exists(file) ? file : throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no worker '{file}'.", file);
-    }
-
-    /// <summary>A specification with full paths: nodes start elsewhere, and a published worker has no models beside it.</summary>
-    private static RunSpecification Absolute(PlannedRun plan)
-    {
-        JsonObject node = JsonSerializer.SerializeToNode(plan.Specification, StoreJson.Line)!.AsObject();
-        node[nameof(RunSpecification.Model)] = plan.ModelDirectory;
-        node[nameof(RunSpecification.TaskDataPath)] = plan.Specification.TaskDataPath is string data ? Path.GetFullPath(data) : null;
-        return node.Deserialize<RunSpecification>(StoreJson.Line)!;
     }
 }

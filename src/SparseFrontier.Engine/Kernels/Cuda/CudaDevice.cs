@@ -90,6 +90,23 @@ public sealed unsafe class CudaDevice
         return s_devices.GetOrAdd(ordinal, o => new Lazy<CudaDevice>(() => new CudaDevice(o))).Value;
     }
 
+    /// <summary>Lets two devices copy from each other's memory without a detour over the host, where the machine allows it; copies work in any case.</summary>
+    internal static void Connect(CudaDevice one, CudaDevice other)
+    {
+        foreach ((CudaDevice owner, CudaDevice reader) in ((CudaDevice, CudaDevice)[])[(one, other), (other, one)])
+        {
+            using Scope scope = owner.Enter();
+            CudaException.Check(CudaDriver.cuDeviceGet(out int device, owner.Ordinal), "cuDeviceGet");
+            CudaException.Check(CudaDriver.cuDeviceGet(out int peer, reader.Ordinal), "cuDeviceGet");
+            CudaException.Check(CudaDriver.cuDeviceCanAccessPeer(out int can, peer, device), "cuDeviceCanAccessPeer");
+            if (can != 0)
+            {
+                var access = CudaPoolAccess.By(peer);
+                CudaException.Check(CudaDriver.cuMemPoolSetAccess(owner.Pool, &access, 1), $"cuMemPoolSetAccess of {owner.Name} for {reader.Name}");
+            }
+        }
+    }
+
     /// <summary>Waits until all work given so far is done.</summary>
     /// <exception cref="CudaException">Something of it failed.</exception>
     public void Synchronize()

@@ -72,6 +72,18 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library, EntryPoint = "cuMemcpyDtoDAsync_v2")]
     public static partial int cuMemcpyDtoDAsync(ulong target, ulong source, nuint bytes, nint stream);
 
+    [LibraryImport(Library, EntryPoint = "cuMemcpyPeerAsync")]
+    public static partial int cuMemcpyPeerAsync(ulong target, nint targetContext, ulong source, nint sourceContext, nuint bytes, nint stream);
+
+    [LibraryImport(Library, EntryPoint = "cuDeviceCanAccessPeer")]
+    public static partial int cuDeviceCanAccessPeer(out int can, int device, int peer);
+
+    [LibraryImport(Library, EntryPoint = "cuMemPoolSetAccess")]
+    public static partial int cuMemPoolSetAccess(nint pool, CudaPoolAccess* access, nuint count);
+
+    [LibraryImport(Library, EntryPoint = "cuStreamWaitEvent")]
+    public static partial int cuStreamWaitEvent(nint stream, nint @event, uint flags);
+
     [LibraryImport(Library, EntryPoint = "cuMemcpyHtoDAsync_v2")]
     public static partial int cuMemcpyHtoDAsync(ulong target, void* source, nuint bytes, nint stream);
 
@@ -164,6 +176,17 @@ internal enum CudaPoolAttribute
     ReservedBytes = 5,
     UsedBytes = 7,
     MostUsedBytes = 8,
+}
+
+/// <summary>Who may read and write a memory pool (CUmemAccessDesc): a device, by its number.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly record struct CudaPoolAccess(int LocationType, int Device, int Access)
+{
+    private const int OfDevice = 1;
+    private const int ReadAndWrite = 3;
+
+    /// <summary>A device that may do both.</summary>
+    public static CudaPoolAccess By(int device) => new(OfDevice, device, ReadAndWrite);
 }
 
 /// <summary>Attributes of a kernel that are read or set (CUfunction_attribute).</summary>

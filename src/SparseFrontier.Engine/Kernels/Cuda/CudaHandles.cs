@@ -136,6 +136,18 @@ internal sealed unsafe class CudaMemory : CudaHandle
         CudaException.Check(CudaDriver.cuMemcpyDtoDAsync(Address + (ulong)offset, source, (nuint)bytes, Device.Stream), "cuMemcpyDtoDAsync");
     }
 
+    /// <summary>Copies the beginning of memory of another device: after the work given to that device so far, and in the order of this one's. The source must last until then.</summary>
+    public void CopyFrom(CudaMemory source, long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, Math.Min(SizeInBytes, source.SizeInBytes));
+        using CudaEvent written = CudaEvent.Record(source.Device);
+        using CudaDevice.Scope scope = Device.Enter();
+        CudaException.Check(CudaDriver.cuStreamWaitEvent(Device.Stream, written.Value, 0), "cuStreamWaitEvent");
+        CudaException.Check(
+            CudaDriver.cuMemcpyPeerAsync(Address, Device.Context, source.Address, source.Device.Context, (nuint)bytes, Device.Stream),
+            $"cuMemcpyPeerAsync from {source.Device.Name} to {Device.Name}");
+    }
+
     /// <summary>Sets every byte, in the order of the device's work.</summary>
     public void Fill(byte value)
     {

@@ -35,6 +35,11 @@ internal sealed class ModelWeights : ModelWeights<WeightMatrix, NativeArray<floa
 /// <typeparam name="TVector">How the device holds a vector.</typeparam>
 internal abstract class WeightLoader<TMatrix, TVector>
 {
+    /// <summary>What follows is of this layer, or, after the last layer, of the output.</summary>
+    public virtual void BeginLayer(int layer)
+    {
+    }
+
     /// <summary>A copy of a tensor [rows, columns]; the tensor's pages may be given back afterwards.</summary>
     public abstract TMatrix Matrix(SafetensorsTensor tensor, int rows, int columns);
 
@@ -149,6 +154,7 @@ internal class ModelWeights<TMatrix, TVector> : IDisposable
 
     private LayerWeights<TMatrix, TVector> ReadLayer(int index)
     {
+        _loader.BeginLayer(index);
         ModelConfiguration c = _configuration;
         string prefix = string.Create(CultureInfo.InvariantCulture, $"{_prefix}layers.{index}.");
         int queries = c.QueryHeads * c.HeadDimension;

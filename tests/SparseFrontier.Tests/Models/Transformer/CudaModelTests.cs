@@ -307,6 +307,43 @@ public sealed unsafe class CudaModelTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Layers_over_two_GPUs_give_the_bits_of_one(string prefill, string prefillParameters, string decode, string decodeParameters)
+    {
+        CudaDevice device = Device();
+        Assert.SkipWhen(CudaStatus.Devices.Count < 2, "There is one GPU.");
+        CudaDevice second = CudaDevice.Get(1);
+        Assert.SkipWhen(device.Properties.Name != second.Properties.Name, "The two GPUs differ.");
+        int[] tokens = Tokens(1100);
+        PrefillRequest request = Request(prefill, prefillParameters, (decode, decodeParameters), ("Dense", ""));
+        float[] one = Outputs([device]);
+        Assert.Equal(one, Outputs([device, second]));
+        long[] before = [device.UsedBytes, second.UsedBytes];
+        Assert.Equal(one, Outputs([second, device]));
+        Assert.Equal(before, (long[])[device.UsedBytes, second.UsedBytes]);
+
+        float[] Outputs(CudaDevice[] devices)
+        {
+            using var model = CudaModel.Load(s_embedded, devices);
+            Assert.Equal(devices.Length, model.Stages.Count);
+            using CudaPrompt prompt = model.Prefill(tokens, request, TestContext.Current.CancellationToken);
+            using CudaSequence sequence = prompt.StartSequence(0);
+            using CudaSequence dense = prompt.StartSequence(1);
+            int vocabulary = model.Configuration.VocabularySize;
+            float[] logits = new float[2 * vocabulary];
+            var all = new List<float>(prompt.LastLogits);
+            for (int step = 0; step < 90; step++)
+            {
+                // Beyond the 64 tokens that a tail begins with.
+                model.Step([(sequence, tokens[step]), (dense, tokens[step + 7])], logits, TestContext.Current.CancellationToken);
+                all.AddRange(step % 10 == 9 ? logits : []);
+            }
+
+            return [.. all, .. model.ForwardLogits(tokens.AsSpan(0, 300), TestContext.Current.CancellationToken)];
+        }
+    }
+
     [Fact]
     public void Memory_is_given_back_after_evictions_and_with_the_prompt()
     {

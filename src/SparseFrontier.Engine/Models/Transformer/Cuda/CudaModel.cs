@@ -5,25 +5,25 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>
-/// A checkpoint on one GPU: the same decoder as <see cref="TransformerModel"/>'s, over the device's operations, with selection, caches and attention there. One thread at
-/// a time.
+/// A checkpoint on one GPU, or with its layers spread over several: the same decoder as <see cref="TransformerModel"/>'s, over the device's operations, with selection, caches
+/// and attention where a layer's weights are. One thread at a time.
 /// </summary>
 public sealed class CudaModel : IDisposable
 {
     private readonly byte[] _configurationBytes;
     private readonly Lazy<string> _contentHash;
     private readonly SequenceLimits _limits;
-    private CudaStep? _step;
+    private CudaPipeline? _pipeline;
 
-    private CudaModel(string directory, CudaDevice device, ulong? randomSeed = null)
+    private CudaModel(string directory, IReadOnlyList<CudaDevice> devices, ulong? randomSeed = null)
     {
         Directory = directory;
-        Device = device;
         Configuration = ModelConfiguration.Load(directory);
         RequireShape(Configuration);
         _limits = new SequenceLimits(Name, Configuration);
         _configurationBytes = File.ReadAllBytes(Path.Combine(directory, "config.json"));
-        Weights = randomSeed is { } seed ? CudaWeights.Random(directory, Configuration, device, seed) : new CudaWeights(directory, Configuration, device);
+        Stages = Divide(devices);
+        Weights = randomSeed is { } seed ? CudaWeights.Random(directory, Configuration, Stages, seed) : new CudaWeights(directory, Configuration, Stages);
         _contentHash = new Lazy<string>(() => Weights.ContentHash(_configurationBytes));
         SlidingRotary = CreateRotary(Configuration.SlidingRotary);
     }
@@ -34,8 +34,11 @@ public sealed class CudaModel : IDisposable
     /// <summary>Name of the checkpoint: its directory's.</summary>
     public string Name => Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Directory)));
 
-    /// <summary>The GPU.</summary>
-    public CudaDevice Device { get; }
+    /// <summary>The GPU; the first of several.</summary>
+    public CudaDevice Device => Stages[0].Device;
+
+    /// <summary>The GPUs, in the order of the layers.</summary>
+    public IReadOnlyList<CudaDevice> Devices => [.. Stages.Select(s => s.Device)];
 
     /// <summary>Shape and constants.</summary>
     public ModelConfiguration Configuration { get; }
@@ -45,6 +48,8 @@ public sealed class CudaModel : IDisposable
 
     /// <summary>As <see cref="TransformerModel.ContentHash"/>.</summary>
     public string ContentHash => _contentHash.Value;
+
+    internal IReadOnlyList<CudaStage> Stages { get; }
 
     internal CudaWeights Weights { get; }
 
@@ -57,10 +62,20 @@ public sealed class CudaModel : IDisposable
     /// multiple of 8, or heads of more than 256 elements; DeviceOutOfMemory.</exception>
     public static CudaModel Load(string directory, CudaDevice device)
     {
-        ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(device);
+        return Load(directory, [device]);
+    }
+
+    /// <summary>Loads a checkpoint directory, its layers spread over GPUs by their free memory: a model that does not fit one. Results are those of one GPU of the same kind.</summary>
+    /// <param name="directory">Holds config.json and safetensors.</param>
+    /// <param name="devices">The GPUs, in the order of the layers.</param>
+    /// <exception cref="SparseFrontierException">As the other overload.</exception>
+    public static CudaModel Load(string directory, IReadOnlyList<CudaDevice> devices)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        ArgumentNullException.ThrowIfNull(devices);
         return System.IO.Directory.Exists(directory)
-            ? new CudaModel(directory, device)
+            ? new CudaModel(directory, devices)
             : throw new SparseFrontierException(
                 ErrorIds.ModelNotFound,
                 $"There is no checkpoint directory '{directory}'. Give a directory that holds config.json and model.safetensors.",
@@ -68,7 +83,7 @@ public sealed class CudaModel : IDisposable
     }
 
     /// <summary>A model of a checkpoint's shape with weights drawn on the device, to measure with.</summary>
-    internal static CudaModel CreateRandom(string directory, CudaDevice device, ulong seed) => new(directory, device, seed);
+    internal static CudaModel CreateRandom(string directory, IReadOnlyList<CudaDevice> devices, ulong seed) => new(directory, devices, seed);
 
     /// <summary>Reads a prompt: layer by layer, rows in chunks.</summary>
     /// <param name="tokens">Token ids, at least one.</param>
@@ -131,11 +146,32 @@ public sealed class CudaModel : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _step?.Dispose();
+        _pipeline?.Dispose();
         Weights.Dispose();
     }
 
     internal RotaryEmbedding CreateRotary(RotaryConfiguration configuration) => new(configuration, Configuration.HeadDimension);
+
+    private CudaStage[] Divide(IReadOnlyList<CudaDevice> devices)
+    {
+        if (devices.Count == 1)
+        {
+            return [new CudaStage(0, devices[0], 0, Configuration.LayerCount, true)];
+        }
+
+        long[] free = [.. devices.Select(d => LayerPlacement.Usable(d.FreeBytes))];
+        int[] ends = LayerPlacement.Divide(Configuration, 0, free) ?? throw new SparseFrontierException(
+            ErrorIds.DeviceOutOfMemory,
+            FormattableString.Invariant(
+                $"The {Configuration.LayerCount} layers of '{Name}' do not fit into the {free.Sum() / (double)(1L << 30):F1} GiB that are free on {string.Join(", ", devices.Select(d => d.Name))}. Name more GPUs, at most one a layer, or take a smaller model."),
+            Name);
+        for (int i = 1; i < devices.Count; i++)
+        {
+            CudaDevice.Connect(devices[i - 1], devices[i]);
+        }
+
+        return [.. devices.Select((device, i) => new CudaStage(i, device, i == 0 ? 0 : ends[i - 1], ends[i], i == devices.Count - 1))];
+    }
 
     private static void RequireShape(ModelConfiguration c)
     {
@@ -157,12 +193,12 @@ public sealed class CudaModel : IDisposable
             _limits.RequireLength(sequence.Key.Length, sequence.Count(), sequence.Key.MaximumLength);
         }
 
-        _step ??= new CudaStep(this);
+        _pipeline ??= new CudaPipeline(this);
         for (int first = 0; first < rows.Count; first += CudaStepProducts.MaximumRows)
         {
             cancellationToken.ThrowIfCancellationRequested();
             int count = Math.Min(CudaStepProducts.MaximumRows, rows.Count - first);
-            _step.Run(
+            _pipeline.Run(
                 [.. rows.Skip(first).Take(count)],
                 logits.IsEmpty ? default : logits.Slice(first * Configuration.VocabularySize, count * Configuration.VocabularySize),
                 next.IsEmpty ? default : next.Slice(first, count));
@@ -183,8 +219,8 @@ public sealed class CudaModel : IDisposable
             }
         }
 
-        _step ??= new CudaStep(this);
-        using var reader = new CudaPromptReader(this, _step, tokens.ToArray(), request, cancellationToken);
+        _pipeline ??= new CudaPipeline(this);
+        using var reader = new CudaPromptReader(this, _pipeline, tokens.ToArray(), request, cancellationToken);
         return reader.Run(allLogits);
     }
 }

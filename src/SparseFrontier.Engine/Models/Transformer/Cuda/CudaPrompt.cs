@@ -8,8 +8,8 @@ public sealed class CudaPrompt : IDisposable
     private readonly IReadOnlyList<DecodeConfiguration> _configurations;
     private readonly CudaPromptCache[] _caches;
     private readonly RotaryEmbedding _rotary;
-    private CudaMemory? _angles;
-    private CudaMemory? _slidingAngles;
+    private readonly CudaMemory?[] _angles;
+    private readonly CudaMemory?[] _slidingAngles;
     private int _angleCount;
 
     internal CudaPrompt(CudaModel model, int length, PrefillRequest request, RotaryEmbedding rotary)
@@ -17,6 +17,8 @@ public sealed class CudaPrompt : IDisposable
         Model = model;
         Length = length;
         _rotary = rotary;
+        _angles = new CudaMemory?[model.Stages.Count];
+        _slidingAngles = new CudaMemory?[model.Stages.Count];
         MaximumLength = model.Configuration.MaximumLength(request.YarnFactor);
         MaximumOutputTokens = request.MaximumOutputTokens;
         _configurations = request.DecodeConfigurations;
@@ -55,32 +57,35 @@ public sealed class CudaPrompt : IDisposable
             block.Dispose();
         }
 
-        _angles?.Dispose();
-        _slidingAngles?.Dispose();
+        Array.ForEach(_angles, a => a?.Dispose());
+        Array.ForEach(_slidingAngles, a => a?.Dispose());
     }
 
     /// <summary>
-    /// Addresses of cosines and sines, [tokens, 2, dimension / 2] float32, of at least so many tokens after the prompt: of global layers, and of sliding ones, 0 where there are
-    /// none. They hold until more are asked for.
+    /// Addresses of cosines and sines, [tokens, 2, dimension / 2] float32, of at least so many tokens after the prompt, in a stage's memory: of global layers, and of sliding
+    /// ones, 0 where there are none. They hold until more are asked for.
     /// </summary>
-    internal (ulong Global, ulong Sliding) Angles(int tokens)
+    internal (ulong Global, ulong Sliding) Angles(CudaStage stage, int tokens)
     {
         if (tokens > _angleCount)
         {
             _angleCount = Math.Max(tokens, Math.Max(64, 2 * _angleCount));
-            _angles?.Dispose();
-            _angles = Upload(_rotary);
-            if (Model.Configuration.GlobalLayerCount < Model.Configuration.LayerCount)
+            foreach (CudaStage each in Model.Stages)
             {
-                _slidingAngles?.Dispose();
-                _slidingAngles = Upload(Model.SlidingRotary);
+                _angles[each.Index]?.Dispose();
+                _angles[each.Index] = Upload(_rotary, each.Device);
+                if (Model.Configuration.GlobalLayerCount < Model.Configuration.LayerCount)
+                {
+                    _slidingAngles[each.Index]?.Dispose();
+                    _slidingAngles[each.Index] = Upload(Model.SlidingRotary, each.Device);
+                }
             }
         }
 
-        return (_angles!.Address, _slidingAngles?.Address ?? 0);
+        return (_angles[stage.Index]!.Address, _slidingAngles[stage.Index]?.Address ?? 0);
     }
 
-    private unsafe CudaMemory Upload(RotaryEmbedding rotary)
+    private unsafe CudaMemory Upload(RotaryEmbedding rotary, CudaDevice device)
     {
         int half = Model.Configuration.HeadDimension / 2;
         float[] angles = new float[2L * half * _angleCount];
@@ -93,7 +98,7 @@ public sealed class CudaPrompt : IDisposable
             }
         }
 
-        return CudaMemory.From<float>(Model.Device, angles);
+        return CudaMemory.From<float>(device, angles);
     }
 
     private IEnumerable<CudaKeyValues> Blocks() => _caches.SelectMany(c => c.Blocks).OfType<CudaKeyValues>().Distinct();

@@ -6,7 +6,8 @@ namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>
 /// Reads one prompt on a GPU, layer by layer, the rows of each layer in chunks: beside the cache only the residual stream and one layer's queries of the whole prompt are
-/// kept, so that a method sees all queries and keys of a layer before it selects.
+/// kept, so that a method sees all queries and keys of a layer before it selects. Where the layers are spread over several GPUs, the residual stream goes from each to the
+/// next.
 /// </summary>
 internal sealed unsafe class CudaPromptReader : IDisposable
 {
@@ -14,47 +15,31 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     private const long ChunkBytes = 640L << 20;
 
     private readonly CudaModel _model;
-    private readonly CudaDevice _device;
-    private readonly CudaStep _step;
+    private readonly CudaPipeline _pipeline;
     private readonly ModelConfiguration _configuration;
     private readonly PrefillRequest _request;
     private readonly CancellationToken _cancellationToken;
     private readonly int[] _tokens;
     private readonly int _chunkRows;
-    private readonly CudaDecoder _decoder;
-    private readonly CudaMemory _residual;
-    private readonly CudaMemory _queryMemory;
-    private readonly CudaMemory _keys;
-    private readonly CudaMemory _values;
-    private readonly (CudaMemory Cosines, CudaMemory Sines) _rotary;
-    private readonly (CudaMemory Cosines, CudaMemory Sines)? _slidingRotary;
+    private readonly RotaryEmbedding _rotary;
     private readonly CudaPrompt _prompt;
     private readonly PrefillCounters _counters = new();
-    private readonly CudaClock _clock;
+    private Memory _here;
 
     /// <summary>Allocates memory.</summary>
-    public CudaPromptReader(CudaModel model, CudaStep step, int[] tokens, PrefillRequest request, CancellationToken cancellationToken)
+    public CudaPromptReader(CudaModel model, CudaPipeline pipeline, int[] tokens, PrefillRequest request, CancellationToken cancellationToken)
     {
         _model = model;
-        _device = model.Device;
-        _step = step;
+        _pipeline = pipeline;
         ModelConfiguration c = _configuration = model.Configuration;
         _request = request;
         _cancellationToken = cancellationToken;
         _tokens = tokens;
-        _clock = new CudaClock(_device);
-        RotaryEmbedding rotary = model.CreateRotary(c.RotaryFor(request.YarnFactor));
+        _rotary = model.CreateRotary(c.RotaryFor(request.YarnFactor));
         _chunkRows = ChunkRows(c, tokens.Length, request.ChunkRows);
         RequireMemory();
-        _prompt = new CudaPrompt(model, tokens.Length, request, rotary);
-        long rows = CudaProducts.WrittenRows(tokens.Length) + _chunkRows;
-        _decoder = new CudaDecoder(_device, model.Weights, c, _chunkRows);
-        _residual = CudaMemory.Allocate(_device, rows * c.HiddenSize * sizeof(float));
-        _queryMemory = CudaMemory.Allocate(_device, rows * c.QueryHeads * c.HeadDimension * 2);
-        _keys = CudaMemory.Allocate(_device, (long)_chunkRows * c.KvHeads * c.HeadDimension * 2);
-        _values = CudaMemory.Allocate(_device, (long)_chunkRows * c.KvHeads * c.HeadDimension * 2);
-        _rotary = Upload(rotary);
-        _slidingRotary = c.GlobalLayerCount < c.LayerCount ? Upload(model.SlidingRotary) : null;
+        _prompt = new CudaPrompt(model, tokens.Length, request, _rotary);
+        _here = new Memory(this, model.Stages[0]);
     }
 
     private int Length => _tokens.Length;
@@ -66,17 +51,25 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         long start = Stopwatch.GetTimestamp();
         try
         {
-            using (var tokens = CudaMemory.From<int>(_device, _tokens))
+            using (var tokens = CudaMemory.From<int>(_here.Device, _tokens))
             {
-                _decoder.Embed(tokens.Address, Length, _residual.Address);
+                _here.Decoder.Embed(tokens.Address, Length, _here.Residual.Address);
             }
 
-            for (int layer = 0; layer < _configuration.LayerCount; layer++)
+            foreach (CudaStage stage in _model.Stages)
             {
-                _cancellationToken.ThrowIfCancellationRequested();
-                ReadLayer(layer, _model.Weights.Layers[layer]);
-                _device.Synchronize();
-                _request.LayerDone?.Invoke(layer + 1);
+                if (stage.First > 0)
+                {
+                    MoveTo(stage);
+                }
+
+                for (int layer = stage.First; layer < stage.End; layer++)
+                {
+                    _cancellationToken.ThrowIfCancellationRequested();
+                    ReadLayer(layer, _model.Weights.Layers[layer]);
+                    _here.Device.Synchronize();
+                    _request.LayerDone?.Invoke(layer + 1);
+                }
             }
 
             if (allLogits is not null)
@@ -84,8 +77,8 @@ internal sealed unsafe class CudaPromptReader : IDisposable
                 WriteLogits(allLogits);
             }
 
-            _prompt.LastLogits = _step.Logits(_residual.Address + (ulong)((Length - 1L) * _configuration.HiddenSize * sizeof(float)));
-            _clock.Read();
+            _prompt.LastLogits = _pipeline.Logits(_here.Residual.Address + (ulong)((Length - 1L) * _configuration.HiddenSize * sizeof(float)));
+            _here.Clock.Read();
         }
         catch
         {
@@ -99,19 +92,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _clock.Dispose();
-        _decoder.Dispose();
-        _residual.Dispose();
-        _queryMemory.Dispose();
-        _keys.Dispose();
-        _values.Dispose();
-        _rotary.Cosines.Dispose();
-        _rotary.Sines.Dispose();
-        _slidingRotary?.Cosines.Dispose();
-        _slidingRotary?.Sines.Dispose();
-    }
+    public void Dispose() => _here.Dispose();
 
     /// <summary>Rows of a chunk: a multiple of what products write.</summary>
     internal static int ChunkRows(ModelConfiguration c, int length, int? asked)
@@ -121,11 +102,11 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         return (int)Math.Max(1, (rows + CudaProducts.RowsUnit - 1) / CudaProducts.RowsUnit) * CudaProducts.RowsUnit;
     }
 
-    /// <summary>Bytes that a prompt takes beside the weights: cache, residual stream, queries, branches of a chunk, angles.</summary>
-    internal static long NeededBytes(ModelConfiguration c, int length, int chunkRows, int caches)
+    /// <summary>Bytes that a prompt takes on a GPU beside the weights: cache of its layers, residual stream, queries, branches of a chunk, angles.</summary>
+    internal static long NeededBytes(ModelConfiguration c, int length, int chunkRows, int caches, int layers)
     {
         long rows = CudaAttention.RoundUp(length, CudaProducts.RowsUnit) + (long)chunkRows;
-        long cache = 4L * c.LayerCount * c.KvHeads * c.HeadDimension * length * Math.Max(1, caches);
+        long cache = 4L * layers * c.KvHeads * c.HeadDimension * length * Math.Max(1, caches);
         long stream = rows * ((4L * c.HiddenSize) + (2L * c.QueryHeads * c.HeadDimension));
         long branches = 2L * chunkRows * (c.HiddenSize + (2L * c.IntermediateSize) + (2L * c.KvHeads * c.HeadDimension));
         return cache + stream + branches + (4L * length * c.HeadDimension);
@@ -133,55 +114,78 @@ internal sealed unsafe class CudaPromptReader : IDisposable
 
     private void RequireMemory()
     {
-        // Configurations that keep everything share one cache; evicted ones are smaller.
-        long needed = NeededBytes(_configuration, Length, _chunkRows, _request.DecodeConfigurations.Count > 0 ? 1 : 0);
-        long free = _device.FreeBytes;
-        if (needed > free)
+        foreach (CudaStage stage in _model.Stages)
         {
-            throw new SparseFrontierException(
-                ErrorIds.DeviceOutOfMemory,
-                FormattableString.Invariant(
-                    $"A prompt of {Length} tokens needs {needed / 1048576.0:F0} MiB on {_device.Name} beside the weights, of which {free / 1048576.0:F0} MiB are free. ")
-                + "Shorten the prompt, take a smaller model, or free the GPU's memory (nvidia-smi lists who holds it).",
-                Length);
+            // Configurations that keep everything share one cache; evicted ones are smaller.
+            long needed = NeededBytes(_configuration, Length, _chunkRows, _request.DecodeConfigurations.Count > 0 ? 1 : 0, stage.Count);
+            long free = stage.Device.FreeBytes;
+            if (needed > free)
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.DeviceOutOfMemory,
+                    FormattableString.Invariant(
+                        $"A prompt of {Length} tokens needs {needed / 1048576.0:F0} MiB on {stage.Device.Name} beside the weights, of which {free / 1048576.0:F0} MiB are free. ")
+                    + "Shorten the prompt, take a smaller model, name several GPUs (cuda:all), or free the GPU's memory (nvidia-smi lists who holds it).",
+                    Length);
+            }
         }
+    }
+
+    private void MoveTo(CudaStage stage)
+    {
+        Memory before = _here;
+        before.Clock.Read();
+        var next = new Memory(this, stage);
+        try
+        {
+            next.Residual.CopyFrom(before.Residual, (long)Length * _configuration.HiddenSize * sizeof(float));
+            next.Device.Synchronize();
+        }
+        catch
+        {
+            next.Dispose();
+            throw;
+        }
+
+        _here = next;
+        before.Dispose();
     }
 
     private void ReadLayer(int layer, LayerWeights<CudaMatrix, CudaMemory> weights)
     {
         ModelConfiguration c = _configuration;
-        CudaVectors keys = CudaVectors.Allocate(_device, _model.CacheType, c.KvHeads, Length, c.HeadDimension);
-        CudaVectors values = CudaVectors.Allocate(_device, _model.CacheType, c.KvHeads, Length, c.HeadDimension);
+        CudaVectors keys = CudaVectors.Allocate(_here.Device, _model.CacheType, c.KvHeads, Length, c.HeadDimension);
+        CudaVectors values = CudaVectors.Allocate(_here.Device, _model.CacheType, c.KvHeads, Length, c.HeadDimension);
         var block = new CudaKeyValues(keys, values);
         bool kept = false;
         try
         {
-            (CudaMemory cosines, CudaMemory sines) = c.IsGlobal(layer) ? _rotary : _slidingRotary!.Value;
+            (CudaMemory cosines, CudaMemory sines) = c.IsGlobal(layer) ? _here.Rotary : _here.SlidingRotary!.Value;
             foreach ((int first, int rows) in Chunks())
             {
                 ulong angles = (ulong)((long)first * (c.HeadDimension / 2) * sizeof(float));
-                _decoder.Project(
+                _here.Decoder.Project(
                     weights,
                     Residual(first),
                     rows,
                     (nint)(cosines.Address + angles),
                     (nint)(sines.Address + angles),
                     QueryRows(first),
-                    (nint)_keys.Address,
-                    (nint)_values.Address,
+                    (nint)_here.Keys.Address,
+                    (nint)_here.Values.Address,
                     _cancellationToken);
                 long count = (long)rows * c.KvHeads * c.HeadDimension;
-                _device.Function("decoder.cu", "storeRows", ("TYPE", CudaVectors.TypeValue(_model.CacheType))).Launch(
-                    (CudaDecoder.Blocks(count), 1, 1), 256, 0, _keys, _values, keys.Address, values.Address, count, c.KvHeads, c.HeadDimension, keys.Width, keys.HeadStride, first);
+                _here.Device.Function("decoder.cu", "storeRows", ("TYPE", CudaVectors.TypeValue(_model.CacheType))).Launch(
+                    (CudaDecoder.Blocks(count), 1, 1), 256, 0, _here.Keys, _here.Values, keys.Address, values.Address, count, c.KvHeads, c.HeadDimension, keys.Width, keys.HeadStride, first);
             }
 
             using var seen = new CudaPromptLayer(
-                layer, CudaVectors.RowMajor(_model.CacheType, _queryMemory, c.QueryHeads, Length, c.HeadDimension), keys, values, c.AttentionScale, _request.Seed, _cancellationToken);
+                layer, CudaVectors.RowMajor(_model.CacheType, _here.Queries, c.QueryHeads, Length, c.HeadDimension), keys, values, c.AttentionScale, _request.Seed, _cancellationToken);
             kept = Keep(seen, block);
             Attend(seen);
             foreach ((int first, int rows) in Chunks())
             {
-                _decoder.Finish(weights, QueryRows(first), Residual(first), rows, _cancellationToken);
+                _here.Decoder.Finish(weights, QueryRows(first), Residual(first), rows, _cancellationToken);
             }
         }
         finally
@@ -229,7 +233,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
             (CudaKeyValues? kept, long forced) = CudaEviction.Compress(configuration.Method, configuration.Parameters, seen);
             if (kept is not null)
             {
-                _device.Synchronize();
+                _here.Device.Synchronize();
                 cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             }
 
@@ -245,7 +249,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         if (!_configuration.IsGlobal(seen.Layer))
         {
             int window = _configuration.SlidingWindows[seen.Layer];
-            _clock.Time(_counters.AddAttentionSeconds, () => CudaPrefill.Dense(seen.Queries, seen.Keys, seen.Values, seen.Scale, window));
+            _here.Clock.Time(_counters.AddAttentionSeconds, () => CudaPrefill.Dense(seen.Queries, seen.Keys, seen.Values, seen.Scale, window));
             _counters.CountSliding(CudaPrefill.DensePairs(Length, window) * seen.Queries.Heads);
             return;
         }
@@ -253,38 +257,27 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         if (_request.Method is not { } method || method is DensePrefill)
         {
             long executed = 0;
-            _clock.Time(_counters.AddAttentionSeconds, () => executed = CudaPrefill.Dense(seen.Queries, seen.Keys, seen.Values, seen.Scale, 0));
+            _here.Clock.Time(_counters.AddAttentionSeconds, () => executed = CudaPrefill.Dense(seen.Queries, seen.Keys, seen.Values, seen.Scale, 0));
             long causal = (long)Length * (Length + 1) / 2 * seen.Queries.Heads;
             _counters.Add(causal, causal, 0, executed, []);
             return;
         }
 
-        CudaPrefill.Sparse(method, _request.Parameters ?? method.CreateParameters(), seen, _counters, _clock);
+        CudaPrefill.Sparse(method, _request.Parameters ?? method.CreateParameters(), seen, _counters, _here.Clock);
     }
 
     private void WriteLogits(float[] logits)
     {
         int vocabulary = _configuration.VocabularySize;
-        using var memory = CudaMemory.Allocate(_device, (long)CudaProducts.WrittenRows(_chunkRows) * vocabulary * sizeof(float));
+        using var memory = CudaMemory.Allocate(_here.Device, (long)CudaProducts.WrittenRows(_chunkRows) * vocabulary * sizeof(float));
         fixed (float* target = logits)
         {
             foreach ((int first, int rows) in Chunks())
             {
-                _decoder.Logits(Residual(first), rows, (nint)memory.Address, _cancellationToken);
+                _here.Decoder.Logits(Residual(first), rows, (nint)memory.Address, _cancellationToken);
                 memory.Download(target + ((long)first * vocabulary), (long)rows * vocabulary * sizeof(float));
             }
         }
-    }
-
-    private (CudaMemory Cosines, CudaMemory Sines) Upload(RotaryEmbedding rotary)
-    {
-        using RotaryTable table = rotary.CreateTable(Length);
-        long bytes = (long)Length * (_configuration.HeadDimension / 2) * sizeof(float);
-        var result = (CudaMemory.Allocate(_device, bytes), CudaMemory.Allocate(_device, bytes));
-        result.Item1.Upload(table.Cosines(0), bytes);
-        result.Item2.Upload(table.Sines(0), bytes);
-        _device.Synchronize();
-        return result;
     }
 
     private IEnumerable<(int First, int Rows)> Chunks()
@@ -295,7 +288,70 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         }
     }
 
-    private nint Residual(int row) => (nint)(_residual.Address + (ulong)((long)row * _configuration.HiddenSize * sizeof(float)));
+    private nint Residual(int row) => (nint)(_here.Residual.Address + (ulong)((long)row * _configuration.HiddenSize * sizeof(float)));
 
-    private nint QueryRows(int row) => (nint)(_queryMemory.Address + (ulong)((long)row * _configuration.QueryHeads * _configuration.HeadDimension * 2));
+    private nint QueryRows(int row) => (nint)(_here.Queries.Address + (ulong)((long)row * _configuration.QueryHeads * _configuration.HeadDimension * 2));
+
+    /// <summary>What the prompt's rows take on the GPU that they are on.</summary>
+    private sealed class Memory : IDisposable
+    {
+        public Memory(CudaPromptReader reader, CudaStage stage)
+        {
+            Device = stage.Device;
+            ModelConfiguration c = reader._configuration;
+            int chunkRows = reader._chunkRows;
+            long rows = CudaProducts.WrittenRows(reader.Length) + chunkRows;
+            Clock = new CudaClock(Device);
+            Decoder = new CudaDecoder(Device, reader._model.Weights, c, chunkRows);
+            Residual = CudaMemory.Allocate(Device, rows * c.HiddenSize * sizeof(float));
+            Queries = CudaMemory.Allocate(Device, rows * c.QueryHeads * c.HeadDimension * 2);
+            Keys = CudaMemory.Allocate(Device, (long)chunkRows * c.KvHeads * c.HeadDimension * 2);
+            Values = CudaMemory.Allocate(Device, (long)chunkRows * c.KvHeads * c.HeadDimension * 2);
+            Rotary = Upload(reader._rotary, reader.Length, c.HeadDimension);
+            SlidingRotary = c.GlobalLayerCount < c.LayerCount ? Upload(reader._model.SlidingRotary, reader.Length, c.HeadDimension) : null;
+        }
+
+        public CudaDevice Device { get; }
+
+        public CudaClock Clock { get; }
+
+        public CudaDecoder Decoder { get; }
+
+        public CudaMemory Residual { get; }
+
+        public CudaMemory Queries { get; }
+
+        public CudaMemory Keys { get; }
+
+        public CudaMemory Values { get; }
+
+        public (CudaMemory Cosines, CudaMemory Sines) Rotary { get; }
+
+        public (CudaMemory Cosines, CudaMemory Sines)? SlidingRotary { get; }
+
+        public void Dispose()
+        {
+            Clock.Dispose();
+            Decoder.Dispose();
+            Residual.Dispose();
+            Queries.Dispose();
+            Keys.Dispose();
+            Values.Dispose();
+            Rotary.Cosines.Dispose();
+            Rotary.Sines.Dispose();
+            SlidingRotary?.Cosines.Dispose();
+            SlidingRotary?.Sines.Dispose();
+        }
+
+        private (CudaMemory Cosines, CudaMemory Sines) Upload(RotaryEmbedding rotary, int length, int dimension)
+        {
+            using RotaryTable table = rotary.CreateTable(length);
+            long bytes = (long)length * (dimension / 2) * sizeof(float);
+            var result = (CudaMemory.Allocate(Device, bytes), CudaMemory.Allocate(Device, bytes));
+            result.Item1.Upload(table.Cosines(0), bytes);
+            result.Item2.Upload(table.Sines(0), bytes);
+            Device.Synchronize();
+            return result;
+        }
+    }
 }

@@ -16,9 +16,11 @@ public sealed class CudaSequence : IDisposable
     // Tokens that the prompt keeps of a head at most.
     private readonly int _longestGlobal;
     private readonly int _longestSliding;
-    private CudaMemory _tail;
-    private CudaMemory? _table;
-    private CudaMemory? _tailBounds;
+
+    // By stage.
+    private readonly CudaMemory[] _tails;
+    private readonly CudaMemory?[] _tables;
+    private readonly CudaMemory[]? _tailBounds;
     private int _capacity;
 
     internal CudaSequence(CudaPrompt prompt, DecodeConfiguration method, CudaPromptCache cache)
@@ -30,8 +32,10 @@ public sealed class CudaSequence : IDisposable
         _capacity = Math.Max(64, prompt.MaximumOutputTokens);
         PageSize = method.Method is Quest ? method.Parameters.Integer(Quest.PageSize) : 0;
         SharesPages = PageSize == 0 || method.Parameters.Flag(Quest.SharePages);
-        _tail = CudaMemory.Allocate(prompt.Model.Device, TailBytes(_capacity));
-        _tailBounds = PageSize == 0 ? null : CudaMemory.Allocate(prompt.Model.Device, BoundBytes(_capacity));
+        IReadOnlyList<CudaStage> stages = prompt.Model.Stages;
+        _tails = [.. stages.Select(s => CudaMemory.Allocate(s.Device, s.Count * TailBytes(_capacity)))];
+        _tables = new CudaMemory?[stages.Count];
+        _tailBounds = PageSize == 0 ? null : [.. stages.Select(s => CudaMemory.Allocate(s.Device, s.Count * BoundBytes(_capacity)))];
         _uniformBudget = PageSize == 0 ? int.MaxValue : method.Parameters.Integer(Quest.TokenBudget) / PageSize;
         for (int layer = 0; layer < _configuration.LayerCount; layer++)
         {
@@ -104,9 +108,9 @@ public sealed class CudaSequence : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _tail.Dispose();
-        _tailBounds?.Dispose();
-        _table?.Dispose();
+        Array.ForEach(_tails, t => t.Dispose());
+        Array.ForEach(_tailBounds ?? [], b => b.Dispose());
+        ForgetTables();
     }
 
     /// <summary>Makes room for more tokens.</summary>
@@ -118,15 +122,18 @@ public sealed class CudaSequence : IDisposable
         }
 
         int larger = Math.Max(GeneratedLength + tokens, 2 * _capacity);
-        _tail = Grow(_tail, TailBytes(_capacity), TailBytes(larger), _configuration.LayerCount * 2 * _configuration.KvHeads);
-        if (_tailBounds is not null)
+        foreach (CudaStage stage in _prompt.Model.Stages)
         {
-            _tailBounds = Grow(_tailBounds, BoundBytes(_capacity), BoundBytes(larger), _configuration.LayerCount * _configuration.KvHeads);
+            _tails[stage.Index] = Grow(_tails[stage.Index], stage.Count * TailBytes(_capacity), stage.Count * TailBytes(larger), stage.Count * 2 * _configuration.KvHeads);
+            if (_tailBounds is not null)
+            {
+                _tailBounds[stage.Index] = Grow(
+                    _tailBounds[stage.Index], stage.Count * BoundBytes(_capacity), stage.Count * BoundBytes(larger), stage.Count * _configuration.KvHeads);
+            }
         }
 
         _capacity = larger;
-        _table?.Dispose();
-        _table = null;
+        ForgetTables();
     }
 
     /// <summary>Counts tokens that have passed through all layers.</summary>
@@ -136,35 +143,35 @@ public sealed class CudaSequence : IDisposable
         Counters.Steps += tokens;
     }
 
-    /// <summary>Address of the sequence's struct CacheHead [layers, KV heads]; 0 where budgets depend on the step, which then needs a table of its own.</summary>
-    internal ulong Table()
+    /// <summary>Address of a stage's struct CacheHead [layers, KV heads]; 0 where budgets depend on the step, which then needs a table of its own.</summary>
+    internal ulong Table(CudaStage stage)
     {
         if (!HasFixedBudgets)
         {
             return 0;
         }
 
-        _table ??= CudaMemory.From<CacheHead>(_prompt.Model.Device, Heads(1));
-        return _table.Address;
+        _tables[stage.Index] ??= CudaMemory.From<CacheHead>(stage.Device, Heads(stage, 1));
+        return _tables[stage.Index]!.Address;
     }
 
-    /// <summary>[layers, KV heads] at a step that has appended so many tokens.</summary>
-    internal CacheHead[] Heads(int appended)
+    /// <summary>A stage's [layers, KV heads] at a step that has appended so many tokens.</summary>
+    internal CacheHead[] Heads(CudaStage stage, int appended)
     {
-        var heads = new CacheHead[_configuration.LayerCount * _configuration.KvHeads];
+        var heads = new CacheHead[stage.Count * _configuration.KvHeads];
         for (int i = 0; i < heads.Length; i++)
         {
-            (int layer, int head) = (i / _configuration.KvHeads, i % _configuration.KvHeads);
+            (int layer, int head) = (stage.First + (i / _configuration.KvHeads), i % _configuration.KvHeads);
             CudaKeyValues block = Block(layer);
             bool paged = PageSize > 0 && _configuration.IsGlobal(layer);
             CudaVectors? bounds = paged ? block.Bounds(PageSize) : null;
             heads[i] = new CacheHead(
                 block.Key(head),
                 block.Value(head),
-                Tail(layer, false, head),
-                Tail(layer, true, head),
+                Tail(stage, layer, false, head),
+                Tail(stage, layer, true, head),
                 bounds is null ? 0 : bounds.Address + (ulong)(head * bounds.HeadStride * 2),
-                bounds is null ? 0 : TailBounds(layer, head),
+                bounds is null ? 0 : TailBounds(stage, layer, head),
                 block.Lengths[head],
                 paged ? Budget(layer, head, appended) : 0);
         }
@@ -172,8 +179,8 @@ public sealed class CudaSequence : IDisposable
         return heads;
     }
 
-    /// <summary>Addresses of cosines and sines of global and of sliding layers, from the first appended token on, for at least so many.</summary>
-    internal (ulong Global, ulong Sliding) Angles(int appended) => _prompt.Angles(appended);
+    /// <summary>Addresses of cosines and sines of global and of sliding layers, from the first appended token on, for at least so many, in a stage's memory.</summary>
+    internal (ulong Global, ulong Sliding) Angles(CudaStage stage, int appended) => _prompt.Angles(stage, appended);
 
     /// <summary>What a step's shape depends on when it has appended so many tokens.</summary>
     internal CudaStepRow RowAt(int appended)
@@ -237,14 +244,20 @@ public sealed class CudaSequence : IDisposable
     private CudaKeyValues Block(int layer) => _cache.Blocks[layer]!;
 
     // Address of the first appended token's key, or value.
-    private ulong Tail(int layer, bool values, int head) =>
-        _tail.Address + (ulong)((((((long)layer * 2) + (values ? 1 : 0)) * _configuration.KvHeads) + head) * _capacity * RowBytes);
+    private ulong Tail(CudaStage stage, int layer, bool values, int head) =>
+        _tails[stage.Index].Address + (ulong)(((((layer - stage.First) * 2L) + (values ? 1 : 0)) * _configuration.KvHeads + head) * _capacity * RowBytes);
 
     // Address of a head's bounds, moved back by the prompt's whole pages.
-    private ulong TailBounds(int layer, int head)
+    private ulong TailBounds(CudaStage stage, int layer, int head)
     {
-        long bytes = BoundBytes(_capacity) / (_configuration.LayerCount * _configuration.KvHeads);
-        return _tailBounds!.Address + (ulong)((((long)layer * _configuration.KvHeads) + head) * bytes) - (ulong)(PromptPages * 2 * RowBytes);
+        long bytes = BoundBytes(_capacity) / _configuration.KvHeads;
+        return _tailBounds![stage.Index].Address + (ulong)((((layer - stage.First) * (long)_configuration.KvHeads) + head) * bytes) - (ulong)(PromptPages * 2 * RowBytes);
+    }
+
+    private void ForgetTables()
+    {
+        Array.ForEach(_tables, t => t?.Dispose());
+        Array.Clear(_tables);
     }
 
     private int LargestBudget(int appended)
@@ -271,15 +284,16 @@ public sealed class CudaSequence : IDisposable
             ? _uniformBudget
             : _method.Method.At(_method.Parameters, new BudgetPlace(layer, head, Block(layer).Lengths[head], appended - 1))?.Integer(Quest.TokenBudget) / PageSize ?? int.MaxValue;
 
-    private long TailBytes(int capacity) => (long)_configuration.LayerCount * 2 * _configuration.KvHeads * capacity * RowBytes;
+    // Of a layer.
+    private long TailBytes(int capacity) => 2L * _configuration.KvHeads * capacity * RowBytes;
 
-    // Pages that the prompt leaves unfinished and that follow it.
+    // Of a layer: pages that the prompt leaves unfinished and that follow it.
     private long BoundBytes(int capacity) =>
-        (long)_configuration.LayerCount * _configuration.KvHeads * (((_prompt.Length + capacity) / PageSize) - PromptPages + 1) * 2 * RowBytes;
+        (long)_configuration.KvHeads * (((_prompt.Length + capacity) / PageSize) - PromptPages + 1) * 2 * RowBytes;
 
-    private CudaMemory Grow(CudaMemory memory, long bytes, long largerBytes, int parts)
+    private static CudaMemory Grow(CudaMemory memory, long bytes, long largerBytes, int parts)
     {
-        CudaMemory larger = CudaMemory.Allocate(_prompt.Model.Device, largerBytes);
+        CudaMemory larger = CudaMemory.Allocate(memory.Device, largerBytes);
         for (int part = 0; part < parts; part++)
         {
             larger.CopyFrom(memory.Address + (ulong)(bytes / parts * part), bytes / parts, largerBytes / parts * part);

@@ -3,7 +3,7 @@ using SparseFrontier.Kernels.Cuda;
 namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>
-/// Runs rows of sequences through the decoder on a GPU: products for all rows at once; attention for all rows with the same kind of lists at once. The host tells the
+/// Runs rows of sequences through a GPU's layers: products for all rows at once; attention for all rows with the same kind of lists at once. The host tells the
 /// device each row's sequence, token and length, and nothing else; launches depend on the step's shape alone and are recorded when a shape comes a second time.
 /// </summary>
 internal sealed unsafe class CudaStep : IDisposable
@@ -12,6 +12,7 @@ internal sealed unsafe class CudaStep : IDisposable
     private const int ClocksOfLayer = 4;
 
     private readonly CudaModel _model;
+    private readonly CudaStage _stage;
     private readonly CudaDevice _device;
     private readonly ModelConfiguration _configuration;
     private readonly CudaStepDecoder _decoder;
@@ -25,61 +26,38 @@ internal sealed unsafe class CudaStep : IDisposable
     private CudaMemory _scratch;
 
     /// <summary>Allocates scratch memory.</summary>
-    public CudaStep(CudaModel model)
+    public CudaStep(CudaModel model, CudaStage stage)
     {
         _model = model;
-        _device = model.Device;
+        _stage = stage;
+        _device = stage.Device;
         ModelConfiguration c = _configuration = model.Configuration;
         const int Rows = CudaStepProducts.MaximumRows;
-        long heads = (long)Rows * c.LayerCount * c.KvHeads;
-        _decoder = new CudaStepDecoder(_device, model.Weights, c);
-        _windows = CudaMemory.From<int>(_device, [.. c.SlidingWindows]);
+        long heads = (long)Rows * stage.Count * c.KvHeads;
+        _decoder = new CudaStepDecoder(_device, model.Weights, c, stage.IsLast);
+        _windows = CudaMemory.From<int>(_device, [.. c.SlidingWindows.Skip(stage.First).Take(stage.Count)]);
         _rows = CudaMemory.Allocate(_device, Rows * sizeof(StepRowState));
         _tables = CudaMemory.Allocate(_device, heads * sizeof(CacheHead));
         _places = CudaMemory.Allocate(_device, heads * StepPlaces.BytesOfHead);
-        _clocks = CudaMemory.Allocate(_device, (long)Rows * c.LayerCount * ClocksOfLayer * sizeof(ulong));
+        _clocks = CudaMemory.Allocate(_device, (long)Rows * stage.Count * ClocksOfLayer * sizeof(ulong));
         _choices = CudaMemory.Allocate(_device, Rows * sizeof(ulong));
         _scratch = CudaMemory.Allocate(_device, 1 << 20);
     }
 
-    /// <summary>Runs one token of each row; the sequences advance when all layers are done.</summary>
-    /// <param name="given">Sequence and token of each row.</param>
-    /// <param name="logits">[rows, vocabulary], written; or empty.</param>
-    /// <param name="choices">[rows]: the token with the largest logit, of equal ones the lowest, -1 where no logit is a number; or empty.</param>
-    public void Run(IReadOnlyList<(CudaSequence Sequence, int Token)> given, Span<float> logits, Span<int> choices)
+    /// <summary>Gives the step to the device; nothing waits.</summary>
+    /// <param name="rows">The rows, arranged.</param>
+    /// <param name="shape">Of all of them.</param>
+    /// <param name="before">The layers before these; null for the first.</param>
+    public void Begin(CudaStepEntry[] rows, CudaStepShape shape, CudaStep? before)
     {
-        Row[] rows = Arrange(given);
-        foreach (var group in rows.GroupBy(r => r.Sequence))
-        {
-            group.Key.Reserve(group.Count());
-        }
-
-        var shape = CudaStepShape.Of([.. rows.Select(r => r.Sequence.RowAt(r.Appended))], !logits.IsEmpty || !choices.IsEmpty, !choices.IsEmpty);
         RequireScratch(shape);
         Upload(rows);
+        if (before is not null)
+        {
+            _decoder.Residual.CopyFrom(before._decoder.Residual, (long)rows.Length * _configuration.HiddenSize * sizeof(float));
+        }
+
         Launch(shape);
-
-        // While the device works.
-        foreach (Row row in rows)
-        {
-            row.Sequence.Count(row.Appended);
-        }
-
-        if (!logits.IsEmpty)
-        {
-            Download(rows, logits);
-        }
-
-        if (!choices.IsEmpty)
-        {
-            Download(rows, choices);
-        }
-
-        ReadClocks(rows, shape);
-        foreach (Row row in rows)
-        {
-            row.Sequence.Advance(1);
-        }
     }
 
     /// <summary>Logits of one row of a residual stream, [vocabulary].</summary>
@@ -90,7 +68,7 @@ internal sealed unsafe class CudaStep : IDisposable
         float[] logits = new float[_configuration.VocabularySize];
         fixed (float* target = logits)
         {
-            _decoder.Logits.Download(target, (long)logits.Length * sizeof(float));
+            _decoder.Logits!.Download(target, (long)logits.Length * sizeof(float));
         }
 
         return logits;
@@ -114,33 +92,34 @@ internal sealed unsafe class CudaStep : IDisposable
     internal static int[] Arrange(IReadOnlyList<(int PageSize, bool SharesPages)> kinds) =>
         [.. Enumerable.Range(0, kinds.Count).OrderBy(i => kinds[i].PageSize).ThenBy(i => kinds[i].SharesPages)];
 
-    private static Row[] Arrange(IReadOnlyList<(CudaSequence Sequence, int Token)> given)
+    /// <summary>The rows of a step, arranged.</summary>
+    internal static CudaStepEntry[] Arrange(IReadOnlyList<(CudaSequence Sequence, int Token)> given)
     {
         var appended = new Dictionary<CudaSequence, int>();
-        var rows = new Row[given.Count];
+        var rows = new CudaStepEntry[given.Count];
         for (int i = 0; i < rows.Length; i++)
         {
             (CudaSequence sequence, int token) = given[i];
             int before = appended.GetValueOrDefault(sequence);
             appended[sequence] = before + 1;
-            rows[i] = new Row(sequence, token, i, sequence.GeneratedLength + before + 1);
+            rows[i] = new CudaStepEntry(sequence, token, i, sequence.GeneratedLength + before + 1);
         }
 
         return [.. Arrange([.. rows.Select(r => (r.Sequence.PageSize, r.Sequence.SharesPages))]).Select(i => rows[i])];
     }
 
-    private void Upload(Row[] rows)
+    private void Upload(CudaStepEntry[] rows)
     {
         Span<StepRowState> states = stackalloc StepRowState[rows.Length];
         for (int i = 0; i < rows.Length; i++)
         {
             (CudaSequence sequence, int token, _, int appended) = rows[i];
-            ulong table = sequence.Table();
+            ulong table = sequence.Table(_stage);
             if (table == 0)
             {
                 // Budgets that depend on the step: a table of the row's own.
-                long bytes = (long)_configuration.LayerCount * _configuration.KvHeads * sizeof(CacheHead);
-                fixed (CacheHead* heads = sequence.Heads(appended))
+                long bytes = (long)_stage.Count * _configuration.KvHeads * sizeof(CacheHead);
+                fixed (CacheHead* heads = sequence.Heads(_stage, appended))
                 {
                     _tables.Upload(heads, bytes, i * bytes);
                 }
@@ -148,7 +127,7 @@ internal sealed unsafe class CudaStep : IDisposable
                 table = _tables.Address + (ulong)(i * bytes);
             }
 
-            (ulong angles, ulong slidingAngles) = sequence.Angles(appended);
+            (ulong angles, ulong slidingAngles) = sequence.Angles(_stage, appended);
             states[i] = new StepRowState(table, angles, slidingAngles, token, appended, sequence.PromptPages, 0);
         }
 
@@ -188,13 +167,17 @@ internal sealed unsafe class CudaStep : IDisposable
         int rows = shape.Rows;
         (string, int) type = ("TYPE", CudaVectors.TypeValue(_model.CacheType));
         _device.Function("step.cu", "place", type).Launch(
-            (rows, c.LayerCount, 1), 32, 0, _rows, _windows, _places, _clocks, shape.Groups.Length, _choices, c.KvHeads, c.HeadDimension);
-        _decoder.Embed(_rows.Address, rows);
-        for (int layer = 0; layer < c.LayerCount; layer++)
+            (rows, _stage.Count, 1), 32, 0, _rows, _windows, _places, _clocks, shape.Groups.Length, _choices, c.KvHeads, c.HeadDimension);
+        if (_stage.First == 0)
         {
-            LayerWeights<CudaMatrix, CudaMemory> weights = _model.Weights.Layers[layer];
-            bool sliding = !c.IsGlobal(layer);
-            var places = new StepPlaces(_places.Address, (long)c.LayerCount * rows * c.KvHeads, (long)layer * rows * c.KvHeads);
+            _decoder.Embed(_rows.Address, rows);
+        }
+
+        for (int layer = 0; layer < _stage.Count; layer++)
+        {
+            LayerWeights<CudaMatrix, CudaMemory> weights = _model.Weights.Layers[_stage.First + layer];
+            bool sliding = !c.IsGlobal(_stage.First + layer);
+            var places = new StepPlaces(_places.Address, (long)_stage.Count * rows * c.KvHeads, (long)layer * rows * c.KvHeads);
             _decoder.Project(weights, sliding, _rows.Address, rows, places.Caches, places.Counts);
             if (sliding)
             {
@@ -204,22 +187,22 @@ internal sealed unsafe class CudaStep : IDisposable
             {
                 for (int g = 0; g < shape.Groups.Length; g++)
                 {
-                    Attend(shape.Groups[g], places, _clocks.Address + (ulong)((((long)g * c.LayerCount) + layer) * ClocksOfLayer * sizeof(ulong)));
+                    Attend(shape.Groups[g], places, _clocks.Address + (ulong)((((long)g * _stage.Count) + layer) * ClocksOfLayer * sizeof(ulong)));
                 }
             }
 
             _decoder.Finish(weights, rows);
         }
 
-        if (shape.Logits)
+        if (shape.Logits && _stage.IsLast)
         {
             _decoder.MakeLogits(rows);
         }
 
-        if (shape.Choices)
+        if (shape.Choices && _stage.IsLast)
         {
             _device.Function("step.cu", "chooseLargest", type).Launch(
-                (Math.Min(32, (c.VocabularySize + 1023) / 1024), rows, 1), 256, 0, _decoder.Logits, _choices, c.VocabularySize);
+                (Math.Min(32, (c.VocabularySize + 1023) / 1024), rows, 1), 256, 0, _decoder.Logits!, _choices, c.VocabularySize);
         }
     }
 
@@ -280,25 +263,27 @@ internal sealed unsafe class CudaStep : IDisposable
         _recordings.Clear();
     }
 
-    private void Download(Row[] rows, Span<float> logits)
+    /// <summary>Waits for the logits and writes them in the order in which the rows were given.</summary>
+    public void Download(CudaStepEntry[] rows, Span<float> logits)
     {
         int vocabulary = _configuration.VocabularySize;
         fixed (float* target = logits)
         {
             if (Array.TrueForAll(rows, r => r.Place == Array.IndexOf(rows, r)))
             {
-                _decoder.Logits.Download(target, (long)rows.Length * vocabulary * sizeof(float));
+                _decoder.Logits!.Download(target, (long)rows.Length * vocabulary * sizeof(float));
                 return;
             }
 
             for (int i = 0; i < rows.Length; i++)
             {
-                _decoder.Logits.Download(target + ((long)rows[i].Place * vocabulary), (long)vocabulary * sizeof(float), (long)i * vocabulary * sizeof(float));
+                _decoder.Logits!.Download(target + ((long)rows[i].Place * vocabulary), (long)vocabulary * sizeof(float), (long)i * vocabulary * sizeof(float));
             }
         }
     }
 
-    private void Download(Row[] rows, Span<int> choices)
+    /// <summary>Waits for the chosen tokens and writes them in the order in which the rows were given; -1 where no logit is a number.</summary>
+    public void Download(CudaStepEntry[] rows, Span<int> choices)
     {
         ulong* found = stackalloc ulong[rows.Length];
         _choices.Download(found, rows.Length * sizeof(ulong));
@@ -308,10 +293,10 @@ internal sealed unsafe class CudaStep : IDisposable
         }
     }
 
-    // Waits. Rows that are computed together share the seconds.
-    private void ReadClocks(Row[] rows, CudaStepShape shape)
+    /// <summary>Waits, and counts the seconds of attention and selection; rows that are computed together share them.</summary>
+    public void ReadClocks(CudaStepEntry[] rows, CudaStepShape shape)
     {
-        int layers = _configuration.LayerCount;
+        int layers = _stage.Count;
         ulong[] clocks = new ulong[shape.Groups.Length * layers * ClocksOfLayer];
         fixed (ulong* target = clocks)
         {
@@ -331,14 +316,14 @@ internal sealed unsafe class CudaStep : IDisposable
             }
 
             int count = group.End - group.First;
-            foreach (Row row in rows.AsSpan(group.First, count))
+            foreach (CudaStepEntry row in rows.AsSpan(group.First, count))
             {
                 row.Sequence.Counters.IndexSeconds += index * 1e-9 / count;
                 row.Sequence.Counters.AttentionSeconds += attention * 1e-9 / count;
             }
         }
     }
-
-    /// <summary>A row: its place among those given, and the tokens of its sequence's tail with its own.</summary>
-    private sealed record Row(CudaSequence Sequence, int Token, int Place, int Appended);
 }
+
+/// <summary>A row of a step: its place among those given, and the tokens of its sequence's tail with its own.</summary>
+internal sealed record CudaStepEntry(CudaSequence Sequence, int Token, int Place, int Appended);

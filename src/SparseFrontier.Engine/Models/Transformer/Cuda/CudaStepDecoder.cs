@@ -25,7 +25,11 @@ internal sealed class CudaStepDecoder : IDisposable
     private readonly CudaMemory? _branch;
 
     /// <summary>Allocates scratch memory for <see cref="CudaStepProducts.MaximumRows"/> rows.</summary>
-    public CudaStepDecoder(CudaDevice device, CudaWeights weights, ModelConfiguration configuration)
+    /// <param name="device">The GPU.</param>
+    /// <param name="weights">Weights, of which those used lie there.</param>
+    /// <param name="configuration">Shape and constants.</param>
+    /// <param name="makesLogits">Whether the output matrix lies there.</param>
+    public CudaStepDecoder(CudaDevice device, CudaWeights weights, ModelConfiguration configuration, bool makesLogits)
     {
         _device = device;
         _weights = weights;
@@ -42,7 +46,7 @@ internal sealed class CudaStepDecoder : IDisposable
         _branch = c.IsGemma || c.AttentionOutputBias || c.FeedForwardBias ? Rows(c.HiddenSize, sizeof(float)) : null;
         Residual = Rows(c.HiddenSize, sizeof(float));
         Queries = Rows(c.QueryHeads * c.HeadDimension, 2);
-        Logits = Rows(c.VocabularySize, sizeof(float));
+        Logits = makesLogits ? Rows(c.VocabularySize, sizeof(float)) : null;
     }
 
     /// <summary>[rows, hidden] float32.</summary>
@@ -51,8 +55,8 @@ internal sealed class CudaStepDecoder : IDisposable
     /// <summary>[rows, query heads, dimension]: queries, then what attention makes of them.</summary>
     public CudaMemory Queries { get; }
 
-    /// <summary>[rows, vocabulary] float32.</summary>
-    public CudaMemory Logits { get; }
+    /// <summary>[rows, vocabulary] float32; null where none are made.</summary>
+    public CudaMemory? Logits { get; }
 
     /// <summary>Residual = embeddings of the rows' tokens.</summary>
     /// <param name="stepRows">Address of struct StepRow [rows].</param>
@@ -127,7 +131,7 @@ internal sealed class CudaStepDecoder : IDisposable
     public void MakeLogits(int rows)
     {
         Normalize(_weights.FinalNorm, rows);
-        CudaStepProducts.Multiply(_normalized.Address, rows, StepOutput.Singles, (_weights.Output, null, Logits.Address));
+        CudaStepProducts.Multiply(_normalized.Address, rows, StepOutput.Singles, (_weights.Output, null, Logits!.Address));
     }
 
     /// <inheritdoc/>
@@ -141,7 +145,7 @@ internal sealed class CudaStepDecoder : IDisposable
         _branch?.Dispose();
         Residual.Dispose();
         Queries.Dispose();
-        Logits.Dispose();
+        Logits?.Dispose();
     }
 
     private void AddProduct(ulong input, int rows, Linear<CudaMatrix, CudaMemory> linear, CudaMemory? norm)

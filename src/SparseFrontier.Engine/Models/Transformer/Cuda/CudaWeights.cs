@@ -4,31 +4,32 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer.Cuda;
 
-/// <summary>The weights of a checkpoint in a GPU's memory: matrices as F16 where they are stored so, else as BF16; norms and biases as float32.</summary>
+/// <summary>The weights of a checkpoint in the memory of a GPU, or of several, each with a range of layers: matrices as F16 where they are stored so, else as BF16; norms and biases as float32.</summary>
 internal sealed class CudaWeights : ModelWeights<CudaMatrix, CudaMemory>
 {
     /// <summary>Loads the weights of a directory.</summary>
     /// <exception cref="SparseFrontierException">CheckpointUnreadable or CheckpointInvalid; DeviceOutOfMemory.</exception>
-    public CudaWeights(string directory, ModelConfiguration configuration, CudaDevice device)
-        : this(directory, configuration, new Loader(device))
+    public CudaWeights(string directory, ModelConfiguration configuration, IReadOnlyList<CudaStage> stages)
+        : this(directory, configuration, stages, new Loader(stages))
     {
     }
 
-    private CudaWeights(string directory, ModelConfiguration configuration, WeightLoader<CudaMatrix, CudaMemory> loader)
+    private CudaWeights(string directory, ModelConfiguration configuration, IReadOnlyList<CudaStage> stages, StageLoader loader)
         : base(directory, configuration, loader)
     {
         ElementType = Loader.TypeOf(Embedding.Tensor);
-        EmbeddingMatrix = configuration.TiedEmbeddings ? Output : loader.Matrix(Embedding.Tensor, configuration.VocabularySize, configuration.HiddenSize);
+        loader.BeginLayer(0);
+        EmbeddingMatrix = configuration.TiedEmbeddings && stages.Count == 1 ? Output : loader.Matrix(Embedding.Tensor, configuration.VocabularySize, configuration.HiddenSize);
     }
 
-    /// <summary>Weights of a checkpoint's shape, drawn on the device from a seed: the checkpoint's elements are not read. Norms and biases are 1.</summary>
-    public static CudaWeights Random(string directory, ModelConfiguration configuration, CudaDevice device, ulong seed) =>
-        new(directory, configuration, new RandomLoader(device, seed));
+    /// <summary>Weights of a checkpoint's shape, drawn on the device from a seed, the same ones wherever they lie: the checkpoint's elements are not read. Norms and biases are 1.</summary>
+    public static CudaWeights Random(string directory, ModelConfiguration configuration, IReadOnlyList<CudaStage> stages, ulong seed) =>
+        new(directory, configuration, stages, new RandomLoader(stages, seed));
 
     /// <summary>BF16 or F16: type of matrices, of what lies between additions to the residual stream, and of the cache.</summary>
     public DataType ElementType { get; }
 
-    /// <summary>[vocabulary, hidden]; the output's where tied.</summary>
+    /// <summary>[vocabulary, hidden], on the first GPU; the output's where tied and on the same one.</summary>
     public CudaMatrix EmbeddingMatrix { get; }
 
     /// <inheritdoc/>
@@ -38,31 +39,44 @@ internal sealed class CudaWeights : ModelWeights<CudaMatrix, CudaMemory>
         base.Dispose();
     }
 
-    private sealed unsafe class Loader(CudaDevice device) : WeightLoader<CudaMatrix, CudaMemory>
+    // Where the layer that is being read lies.
+    private abstract class StageLoader(IReadOnlyList<CudaStage> stages) : WeightLoader<CudaMatrix, CudaMemory>
+    {
+        protected CudaDevice Device { get; private set; } = stages[0].Device;
+
+        public override void BeginLayer(int layer) => Device = stages.First(s => layer < s.End).Device;
+    }
+
+    private sealed unsafe class Loader(IReadOnlyList<CudaStage> stages) : StageLoader(stages)
     {
         public static DataType TypeOf(SafetensorsTensor tensor) => tensor.DataType == DataType.F16 ? DataType.F16 : DataType.BF16;
 
         public override CudaMatrix Matrix(SafetensorsTensor tensor, int rows, int columns)
         {
-            var matrix = new CudaMatrix(device, TypeOf(tensor), rows, columns);
+            var matrix = new CudaMatrix(Device, TypeOf(tensor), rows, columns);
             matrix.Upload(tensor.Data, tensor.DataType);
-            device.Synchronize();
+            Device.Synchronize();
             return matrix;
         }
 
-        public override CudaMemory Vector(ReadOnlySpan<float> values) => CudaMemory.From(device, values);
+        public override CudaMemory Vector(ReadOnlySpan<float> values) => CudaMemory.From(Device, values);
     }
 
-    private sealed class RandomLoader(CudaDevice device, ulong seed) : WeightLoader<CudaMatrix, CudaMemory>
+    private sealed class RandomLoader(IReadOnlyList<CudaStage> stages, ulong seed) : StageLoader(stages)
     {
-        private ulong _next = seed;
+        private readonly Dictionary<string, ulong> _numbers = [];
 
         public override CudaMatrix Matrix(SafetensorsTensor tensor, int rows, int columns)
         {
-            var matrix = new CudaMatrix(device, Loader.TypeOf(tensor), rows, columns);
+            if (!_numbers.TryGetValue(tensor.Name, out ulong number))
+            {
+                _numbers[tensor.Name] = number = seed + (ulong)_numbers.Count;
+            }
+
+            var matrix = new CudaMatrix(Device, Loader.TypeOf(tensor), rows, columns);
             long count = (long)rows * columns;
-            device.Function("decoder.cu", "fillRandom", ("TYPE", CudaVectors.TypeValue(matrix.Type))).Launch(
-                (CudaDecoder.Blocks(count), 1, 1), 256, 0, matrix.Memory, count, _next++ << 40, 1.7f / MathF.Sqrt(columns));
+            Device.Function("decoder.cu", "fillRandom", ("TYPE", CudaVectors.TypeValue(matrix.Type))).Launch(
+                (CudaDecoder.Blocks(count), 1, 1), 256, 0, matrix.Memory, count, number << 40, 1.7f / MathF.Sqrt(columns));
             return matrix;
         }
 
@@ -70,7 +84,7 @@ internal sealed class CudaWeights : ModelWeights<CudaMatrix, CudaMemory>
         {
             float[] ones = new float[values.Length];
             Array.Fill(ones, 1);
-            return CudaMemory.From<float>(device, ones);
+            return CudaMemory.From<float>(Device, ones);
         }
     }
 }

@@ -1,0 +1,112 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tasks;
+
+namespace SparseFrontier.Experiments;
+
+/// <summary>Where a model's samples are computed: in this process, or by worker processes, several samples at a time. Calls come from one thread, and so do its answers.</summary>
+internal abstract class SampleExecutor : IDisposable
+{
+    /// <summary>Shape of the model.</summary>
+    public abstract ModelConfiguration Configuration { get; }
+
+    /// <summary>Content hashes of the model.</summary>
+    public abstract ModelIdentity Identity { get; }
+
+    /// <summary>How the model sees a prompt.</summary>
+    public abstract PromptEncoder Encoder { get; }
+
+    /// <summary>Has a sample computed; may return before it is, as soon as another can be taken.</summary>
+    /// <param name="sample">The sample.</param>
+    /// <param name="jobs">Configurations of one cell, the dense one first if it is among them.</param>
+    /// <param name="dense">What to compare with, asked for when the sample begins.</param>
+    /// <param name="completed">Told each job's row as it is done, during this or a later call.</param>
+    /// <param name="failed">Told, likewise, why the jobs without a row have none.</param>
+    /// <exception cref="SparseFrontierException">DeviceFailed: nothing can be computed any more; what <paramref name="completed"/> throws.</exception>
+    public abstract void Run(
+        TaskSample sample, IReadOnlyList<SampleJob> jobs, Func<DenseReference> dense, Action<SampleJob, SampleResult> completed, Action<SparseFrontierException> failed);
+
+    /// <summary>Has a budget found (<see cref="Calibration.Solve"/>); may return before it is.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="key">Key under which the result is stored.</param>
+    /// <param name="completed">Told the budget.</param>
+    /// <param name="failed">Told why there is none: <see cref="BudgetInfeasibleException"/>, or what went wrong.</param>
+    /// <exception cref="SparseFrontierException">As <see cref="Run"/>.</exception>
+    public abstract void Calibrate(PlannedRun run, string key, Action<StoredCalibration> completed, Action<SparseFrontierException> failed);
+
+    /// <summary>Waits until everything given is computed and told.</summary>
+    /// <exception cref="SparseFrontierException">As <see cref="Run"/>.</exception>
+    public abstract void Drain();
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
+/// <summary>Computes in this process, one sample after another.</summary>
+/// <param name="engine">The model; disposed with this.</param>
+/// <param name="device">Where it is, for the rows.</param>
+/// <param name="batchSize">Sequences generated side by side at most.</param>
+/// <param name="cancellationToken">Stops between steps and layers.</param>
+internal sealed class LocalExecutor(SampleEngine engine, string device, int batchSize, CancellationToken cancellationToken) : SampleExecutor
+{
+    private readonly SampleRunner _runner = new(engine, batchSize, cancellationToken, device) { Energy = Devices.EnergyOf(device) };
+    private (string Cell, Calibration Calibration)? _calibration;
+
+    /// <inheritdoc/>
+    public override ModelConfiguration Configuration => engine.Configuration;
+
+    /// <inheritdoc/>
+    public override ModelIdentity Identity => engine.Identity;
+
+    /// <inheritdoc/>
+    public override PromptEncoder Encoder => engine.Encoder;
+
+    /// <inheritdoc/>
+    public override void Run(
+        TaskSample sample, IReadOnlyList<SampleJob> jobs, Func<DenseReference> dense, Action<SampleJob, SampleResult> completed, Action<SparseFrontierException> failed)
+    {
+        try
+        {
+            _runner.Run(sample, jobs, dense(), completed);
+        }
+        catch (SparseFrontierException e) when (IsOfTheSample(e))
+        {
+            failed(e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Calibrate(PlannedRun run, string key, Action<StoredCalibration> completed, Action<SparseFrontierException> failed)
+    {
+        StoredCalibration found;
+        try
+        {
+            // What the samples of a cell show is measured once for all its runs; a data file does not change while it is read.
+            string cell = RunIdentity.Cell(run, engine.Identity, run.TaskOptions.DataPath).ToJsonString();
+            if (_calibration?.Cell != cell)
+            {
+                _calibration = (cell, new Calibration(engine, run));
+            }
+
+            found = _calibration.Value.Calibration.Solve(run.Prefill, run.PrefillParameters, run.Specification.Sparsity!.Value, key, cancellationToken);
+        }
+        catch (SparseFrontierException e) when (IsOfTheSample(e))
+        {
+            failed(e);
+            return;
+        }
+
+        completed(found);
+    }
+
+    /// <inheritdoc/>
+    public override void Drain()
+    {
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose() => engine.Dispose();
+
+    // A disk that takes no more and a device that is lost end more than a sample.
+    private static bool IsOfTheSample(SparseFrontierException e) => e.ErrorId is not (ErrorIds.ResultWriteFailed or ErrorIds.DeviceFailed);
+}

@@ -1,0 +1,374 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using SparseFrontier.Attention;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tasks;
+
+namespace SparseFrontier.Experiments.Workers;
+
+/// <summary>
+/// Spreads samples over devices, each with a worker process that loads the model there and takes the next sample when it has finished one. Rows come back and are told on
+/// the caller's thread, so that one process writes the results. A worker that ends is started again; what it had not finished is computed again, rows that it had told
+/// are not.
+/// </summary>
+internal sealed class WorkerExecutor : SampleExecutor
+{
+    private const int Tries = 3;
+
+    private readonly string _directory;
+    private readonly int _batchSize;
+    private readonly WorkerProgram _program;
+    private readonly Action<string> _warning;
+    private readonly CancellationToken _cancellationToken;
+    private readonly BlockingCollection<(WorkerProcess Process, WorkerReply? Reply)> _replies = [];
+    private readonly List<Worker> _workers = [];
+    private readonly LinkedList<Assignment> _waiting = new();
+    private readonly int _processorCount;
+    private ModelIdentity? _identity;
+    private SparseFrontierException? _lost;
+
+    /// <summary>Starts the workers; they load the model while this one goes on.</summary>
+    /// <param name="engines">How models are read.</param>
+    /// <param name="directory">Checkpoint directory.</param>
+    /// <param name="devices">A device of each worker.</param>
+    /// <param name="batchSize">Sequences generated side by side at most.</param>
+    /// <param name="program">How workers are started.</param>
+    /// <param name="warning">Told of workers that end.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    /// <exception cref="SparseFrontierException">What is wrong with the checkpoint; DeviceFailed: a process cannot be started.</exception>
+    public WorkerExecutor(
+        EngineFactory engines, string directory, IReadOnlyList<string> devices, int batchSize, WorkerProgram program, Action<string> warning, CancellationToken cancellationToken)
+    {
+        _directory = directory;
+        _batchSize = batchSize;
+        _program = program;
+        _warning = warning;
+        _cancellationToken = cancellationToken;
+        _processorCount = Math.Max(1, Environment.ProcessorCount / devices.Count);
+        Configuration = engines.ReadConfiguration(directory);
+        Encoder = engines.OpenEncoder(directory);
+        try
+        {
+            foreach (string device in devices)
+            {
+                var worker = new Worker(device);
+                Start(worker);
+                _workers.Add(worker);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override ModelConfiguration Configuration { get; }
+
+    /// <inheritdoc/>
+    public override PromptEncoder Encoder { get; }
+
+    /// <inheritdoc/>
+    public override ModelIdentity Identity
+    {
+        get
+        {
+            while (_identity is null)
+            {
+                Next();
+            }
+
+            return _identity;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Run(
+        TaskSample sample, IReadOnlyList<SampleJob> jobs, Func<DenseReference> dense, Action<SampleJob, SampleResult> completed, Action<SparseFrontierException> failed) =>
+        Give(new SampleAssignment(sample.Index, jobs, dense, completed, failed));
+
+    /// <inheritdoc/>
+    public override void Calibrate(PlannedRun run, string key, Action<StoredCalibration> completed, Action<SparseFrontierException> failed) =>
+        Give(new CalibrationAssignment(run, key, completed, failed));
+
+    /// <inheritdoc/>
+    public override void Drain()
+    {
+        Send();
+        while (_waiting.Count > 0 || _workers.Exists(w => w.Current is not null))
+        {
+            Next();
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        bool atOnce = _cancellationToken.IsCancellationRequested;
+        _workers.ForEach(w => w.Process?.Stop(atOnce || w.Current is not null));
+        _workers.ForEach(w => w.Process?.Dispose());
+        _workers.Clear();
+    }
+
+    private void Give(Assignment assignment)
+    {
+        _waiting.AddLast(assignment);
+
+        // What has come meanwhile is put on the disk before more is begun; what is told may give more.
+        while (_replies.TryTake(out (WorkerProcess Process, WorkerReply? Reply) reply))
+        {
+            Take(reply.Process, reply.Reply);
+        }
+
+        Send();
+        while (_waiting.Count > 0)
+        {
+            Next();
+        }
+    }
+
+    private void Send()
+    {
+        foreach (Worker worker in _workers.Where(w => w.IsReady && w.Current is null))
+        {
+            // What ended a worker goes to another device next, which tells a sample that ends workers from a device that does.
+            if (_waiting.FirstOrDefault(a => !a.Ended.Contains(worker) || _workers.TrueForAll(a.Ended.Contains)) is { } assignment)
+            {
+                _waiting.Remove(assignment);
+                worker.Current = assignment;
+                worker.Process!.Send(assignment.Request(worker.Device));
+            }
+        }
+    }
+
+    private void Next()
+    {
+        if (_workers.Count == 0)
+        {
+            throw _lost!;
+        }
+
+        (WorkerProcess process, WorkerReply? reply) = _replies.Take(_cancellationToken);
+        Take(process, reply);
+        Send();
+    }
+
+    private void Take(WorkerProcess process, WorkerReply? reply)
+    {
+        if (_workers.Find(w => w.Process == process) is not { } worker)
+        {
+            return;
+        }
+
+        if (reply is null)
+        {
+            TakeEnd(worker);
+            return;
+        }
+
+        if (worker.Current is { } current)
+        {
+            if (reply.IsDone)
+            {
+                worker.Current = null;
+                worker.Faults = 0;
+                current.Ended.Where(_workers.Contains).ToList().ForEach(w => Blame(w, "samples that another device computes"));
+                current.Finish();
+            }
+            else
+            {
+                current.Take(reply);
+            }
+        }
+        else if (reply.ErrorId is not null)
+        {
+            LeaveOut(worker, new SparseFrontierException(reply.ErrorId, reply.Message, worker.Device));
+        }
+        else if (reply.IsDone)
+        {
+            worker.IsReady = true;
+        }
+        else if (reply.Identity is { } identity)
+        {
+            _identity ??= identity;
+            if (_identity != identity)
+            {
+                LeaveOut(worker, new SparseFrontierException(ErrorIds.CheckpointInvalid, $"The checkpoint '{_directory}' was changed while it was loaded.", _directory));
+            }
+        }
+    }
+
+    // A process that was killed, or whose device failed.
+    private void TakeEnd(Worker worker)
+    {
+        string ending = worker.Process!.Ending();
+        worker.Process.Dispose();
+        worker.Process = null;
+        worker.IsReady = false;
+        if (worker.Current is not { } unfinished)
+        {
+            Blame(worker, $"processes, the last with {ending}");
+            if (_workers.Contains(worker))
+            {
+                _warning($"The worker of {worker.Device} ended with {ending}. It is started again.");
+            }
+        }
+        else
+        {
+            worker.Current = null;
+            unfinished.Ended.Add(worker);
+            bool again = !unfinished.IsFinished && unfinished.Ended.Count < Tries;
+            _warning($"The worker of {worker.Device} ended with {ending}. It is started again{(again ? $"; {unfinished} is computed again" : "")}.");
+            if (again)
+            {
+                _waiting.AddFirst(unfinished);
+            }
+            else if (!unfinished.IsFinished)
+            {
+                unfinished.Failed(new SparseFrontierException(
+                    ErrorIds.DeviceFailed,
+                    $"{Tries} worker processes ended while they computed {unfinished}, the last on {worker.Device} with {ending}. What had finished is kept; run it on one device to see what ends it.",
+                    worker.Device));
+            }
+        }
+
+        if (_workers.Contains(worker))
+        {
+            Start(worker);
+        }
+    }
+
+    private void Blame(Worker worker, string what)
+    {
+        if (++worker.Faults == Tries)
+        {
+            LeaveOut(worker, new SparseFrontierException(ErrorIds.DeviceFailed, $"{worker.Device} has ended {Tries} {what}.", worker.Device));
+        }
+    }
+
+    private void LeaveOut(Worker worker, SparseFrontierException why)
+    {
+        worker.Process?.Stop(atOnce: true);
+        worker.Process?.Dispose();
+        _workers.Remove(worker);
+        _lost = why;
+        if (_workers.Count > 0)
+        {
+            _warning($"{worker.Device} is left out, the other devices go on. {why.Message}");
+        }
+    }
+
+    private void Start(Worker worker)
+    {
+        worker.Process = new WorkerProcess(_program, _processorCount, (process, reply) => _replies.Add((process, reply), CancellationToken.None));
+        worker.Process.Send(new WorkerRequest { ModelDirectory = _directory, Device = worker.Device, BatchSize = _batchSize });
+    }
+
+    private sealed class Worker(string device)
+    {
+        public string Device => device;
+
+        public WorkerProcess? Process { get; set; }
+
+        public bool IsReady { get; set; }
+
+        /// <summary>Processes that ended since one finished something: before they began, or over what another device then computed.</summary>
+        public int Faults { get; set; }
+
+        public Assignment? Current { get; set; }
+    }
+
+    /// <summary>Something to compute.</summary>
+    private abstract class Assignment(Action<SparseFrontierException> failed)
+    {
+        private SparseFrontierException? _error;
+
+        /// <summary>Workers that ended over it, once for each time.</summary>
+        public List<Worker> Ended { get; } = [];
+
+        /// <summary>Whether nothing of it is left to compute.</summary>
+        public abstract bool IsFinished { get; }
+
+        /// <summary>Tells why the rest of it is not computed.</summary>
+        public Action<SparseFrontierException> Failed => failed;
+
+        public abstract WorkerRequest Request(string device);
+
+        /// <summary>Takes an answer that is not the last.</summary>
+        public void Take(WorkerReply reply)
+        {
+            if (reply.ErrorId is null)
+            {
+                Keep(reply);
+            }
+            else
+            {
+                _error = reply.MaximumFeasibleSparsity is double most
+                    ? new BudgetInfeasibleException(reply.Message, most)
+                    : new SparseFrontierException(reply.ErrorId, reply.Message);
+            }
+        }
+
+        /// <summary>The worker has done with it.</summary>
+        public void Finish()
+        {
+            if (_error is not null)
+            {
+                failed(_error);
+            }
+        }
+
+        protected abstract void Keep(WorkerReply reply);
+    }
+
+    private sealed class SampleAssignment(
+        int index, IReadOnlyList<SampleJob> jobs, Func<DenseReference> dense, Action<SampleJob, SampleResult> completed, Action<SparseFrontierException> failed)
+        : Assignment(failed)
+    {
+        private readonly List<SampleJob> _left = [.. jobs];
+        private SampleJob[] _sent = [];
+
+        public override bool IsFinished => _left.Count == 0;
+
+        public override WorkerRequest Request(string device)
+        {
+            _sent = [.. _left];
+            DenseReference reference = dense();
+            return new WorkerRequest
+            {
+                Sample = index,
+                Jobs = [.. _sent.Select(j => new WorkerJob { Run = j.Run.Portable(device), RunId = j.RunId, Prefill = j.Prefill?.ToString(), Decode = j.Decode?.ToString() })],
+                DenseExists = reference.Exists,
+                DenseTokens = reference.OutputTokens,
+            };
+        }
+
+        public override string ToString() => string.Create(
+            CultureInfo.InvariantCulture, $"sample {index} of {(_left.Count == 1 ? _left[0].Run.ToString() : $"{_left.Count} runs of {jobs[0].Run.Specification.Task}")}");
+
+        protected override void Keep(WorkerReply reply)
+        {
+            SampleJob job = _sent[reply.Job];
+            completed(job, reply.Row!);
+            _left.RemoveAll(j => ReferenceEquals(j, job));
+        }
+    }
+
+    private sealed class CalibrationAssignment(PlannedRun run, string key, Action<StoredCalibration> completed, Action<SparseFrontierException> failed) : Assignment(failed)
+    {
+        private bool _isFound;
+
+        public override bool IsFinished => _isFound;
+
+        public override WorkerRequest Request(string device) => new() { CalibrationKey = key, Jobs = [new WorkerJob { Run = run.Portable(device) }] };
+
+        public override string ToString() => $"the calibration of {run}";
+
+        protected override void Keep(WorkerReply reply)
+        {
+            _isFound = true;
+            completed(reply.Calibration!);
+        }
+    }
+}
