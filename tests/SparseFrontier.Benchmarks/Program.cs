@@ -19,6 +19,7 @@ using SparseFrontier.Benchmarks.Suites;
     ("pytorch", "linear layers, attention, prefill and decode of a model, against PyTorch and Transformers", PyTorchSuite.Run),
     ("cuda-model", "a random checkpoint of Qwen2.5-7B's shape on a GPU: prefill and decode by method", CudaModelSuite.Run),
     ("cuda-layers", "a random checkpoint of Qwen2.5-32B's shape, its layers spread over all GPUs, against one GPU", CudaLayersSuite.Run),
+    ("cuda-agreement", "why a GPU's generated tokens differ from the processor's: kept tokens, margins, logits", CudaAgreementSuite.Run),
     ("cuda-step", "steps of the same checkpoint, for profilers too", CudaStepSuite.Run),
 ];
 

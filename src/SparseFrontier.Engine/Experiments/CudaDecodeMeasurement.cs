@@ -163,8 +163,8 @@ internal sealed class CudaDecodeMeasurement : IDisposable
         bool shares = parameters.Flag(Quest.SharePages);
         int budget = parameters.Integer(Quest.TokenBudget) / size;
         int queriesOfHead = _shape.QueryHeads / _shape.KvHeads;
-        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(size, shares, _shape.Length, 0, budget)], false, false).Groups[0];
-        ulong attention = _scratch.Address + (ulong)CudaQuest.ScratchBytes(group, _shape.KvHeads, queriesOfHead);
+        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(PageChoice.Bounds, size, shares, _shape.Length, 0, budget)], false, false).Groups[0];
+        ulong attention = _scratch.Address + (ulong)CudaStepPages.ScratchBytes(group, _shape.KvHeads, queriesOfHead);
         int last = (_shape.Length - 1) / size;
         int kept = budget >= last ? _shape.Length : (budget * size) + _shape.Length - (last * size);
         (Action Choose, Action Step)[] steps = Array.ConvertAll<CudaKeyValues, (Action Choose, Action Step)>(_caches, cache =>
@@ -175,7 +175,8 @@ internal sealed class CudaDecodeMeasurement : IDisposable
             CudaMemory heads = Own(CudaMemory.From<PagedHead>(_device, paged));
             CudaCacheAddresses addresses = Addresses(cache);
             CudaTokenListView Choose() =>
-                CudaQuest.Choose(_device, Type, group, heads.Address, _shape.KvHeads, queriesOfHead, _shape.HeadDimension, _queries.Address, _scratch.Address, 0);
+                CudaStepPages.Choose(
+                _device, Type, group, heads.Address, _shape.KvHeads, queriesOfHead, _shape.HeadDimension, _shape.Scale, _queries.Address, 0, _scratch.Address, 0);
             return ((Action)(() => Choose()), (Action)(() => Attend(addresses, Choose(), attention)));
         });
         double share = kept / (double)_shape.Length;

@@ -64,6 +64,7 @@ internal static class RunSummary
             OutputTokenCount = Mean(samples, s => s.OutputTokenCount),
             PromptTokens = Mean(samples, s => s.PromptTokens),
             FallbackCount = samples.Count(s => s.DenseFallback),
+            ProcessorSelection = string.Join(", ", samples.SelectMany(s => s.ProcessorSelection.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct().OrderDescending()),
             PrefillSeconds = Mean(samples, s => s.PrefillSeconds),
             IndexSeconds = Mean(samples, s => s.IndexSeconds),
             AttentionSeconds = Mean(samples, s => s.AttentionSeconds),

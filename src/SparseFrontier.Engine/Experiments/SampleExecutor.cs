@@ -42,7 +42,7 @@ internal abstract class SampleExecutor : IDisposable
     public abstract void Dispose();
 }
 
-/// <summary>Computes in this process, one sample after another.</summary>
+/// <summary>Computes in this process: a sample after another where the configurations of one fill a batch, else several side by side.</summary>
 /// <param name="engine">The model; disposed with this.</param>
 /// <param name="device">Where it is, for the rows.</param>
 /// <param name="batchSize">Sequences generated side by side at most.</param>
@@ -50,6 +50,7 @@ internal abstract class SampleExecutor : IDisposable
 internal sealed class LocalExecutor(SampleEngine engine, string device, int batchSize, CancellationToken cancellationToken) : SampleExecutor
 {
     private readonly SampleRunner _runner = new(engine, batchSize, cancellationToken, device) { Energy = Devices.EnergyOf(device) };
+    private readonly List<Given> _given = [];
     private (string Cell, Calibration Calibration)? _calibration;
 
     /// <inheritdoc/>
@@ -65,14 +66,25 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
     public override void Run(
         TaskSample sample, IReadOnlyList<SampleJob> jobs, Func<DenseReference> dense, Action<SampleJob, SampleResult> completed, Action<SparseFrontierException> failed)
     {
-        try
+        if (_given.Count > 0 && dense() is { Exists: true, OutputTokens: null } && !jobs.Any(j => j.Run.IsDense))
         {
-            _runner.Run(sample, jobs, dense(), completed);
+            // The dense run's own output for the sample, which these jobs are compared with, is under way.
+            Drain();
         }
-        catch (SparseFrontierException e) when (IsOfTheSample(e))
-        {
-            failed(e);
-        }
+
+        var given = new Given(sample, [.. jobs], dense, completed, failed);
+        _given.Add(given);
+        Guard(() => _runner.Add(sample, jobs, dense(), (job, row) => Tell(given, job, row)));
+    }
+
+    /// <inheritdoc/>
+    public override void Drain() => Guard(_runner.Drain);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _runner.Dispose();
+        engine.Dispose();
     }
 
     /// <inheritdoc/>
@@ -99,14 +111,57 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
         completed(found);
     }
 
-    /// <inheritdoc/>
-    public override void Drain()
+    private void Tell(Given given, SampleJob job, SampleResult row)
     {
+        given.Left.Remove(job);
+        if (given.Left.Count == 0)
+        {
+            _given.Remove(given);
+        }
+
+        given.Completed(job, row);
     }
 
-    /// <inheritdoc/>
-    public override void Dispose() => engine.Dispose();
+    // What is under way together fails together: each sample is then run alone, and fails alone.
+    private void Guard(Action work)
+    {
+        try
+        {
+            work();
+        }
+        catch (SparseFrontierException e) when (IsOfTheSample(e))
+        {
+            Given[] all = [.. _given];
+            _given.Clear();
+            foreach (Given given in all)
+            {
+                if (all.Length == 1)
+                {
+                    given.Failed(e);
+                    break;
+                }
+
+                try
+                {
+                    _runner.Run(given.Sample, [.. given.Left], given.Dense(), (job, row) => Tell(given, job, row));
+                }
+                catch (SparseFrontierException own) when (IsOfTheSample(own))
+                {
+                    given.Failed(own);
+                }
+            }
+        }
+        catch
+        {
+            _given.Clear();
+            throw;
+        }
+    }
 
     // A disk that takes no more and a device that is lost end more than a sample.
     private static bool IsOfTheSample(SparseFrontierException e) => e.ErrorId is not (ErrorIds.ResultWriteFailed or ErrorIds.DeviceFailed);
+
+    /// <summary>A sample under way, and the jobs whose rows have not been told.</summary>
+    private sealed record Given(
+        TaskSample Sample, List<SampleJob> Left, Func<DenseReference> Dense, Action<SampleJob, SampleResult> Completed, Action<SparseFrontierException> Failed);
 }

@@ -29,6 +29,7 @@ public sealed class SampleResult
     public string Parameters { get; init; } = "";
     public string DecodeParameters { get; init; } = "";
     public bool DenseFallback { get; init; }
+    public string ProcessorSelection { get; init; } = "";
     public double? PrefillSeconds { get; init; }
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }

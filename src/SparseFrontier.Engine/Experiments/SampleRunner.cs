@@ -28,18 +28,21 @@ internal sealed record SampleJob(PlannedRun Run, string RunId, MethodParameters?
 internal sealed record DenseReference(bool Exists, int[]? OutputTokens);
 
 /// <summary>
-/// Runs one sample under several configurations: one prefill for all that agree on it, decode side by side, then the gold answer
-/// teacher-forced through each configuration's decode path and compared with the dense one's. What a configuration yields does not depend on
-/// the others.
+/// Runs samples under several configurations: one prefill for all that agree on it, decode side by side, then the gold answer teacher-forced through each
+/// configuration's decode path and compared with the dense one's. Where a sample's configurations leave places of a batch free, the next samples take them. What a
+/// configuration yields depends neither on the others nor on other samples.
 /// </summary>
 /// <param name="engine">The model.</param>
 /// <param name="batchSize">Sequences generated side by side at most.</param>
 /// <param name="cancellationToken">Stops between steps and layers.</param>
 /// <param name="device">Where the model is, for the rows; null: as the run says.</param>
-internal sealed class SampleRunner(SampleEngine engine, int batchSize, CancellationToken cancellationToken, string? device = null)
+internal sealed class SampleRunner(SampleEngine engine, int batchSize, CancellationToken cancellationToken, string? device = null) : IDisposable
 {
     // Rows of a teacher-forced block: enough for a batched matrix product, few enough for the logits of a large vocabulary.
     private const int ForcedRows = 64;
+
+    // Caches of the samples that are under way together, in float32: many of a small model's, one of a large one's.
+    private const long SideBySideBytes = 2L << 30;
 
     private static readonly DecodeConfiguration s_dense = new(MethodLookup.Decode("Dense")!, MethodLookup.Decode("Dense")!.CreateParameters());
 
@@ -47,19 +50,35 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     public EnergyCounter? Energy { get; init; }
 
     private readonly int _vocabulary = engine.Configuration.VocabularySize;
+    private readonly List<OpenSample> _open = [];
+    private readonly Queue<Lane> _waiting = [];
+    private readonly List<Lane> _active = [];
     private float[] _logits = [];
 
-    /// <summary>Runs a sample.</summary>
+    /// <summary>Runs a sample to its end, and those before it.</summary>
     /// <param name="sample">The sample.</param>
     /// <param name="jobs">Configurations of one cell, the dense one first if it is among them.</param>
     /// <param name="dense">What to compare with.</param>
     /// <param name="completed">Told each job's row as it is done.</param>
     public void Run(TaskSample sample, IReadOnlyList<SampleJob> jobs, DenseReference dense, Action<SampleJob, SampleResult> completed)
     {
+        Add(sample, jobs, dense, completed);
+        Drain();
+    }
+
+    /// <summary>
+    /// Takes a sample and returns as soon as all its prompts are read, so that the next may take what is free of a batch. Rows come during this or a later call, those
+    /// of earlier samples before those of later ones. If it ends by an exception, everything under way is given up.
+    /// </summary>
+    /// <param name="sample">The sample.</param>
+    /// <param name="jobs">Configurations of one cell, the dense one first if it is among them.</param>
+    /// <param name="dense">What to compare with.</param>
+    /// <param name="completed">Told each job's row as it is done.</param>
+    public void Add(TaskSample sample, IReadOnlyList<SampleJob> jobs, DenseReference dense, Action<SampleJob, SampleResult> completed)
+    {
         PlannedRun any = jobs[0].Run;
         var prompt = SamplePrompt.Create(sample, any.CompressesBeforeQuestion, engine.Encoder);
         int[] gold = SamplePrompt.Target(sample, engine, any.YarnFactor);
-
         long seed = SamplePrompt.Seed(any.Specification.Seed, sample.Index);
 
         // The dense prefill comes first, because it also carries the sequence that the others are compared with.
@@ -69,56 +88,184 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             groups.Insert(0, []);
         }
 
-        int[]? denseOutput = dense.OutputTokens;
-        Lane? reference = null;
-        var pending = new List<Lane>();
-        try
+        ModelConfiguration c = engine.Configuration;
+        long bytes = 2L * sizeof(float) * c.LayerCount * c.KvHeads * c.HeadDimension * prompt.Prefill.Length * Math.Min(groups.Count, batchSize);
+        var own = new OpenSample(sample, prompt, gold, completed, bytes, jobs.Count) { DenseOutput = dense.OutputTokens };
+        GiveUpOnFailure(() =>
         {
+            while (_open.Count > 0 && _open.Sum(s => s.CacheBytes) + bytes > SideBySideBytes)
+            {
+                Advance();
+            }
+
+            _open.Add(own);
             foreach (List<SampleJob> group in groups)
             {
-                bool withReference = dense.Exists && reference is null;
-                List<Lane> lanes = Start(prompt, group, any, seed, withReference);
+                while (_waiting.Count + _active.Count >= batchSize)
+                {
+                    Advance();
+                }
+
+                bool withReference = dense.Exists && own.Reference is null;
+                List<Lane> lanes = Start(own, group, any, seed, withReference);
                 if (withReference)
                 {
-                    reference = lanes[^1];
+                    own.Reference = lanes[^1];
                     lanes.RemoveAt(lanes.Count - 1);
                 }
 
-                pending.AddRange(lanes);
-                while (pending.Count >= batchSize || (group == groups[^1] && pending.Count > 0))
-                {
-                    List<Lane> batch = pending.GetRange(0, Math.Min(batchSize, pending.Count));
-                    Generate(batch);
-                    denseOutput ??= batch.Find(l => l.Job!.Run.IsDense)?.Output.ToArray();
-                    Force(batch, reference, gold, prompt.Question.Length);
-                    foreach (Lane lane in batch)
-                    {
-                        completed(lane.Job!, Row(sample, prompt, gold, lane, reference is null ? null : denseOutput));
-                        lane.Dispose();
-                    }
-
-                    pending.RemoveRange(0, batch.Count);
-                }
+                lanes.ForEach(_waiting.Enqueue);
             }
+        });
+    }
+
+    /// <summary>Runs all samples taken to their ends. If it ends by an exception, everything under way is given up.</summary>
+    public void Drain() => GiveUpOnFailure(() =>
+    {
+        while (_open.Count > 0)
+        {
+            Advance();
+        }
+    });
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (OpenSample sample in _open)
+        {
+            sample.Ended.ForEach(l => l.Dispose());
+            sample.Reference?.Dispose();
+        }
+
+        _active.ForEach(l => l.Dispose());
+        foreach (Lane lane in _waiting)
+        {
+            lane.Dispose();
+        }
+
+        _open.Clear();
+        _active.Clear();
+        _waiting.Clear();
+    }
+
+    private void GiveUpOnFailure(Action work)
+    {
+        try
+        {
+            work();
         }
         catch (OutOfMemoryException e)
         {
+            OpenSample[] samples = [.. _open];
+            Dispose();
             throw HostMemory.Exhausted(
-                FormattableString.Invariant($"{(jobs.Count == 1 ? any.ToString() : $"{jobs.Count} runs together")}: the {prompt.Prefill.Length + prompt.Question.Length} prompt tokens of sample {sample.Index} and what is generated need more than there is."),
+                FormattableString.Invariant($"{string.Join(" and ", samples.Select(s => FormattableString.Invariant($"the {s.Prompt.Prefill.Length + s.Prompt.Question.Length} prompt tokens of sample {s.Sample.Index}")))}, and what is generated after them, need more than there is."),
                 "Lower the batch, use shorter prompts, a smaller model, or decode methods that evict (SnapKV, AdaSnapKV).",
-                sample.Index,
+                samples.FirstOrDefault()?.Sample.Index,
                 e);
         }
-        finally
+        catch
         {
-            pending.ForEach(l => l.Dispose());
-            reference?.Dispose();
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>One greedy step of as many lanes as a batch holds, and what ends with it.</summary>
+    private void Advance()
+    {
+        while (_active.Count < batchSize && _waiting.TryDequeue(out Lane? lane))
+        {
+            Take(lane, LogitMath.ArgMax(lane.LastLogits));
+        }
+
+        if (_active.Count > 0)
+        {
+            Lane[] lanes = [.. _active];
+            double? before = Energy?.ReadJoules();
+            var stopwatch = Stopwatch.StartNew();
+            int[] chosen = new int[lanes.Length];
+            engine.Choose([.. lanes.Select(l => new EngineRow(l.Sequence, l.Output[^1]))], chosen, cancellationToken);
+            double seconds = stopwatch.Elapsed.TotalSeconds / lanes.Length;
+            double? joules = (Energy?.ReadJoules() - before) / lanes.Length;
+            _active.Clear();
+            for (int i = 0; i < lanes.Length; i++)
+            {
+                lanes[i].DecodeSeconds += seconds;
+                lanes[i].Joules += joules;
+                Take(lanes[i], chosen[i]);
+            }
+        }
+
+        bool full = _open.Sum(s => s.Ended.Count) >= batchSize;
+        foreach (OpenSample sample in _open)
+        {
+            if (sample.Ended.Count > 0 && (full || sample.Ended.Count == sample.Left))
+            {
+                Force(sample.Ended, sample.Reference, sample.Gold, sample.Prompt.Question.Length);
+                sample.Ended.ForEach(l => l.Dispose());
+                sample.Forced.AddRange(sample.Ended);
+                sample.Left -= sample.Ended.Count;
+                sample.Ended.Clear();
+            }
+        }
+
+        Tell();
+
+        void Take(Lane lane, int token)
+        {
+            if (!engine.Configuration.StopTokens.Contains(token))
+            {
+                lane.Output.Add(token);
+                if (lane.Output.Count < lane.Job!.Run.Specification.MaximumOutputTokens)
+                {
+                    _active.Add(lane);
+                    return;
+                }
+            }
+
+            lane.Statistics = lane.Sequence.Statistics;
+            lane.Sample.Ended.Add(lane);
+            if (lane.Job!.Run.IsDense)
+            {
+                lane.Sample.DenseOutput ??= [.. lane.Output];
+            }
+        }
+    }
+
+    /// <summary>Rows of the earliest samples, as far as they are done.</summary>
+    private void Tell()
+    {
+        while (_open.Count > 0)
+        {
+            OpenSample sample = _open[0];
+            if (sample.Left > 0 && sample.Reference is not null && sample.DenseOutput is null)
+            {
+                // The dense lane, which rows are compared with, is under way.
+                return;
+            }
+
+            Lane[] done = [.. sample.Forced];
+            sample.Forced.Clear();
+            foreach (Lane lane in done)
+            {
+                sample.Completed(lane.Job!, Row(sample, lane));
+            }
+
+            if (sample.Left > 0)
+            {
+                return;
+            }
+
+            sample.Reference?.Dispose();
+            _open.RemoveAt(0);
         }
     }
 
     /// <summary>Reads the prompt once and starts a lane for each job and, last, for the reference.</summary>
-    private List<Lane> Start(SamplePrompt prompt, List<SampleJob> group, PlannedRun any, long seed, bool withReference)
+    private List<Lane> Start(OpenSample sample, List<SampleJob> group, PlannedRun any, long seed, bool withReference)
     {
+        SamplePrompt prompt = sample.Prompt;
         var configurations = new List<DecodeConfiguration>();
         var places = new Dictionary<string, int>();
         int[] place = [.. group.Select(j => Place(DecodeOf(j)))];
@@ -143,10 +290,10 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         var lanes = new List<Lane>();
         try
         {
-            lanes.AddRange(group.Select((job, i) => new Lane(job, shared, state.StartSequence(place[i]))));
+            lanes.AddRange(group.Select((job, i) => new Lane(sample, job, shared, state.StartSequence(place[i]))));
             if (withReference)
             {
-                lanes.Add(new Lane(null, shared, state.StartSequence(referencePlace)));
+                lanes.Add(new Lane(sample, null, shared, state.StartSequence(referencePlace)));
             }
 
             // A lane's part of the energy is that of the time: the prefill and its own eviction.
@@ -205,57 +352,6 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             lanes[i].LastLogits = _logits.AsSpan(i * _vocabulary, _vocabulary).ToArray();
             lanes[i].DecodeSeconds += stopwatch.Elapsed.TotalSeconds / lanes.Count;
             lanes[i].Joules += joules;
-        }
-    }
-
-    /// <summary>Greedy generation of all lanes side by side.</summary>
-    private void Generate(List<Lane> lanes)
-    {
-        int maximum = lanes[0].Job!.Run.Specification.MaximumOutputTokens;
-        IReadOnlyList<int> stops = engine.Configuration.StopTokens;
-        var active = new List<(Lane Lane, int Token)>();
-        foreach (Lane lane in lanes)
-        {
-            Take(lane, LogitMath.ArgMax(lane.LastLogits));
-        }
-
-        var next = new List<(Lane Lane, int Token)>();
-        int[] chosen = new int[lanes.Count];
-        while (active.Count > 0)
-        {
-            double? before = Energy?.ReadJoules();
-            var stopwatch = Stopwatch.StartNew();
-            EngineRow[] rows = [.. active.Select(a => new EngineRow(a.Lane.Sequence, a.Token))];
-            engine.Choose(rows, chosen.AsSpan(0, rows.Length), cancellationToken);
-            double seconds = stopwatch.Elapsed.TotalSeconds / rows.Length;
-            double? joules = (Energy?.ReadJoules() - before) / rows.Length;
-            (active, next) = (next, active);
-            active.Clear();
-            for (int i = 0; i < next.Count; i++)
-            {
-                next[i].Lane.DecodeSeconds += seconds;
-                next[i].Lane.Joules += joules;
-                Take(next[i].Lane, chosen[i]);
-            }
-        }
-
-        foreach (Lane lane in lanes)
-        {
-            lane.Statistics = lane.Sequence.Statistics;
-        }
-
-        void Take(Lane lane, int token)
-        {
-            if (stops.Contains(token))
-            {
-                return;
-            }
-
-            lane.Output.Add(token);
-            if (lane.Output.Count < maximum)
-            {
-                active.Add((lane, token));
-            }
         }
     }
 
@@ -328,11 +424,13 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         return _logits.AsSpan(0, (int)length);
     }
 
-    private SampleResult Row(TaskSample sample, SamplePrompt prompt, int[] gold, Lane lane, int[]? denseOutput)
+    private SampleResult Row(OpenSample open, Lane lane)
     {
+        (TaskSample sample, SamplePrompt prompt, int[] gold) = (open.Sample, open.Prompt, open.Gold);
+        int[]? denseOutput = open.Reference is null ? null : open.DenseOutput;
         SampleJob job = lane.Job!;
         PlannedRun run = job.Run;
-        PrefillStatistics prefill = lane.Prompt.State.Statistics;
+        PrefillStatistics prefill = lane.Prefill;
         DecodeStatistics decode = lane.Statistics!;
         PromptShape shape = SamplePrompt.Shape(engine.Configuration, prompt.Prefill.Length);
         int[] output = [.. lane.Output];
@@ -365,6 +463,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             Parameters = job.Prefill?.ToString() ?? "",
             DecodeParameters = job.Decode?.ToString() ?? "",
             DenseFallback = job.Prefill is null || job.Decode is null,
+            ProcessorSelection = string.Join(
+                ", ", new[] { prefill.SelectedOnProcessor ? "Prefill" : "", decode.SelectedOnProcessor ? "Decode" : "" }.Where(p => p.Length > 0)),
             PrefillSeconds = lane.PrefillSeconds,
             IndexSeconds = prefill.IndexSeconds + decode.IndexSeconds,
             AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
@@ -423,10 +523,42 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         }
     }
 
+    /// <summary>A sample under way.</summary>
+    private sealed class OpenSample(
+        TaskSample sample, SamplePrompt prompt, int[] gold, Action<SampleJob, SampleResult> completed, long cacheBytes, int jobs)
+    {
+        public TaskSample Sample => sample;
+
+        public SamplePrompt Prompt => prompt;
+
+        public int[] Gold => gold;
+
+        public Action<SampleJob, SampleResult> Completed => completed;
+
+        public long CacheBytes => cacheBytes;
+
+        /// <summary>The dense sequence that lanes are compared with.</summary>
+        public Lane? Reference { get; set; }
+
+        /// <summary>Output of the dense run, as soon as it is known.</summary>
+        public int[]? DenseOutput { get; set; }
+
+        /// <summary>Lanes whose output has ended.</summary>
+        public List<Lane> Ended { get; } = [];
+
+        /// <summary>Lanes that need nothing more, whose rows have not been told.</summary>
+        public List<Lane> Forced { get; } = [];
+
+        /// <summary>Jobs that are not forced.</summary>
+        public int Left { get; set; } = jobs;
+    }
+
     /// <summary>One sequence being generated; without a job, the dense one that others are compared with.</summary>
-    private sealed class Lane(SampleJob? job, SharedPrompt prompt, EngineSequence sequence) : IDisposable
+    private sealed class Lane(OpenSample sample, SampleJob? job, SharedPrompt prompt, EngineSequence sequence) : IDisposable
     {
         private bool _disposed;
+
+        public OpenSample Sample => sample;
 
         public SampleJob? Job => job;
 
@@ -435,6 +567,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         public EngineSequence Sequence => sequence;
 
         public float[] LastLogits { get; set; } = prompt.State.LastLogits;
+
+        /// <summary>Of the prefill.</summary>
+        public PrefillStatistics Prefill { get; } = prompt.State.Statistics;
 
         /// <summary>The prefill and this lane's own eviction, without those of the lanes that share the prefill.</summary>
         public double PrefillSeconds { get; } = prompt.State.Statistics.TotalSeconds + sequence.Statistics.IndexSeconds;

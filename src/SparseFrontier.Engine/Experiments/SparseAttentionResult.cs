@@ -64,6 +64,7 @@ public sealed class SparseAttentionResult
     public double? OutputTokenCount { get; init; }
     public double? PromptTokens { get; init; }
     public int FallbackCount { get; init; }
+    public string ProcessorSelection { get; init; } = "";
     public double? PrefillSeconds { get; init; }
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }

@@ -36,6 +36,9 @@ public sealed class RandomSource
         _s3 = BitConverter.ToUInt64(hash, 24) | 1;
     }
 
+    /// <summary>The generator's state, to go on drawing elsewhere.</summary>
+    internal RandomState State => new(_s0, _s1, _s2, _s3);
+
     /// <summary>64 random bits.</summary>
     public ulong NextUInt64()
     {
@@ -92,3 +95,6 @@ public sealed class RandomSource
         }
     }
 }
+
+/// <summary>State of xoshiro256**.</summary>
+internal readonly record struct RandomState(ulong First, ulong Second, ulong Third, ulong Fourth);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using SparseFrontier.Attention;
 using SparseFrontier.Experiments;
+using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Kernels.Measurement;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
@@ -35,6 +36,56 @@ public class SampleRunnerTests
                 }
             }
         }
+    }
+
+    [Theory]
+    [InlineData("cpu")]
+    [InlineData("cuda:0")]
+    public void Rows_of_samples_side_by_side_are_those_of_samples_alone_and_come_in_order(string device)
+    {
+        Assert.SkipUnless(device == "cpu" || CudaStatus.Missing(0) is null, CudaStatus.Missing(0)?.Message ?? "");
+        var factory = new TransformerEngineFactory();
+        using SampleEngine engine = factory.Open(s_model, device);
+        SampleJob[] jobs = [.. Jobs(factory).Where((_, i) => i % 10 == 4)];
+        TaskSource source = jobs[0].Run.Task.Open(jobs[0].Run.TaskOptions, engine.Encoder);
+        TaskSample[] samples = [.. Enumerable.Range(0, 5).Select(i => source.Generate(i))];
+        var alone = new List<string>();
+        Array.ForEach(samples, s => new SampleRunner(engine, 1, Cancel).Run(s, jobs, new DenseReference(true, []), (job, row) => alone.Add(Text(job, row))));
+        alone.Sort(StringComparer.Ordinal);
+        foreach (int batch in (int[])[1, 2, 7, 30])
+        {
+            var rows = new List<(int Index, string Text)>();
+            using var runner = new SampleRunner(engine, batch, Cancel);
+            foreach (TaskSample sample in samples)
+            {
+                runner.Add(sample, jobs, new DenseReference(true, []), (job, row) => rows.Add((sample.Index, Text(job, row))));
+                Assert.True(rows.Count > 0 || batch > 1 || sample.Index < 1, "a batch that is full waits");
+            }
+
+            runner.Drain();
+            Assert.Equal(rows.Select(r => r.Index).Order(), rows.Select(r => r.Index));
+            Assert.Equal(alone, rows.Select(r => r.Text).Order(StringComparer.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void Samples_under_way_are_given_up_together_when_a_step_fails()
+    {
+        int steps = 0;
+        var factory = new HashEngineFactory { BeforeStep = () => _ = ++steps == 9 ? throw new SparseFrontierException(ErrorIds.DeviceFailed, "lost") : 0 };
+        using SampleEngine engine = factory.Open("hash", "cpu");
+        var plan = PlannedRun.Create(Sweeps.Specification(decode: "SnapKV", decodeParameters: "Capacity=200"), factory);
+        SampleJob[] jobs = [new SampleJob(plan, "run", plan.PrefillParameters, plan.DecodeParameters)];
+        TaskSource source = plan.Task.Open(plan.TaskOptions, engine.Encoder);
+        using var runner = new SampleRunner(engine, 8, Cancel);
+        for (int i = 0; i < 3; i++)
+        {
+            runner.Add(source.Generate(i), jobs, new DenseReference(true, []), (_, _) => { });
+        }
+
+        Assert.Equal((3, 6), (factory.LivePrompts, factory.LiveSequences));
+        Assert.Throws<SparseFrontierException>(runner.Drain);
+        Assert.Equal((0, 0), (factory.LivePrompts, factory.LiveSequences));
     }
 
     [Fact]
@@ -134,16 +185,19 @@ public class SampleRunnerTests
     private static Dictionary<string, string> Run(SampleEngine engine, SampleJob[] jobs, int batchSize)
     {
         var rows = new Dictionary<string, string>();
-        new SampleRunner(engine, batchSize, Cancel).Run(Sample(engine, jobs[0].Run), jobs, new DenseReference(true, []), (job, row) =>
-        {
-            JsonObject node = JsonSerializer.SerializeToNode(row)!.AsObject();
-            foreach (string name in node.Select(p => p.Key).Where(k => k.EndsWith("Seconds", StringComparison.Ordinal) || k is "PeakMemoryBytes" or "PrefillShared").ToList())
-            {
-                node.Remove(name);
-            }
-
-            rows.Add(job.RunId, node.ToJsonString());
-        });
+        new SampleRunner(engine, batchSize, Cancel).Run(
+            Sample(engine, jobs[0].Run), jobs, new DenseReference(true, []), (job, row) => rows.Add(job.RunId, Text(job, row)));
         return rows;
+    }
+
+    private static string Text(SampleJob job, SampleResult row)
+    {
+        JsonObject node = JsonSerializer.SerializeToNode(row)!.AsObject();
+        foreach (string name in node.Select(p => p.Key).Where(k => k.EndsWith("Seconds", StringComparison.Ordinal) || k is "PeakMemoryBytes" or "PrefillShared").ToList())
+        {
+            node.Remove(name);
+        }
+
+        return node.ToJsonString();
     }
 }

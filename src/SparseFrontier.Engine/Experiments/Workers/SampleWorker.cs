@@ -124,6 +124,7 @@ public static class SampleWorker
                 () => new DenseReference(request.DenseExists, request.DenseTokens),
                 (job, row) => reply(new WorkerReply { Job = Array.FindIndex(jobs, j => ReferenceEquals(j, job)), Row = row }),
                 Fail);
+            _executor.Drain();
         }
 
         private void Fail(SparseFrontierException failure) => reply(new WorkerReply

@@ -27,6 +27,9 @@ public sealed record DecodeStatistics
     /// <summary>Steps.</summary>
     public int Steps { get; init; }
 
+    /// <summary>Whether a GPU had its eviction chosen on the processor, from copies.</summary>
+    public bool SelectedOnProcessor { get; init; }
+
     /// <summary>Seconds spent selecting: the eviction from the prompt's cache, and at every step.</summary>
     public double IndexSeconds { get; init; }
 

@@ -16,6 +16,9 @@ internal sealed class PrefillCounters
     private double _indexSeconds;
     private double _attentionSeconds;
 
+    /// <summary>As <see cref="PrefillStatistics.SelectedOnProcessor"/>.</summary>
+    public bool SelectedOnProcessor { get; set; }
+
     public T TimeIndex<T>(Func<T> select)
     {
         long start = Stopwatch.GetTimestamp();
@@ -68,6 +71,7 @@ internal sealed class PrefillCounters
         CausalPairsAllLayers = _causal + _sliding,
         ExecutedPairs = _executed,
         NominalSparsity = _nominal.Count > 0 ? _nominal.Average() : null,
+        SelectedOnProcessor = SelectedOnProcessor,
         IndexSeconds = _indexSeconds,
         AttentionSeconds = _attentionSeconds,
         TotalSeconds = totalSeconds,

@@ -24,6 +24,9 @@ public sealed record PrefillStatistics
     /// <summary>The reference's own figure, mean over heads and layers; null where it is not measured.</summary>
     public double? NominalSparsity { get; init; }
 
+    /// <summary>Whether a GPU's prefill had its selection made on the processor, from copies.</summary>
+    public bool SelectedOnProcessor { get; init; }
+
     /// <summary>Seconds that the prefill method spent selecting; evictions count in <see cref="DecodeStatistics.IndexSeconds"/>.</summary>
     public double IndexSeconds { get; init; }
 

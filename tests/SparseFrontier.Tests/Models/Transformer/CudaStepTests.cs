@@ -1,4 +1,5 @@
 using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Models.Transformer;
 using SparseFrontier.Models.Transformer.Cuda;
 using Xunit;
 
@@ -10,8 +11,10 @@ public sealed unsafe class CudaStepTests
     [Fact]
     public void Rows_of_one_kind_lie_side_by_side_in_their_order()
     {
-        (int PageSize, bool SharesPages)[] kinds = [(16, true), (0, true), (16, false), (0, true), (32, true), (16, true)];
-        Assert.Equal([1, 3, 2, 0, 5, 4], CudaStep.Arrange(kinds));
+        const PageChoice Bounds = PageChoice.Bounds, Drawn = PageChoice.Drawn, None = PageChoice.None;
+        (PageChoice Choice, int PageSize, bool SharesPages)[] kinds =
+            [(Drawn, 16, true), (Bounds, 16, true), (None, 0, true), (Bounds, 16, false), (None, 0, true), (Bounds, 32, true), (Bounds, 16, true)];
+        Assert.Equal([2, 4, 3, 1, 6, 5, 0], CudaStep.Arrange(kinds));
     }
 
     [Fact]
@@ -20,10 +23,10 @@ public sealed unsafe class CudaStepTests
         var shapes = new HashSet<CudaStepShape>();
         for (int tokens = 32_768; tokens < 33_768; tokens++)
         {
-            CudaStepShape shape = CudaStepShape.Of([new CudaStepRow(0, true, 300, 0, int.MaxValue), new CudaStepRow(16, true, tokens, 0, 128)], true, false);
+            CudaStepShape shape = CudaStepShape.Of([new CudaStepRow(PageChoice.None, 0, true, 300, 0, int.MaxValue), new CudaStepRow(PageChoice.Bounds, 16, true, tokens, 0, 128)], true, false);
             shapes.Add(shape);
             Assert.Equal(0, shape.Sliding);
-            Assert.Equal(new CudaStepGroup(0, 1, 512, 0, true, 0, 0), shape.Groups[0]);
+            Assert.Equal(new CudaStepGroup(0, 1, 512, PageChoice.None, 0, true, 0, 0), shape.Groups[0]);
             Assert.Equal((1, 2, 129 * 16, 129), (shape.Groups[1].First, shape.Groups[1].End, shape.Groups[1].Longest, shape.Groups[1].Width));
             Assert.True(shape.Groups[1].MostPages * 16 >= tokens);
         }
@@ -32,10 +35,22 @@ public sealed unsafe class CudaStepTests
     }
 
     [Fact]
+    public void Rows_that_choose_by_different_means_are_groups_of_their_own_and_exact_attention_has_room_for_every_product()
+    {
+        CudaStepGroup[] groups = CudaStepShape.Of(
+            [new CudaStepRow(PageChoice.Bounds, 16, true, 1000, 0, 4), new CudaStepRow(PageChoice.Attention, 16, true, 1000, 0, 4), new CudaStepRow(PageChoice.Attention, 1, true, 1000, 0, 99)],
+            true,
+            false).Groups;
+        Assert.Equal([(PageChoice.Bounds, 16), (PageChoice.Attention, 16), (PageChoice.Attention, 1)], groups.Select(g => (g.Choice, g.PageSize)));
+        Assert.Equal((1024, 100, 100), (groups[2].MostPages, groups[2].Width, groups[2].Longest));
+        Assert.InRange(CudaStepPages.ScratchBytes(groups[1], 2, 7) - CudaStepPages.ScratchBytes(groups[0], 2, 7), (4 * 7 * 2 * 1024) - 256, (4 * 7 * 2 * 1024) + 256);
+    }
+
+    [Fact]
     public void A_list_without_a_budget_has_room_for_all_pages()
     {
-        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(32, false, 1000, 600, int.MaxValue)], true, true).Groups[0];
-        Assert.Equal(new CudaStepGroup(0, 1, 1024, 32, false, 32, 33), group);
+        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(PageChoice.Bounds, 32, false, 1000, 600, int.MaxValue)], true, true).Groups[0];
+        Assert.Equal(new CudaStepGroup(0, 1, 1024, PageChoice.Bounds, 32, false, 32, 33), group);
     }
 
     [Theory]
@@ -56,6 +71,40 @@ public sealed unsafe class CudaStepTests
         Assert.Equal((1UL << 20) + (280 * 32) + (20 * 48), places.Paged);
         Assert.Equal((1UL << 20) + (280 * 80) + (20 * 4), places.Caches.Splits);
         Assert.Equal((1UL << 20) + (280 * 84) + (20 * 4), places.Counts);
+    }
+
+    [Fact]
+    public void The_memory_that_a_prompt_is_said_to_need_is_what_was_measured()
+    {
+        // Qwen2.5-7B at 131,072 tokens took 24.7 GiB at its peak on a GPU (docs/kernels.md), of which 14.2 are weights.
+        var c = new ModelConfiguration
+        {
+            Family = "qwen2",
+            LayerCount = 28,
+            HiddenSize = 3584,
+            IntermediateSize = 18_944,
+            QueryHeads = 28,
+            KvHeads = 4,
+            HeadDimension = 128,
+            VocabularySize = 152_064,
+            ContextLength = 131_072,
+            NativeContextLength = 32_768,
+            StopTokens = [],
+            SlidingWindows = new int[28],
+            Rotary = new RotaryConfiguration { Base = 1e6 },
+            SlidingRotary = new RotaryConfiguration { Base = 1e6 },
+            NormEpsilon = 1e-6f,
+            AttentionScale = 1 / MathF.Sqrt(128),
+            Activation = default,
+            ExtendsByYarn = true,
+        };
+        int chunk = CudaPromptReader.ChunkRows(c, 131_072, null);
+        Assert.Equal(0, chunk % CudaProducts.RowsUnit);
+        Assert.InRange(CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 28) / 1073741824.0, 9.9, 11.0);
+
+        // A cache of 7 GiB for each further configuration that keeps everything apart, and half of it where half of the layers are elsewhere.
+        Assert.Equal(7.0, (CudaPromptReader.NeededBytes(c, 131_072, chunk, 2, 28) - CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 28)) / 1073741824.0, 1e-9);
+        Assert.Equal(3.5, (CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 28) - CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 14)) / 1073741824.0, 1e-9);
     }
 
     [Theory]

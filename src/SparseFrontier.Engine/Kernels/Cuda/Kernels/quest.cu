@@ -1,19 +1,13 @@
-// Quest at decode steps of many sequences at once: bounds of pages that a step completes, upper bounds of query · key for every page of every list, and the page
-// lists that attention reads. A list is a KV head of a sequence, or a query head where heads do not share pages. Memory-bound.
+// Quest at decode steps of many sequences at once: bounds of pages that a step completes, and upper bounds of query · key for every page of every list. A list is a KV
+// head of a sequence, or a query head where heads do not share pages; see step_pages.cu. Memory-bound.
 //
 // Constants: TYPE.
 #include "ptx.cuh"
 #include "step_caches.cuh"
 
 // Bounds of the page that each head's last token completes, if it does. Grid: heads (of all rows); one thread two elements.
-// times: null, or when this kernel began and, 0 before, when finishPages ended.
-extern "C" __global__ void extendBounds(const PagedHead* heads, int size, int dimension, int stride, unsigned long long* times)
+extern "C" __global__ void extendBounds(const PagedHead* heads, int size, int dimension, int stride)
 {
-    if (times && (blockIdx.x | threadIdx.x) == 0)
-    {
-        times[0] = nanoseconds();
-    }
-
     const PagedHead head = heads[blockIdx.x];
     if (head.length % size != 0 || head.length / size <= head.promptPages)
     {
@@ -102,46 +96,5 @@ extern "C" __global__ void __launch_bounds__(128) questScores(
     if (shared && part == 0 && page < pages)
     {
         scores[(long long)head * stride + page] = sum;
-    }
-}
-
-// What each list of pages needs for the selection: candidates (pages before the current one), how many it keeps, and after it where the list begins and its tokens.
-// One thread a list.
-extern "C" __global__ void questCounts(
-    const PagedHead* heads, int lists, int listsOfHead, int size, int width, int* candidates, int* wanted, int* tokens, long long* offsets)
-{
-    int list = blockIdx.x * blockDim.x + threadIdx.x;
-    if (list < lists)
-    {
-        const PagedHead head = heads[list / listsOfHead];
-        int pages = (head.length - 1) / size;
-        candidates[list] = pages;
-        wanted[list] = min(pages, head.budget);
-        offsets[list] = (long long)list * width;
-        tokens[list] = min(pages, head.budget) * size + head.length - pages * size;
-    }
-}
-
-// Appends the current page to each list, and writes all pages where the budget holds them. pages [lists][width]. Grid: lists.
-extern "C" __global__ void finishPages(const PagedHead* heads, int listsOfHead, int size, int* pages, int width, unsigned long long* times)
-{
-    const PagedHead head = heads[blockIdx.x / listsOfHead];
-    int current = (head.length - 1) / size;
-    pages += (long long)blockIdx.x * width;
-    if (current <= head.budget)
-    {
-        for (int i = threadIdx.x; i <= current; i += blockDim.x)
-        {
-            pages[i] = i;
-        }
-    }
-    else if (threadIdx.x == 0)
-    {
-        pages[head.budget] = current;
-    }
-
-    if (times && threadIdx.x == 0)
-    {
-        atomicMax(times + 1, nanoseconds());
     }
 }

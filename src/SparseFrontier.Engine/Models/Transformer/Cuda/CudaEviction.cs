@@ -10,42 +10,55 @@ namespace SparseFrontier.Models.Transformer.Cuda;
 internal static class CudaEviction
 {
     /// <summary>What a method keeps of a layer, in memory of its own; null: everything.</summary>
-    public static (CudaKeyValues? Kept, long Forced) Compress(DecodeMethod method, MethodParameters parameters, CudaPromptLayer layer)
+    public static CudaKept Compress(DecodeMethod method, MethodParameters parameters, CudaPromptLayer layer)
     {
         if (method is DenseDecode or Quest)
         {
-            return (null, 0);
+            return CudaKept.All;
         }
 
-        bool uniform = parameters.Schedule.IsUniform;
-        if (uniform && method is SnapKV or AdaSnapKV { IsControl: false })
+        if (parameters.Schedule.IsUniform && method is SnapKV or AdaSnapKV { IsControl: false })
         {
             method.RequireFeasible(layer.Shape, parameters);
-            int capacity = Math.Min(layer.Length, parameters.Integer("Capacity"));
-            if (capacity == layer.Length)
+            if (parameters.Integer("Capacity") >= layer.Length)
             {
-                return (null, 0);
+                return CudaKept.All;
             }
 
-            return method is SnapKV ? Uniform(parameters, layer, capacity) : Adaptive(parameters, layer, capacity);
+            (CudaMemory chosen, int width, int[] sizes) = ChooseOnDevice(method, parameters, layer);
+            using (chosen)
+            {
+                return new CudaKept(Gather(layer, chosen, width, sizes), sizes.Count(n => n < layer.Length) * Forced(parameters, layer.Length), false);
+            }
         }
 
         KeptTokens? tokens = method.Compress(layer.OnHost(), parameters);
         if (tokens is null)
         {
-            return (null, 0);
+            return CudaKept.All;
         }
 
         int[] counts = Array.ConvertAll(tokens.ByHead, t => t.Length);
-        int width = Math.Max(1, counts.Max());
-        int[] indices = new int[counts.Length * width];
+        int longest = Math.Max(1, counts.Max());
+        int[] indices = new int[counts.Length * longest];
         for (int head = 0; head < counts.Length; head++)
         {
-            tokens.ByHead[head].CopyTo(indices, head * width);
+            tokens.ByHead[head].CopyTo(indices, head * longest);
         }
 
         using var memory = CudaMemory.From<int>(layer.Keys.Device, indices);
-        return (Gather(layer, memory, width, counts), tokens.ForcedCount);
+        return new CudaKept(Gather(layer, memory, longest, counts), tokens.ForcedCount, true);
+    }
+
+    /// <summary>What SnapKV or AdaSnapKV keep of a layer, chosen on the device under a budget that holds less than all; [KV heads] ascending.</summary>
+    public static int[][] Choose(DecodeMethod method, MethodParameters parameters, CudaPromptLayer layer)
+    {
+        (CudaMemory chosen, int width, int[] sizes) = ChooseOnDevice(method, parameters, layer);
+        using (chosen)
+        {
+            int[] all = chosen.ToArray<int>();
+            return [.. sizes.Select((size, head) => all[(head * width)..((head * width) + size)])];
+        }
     }
 
     /// <summary>The last tokens of every head: what a sliding window can still see.</summary>
@@ -56,10 +69,17 @@ internal static class CudaEviction
         return Gather(layer, memory, count, [.. Enumerable.Repeat(count, layer.Keys.Heads)]);
     }
 
-    private static (CudaKeyValues Kept, long Forced) Uniform(MethodParameters parameters, CudaPromptLayer layer, int capacity)
+    // Tokens [KV heads, width] of which sizes[h] are a head's.
+    private static (CudaMemory Tokens, int Width, int[] Sizes) ChooseOnDevice(DecodeMethod method, MethodParameters parameters, CudaPromptLayer layer)
     {
+        int capacity = parameters.Integer("Capacity");
+        if (method is AdaSnapKV)
+        {
+            return Adaptive(parameters, layer, capacity);
+        }
+
         int heads = layer.Keys.Heads;
-        using CudaMemory tokens = CudaSelection.Tokens(
+        CudaMemory tokens = CudaSelection.Tokens(
             layer.Window(parameters.Integer("Window")),
             layer.Queries.Heads,
             heads,
@@ -69,11 +89,11 @@ internal static class CudaEviction
             parameters.Integer("PrefixTokens"),
             parameters.Integer("LocalWindow"),
             maxima: false);
-        return (Gather(layer, tokens, capacity, [.. Enumerable.Repeat(capacity, heads)]), heads * Forced(parameters, layer.Length));
+        return (tokens, capacity, [.. Enumerable.Repeat(capacity, heads)]);
     }
 
     // Each head's best up to its floor, then the best of all heads together: AdaSnapKV.Keep.
-    private static (CudaKeyValues Kept, long Forced) Adaptive(MethodParameters parameters, CudaPromptLayer layer, int capacity)
+    private static (CudaMemory Tokens, int Width, int[] Sizes) Adaptive(MethodParameters parameters, CudaPromptLayer layer, int capacity)
     {
         CudaDevice device = layer.Keys.Device;
         int heads = layer.Keys.Heads;
@@ -103,8 +123,7 @@ internal static class CudaEviction
         // The host needs the sizes to allocate what is kept.
         int[] sizes = counts.ToArray<int>();
         int width = sizes.Max();
-        using CudaMemory tokens = CudaSelection.Largest(device, flags, heads, length, width, counts);
-        return (Gather(layer, tokens, width, sizes), sizes.Count(n => n < length) * Forced(parameters, length));
+        return (CudaSelection.Largest(device, flags, heads, length, width, counts), width, sizes);
 
         void Mark(CudaMemory indices, int lists, int listWidth, long stride) =>
             device.Function("evict.cu", "markChosen", ("TYPE", 0)).Launch((lists, 1, 1), 256, 0, indices, listWidth, stride, flags, scores, counts, length);
@@ -133,4 +152,14 @@ internal static class CudaEviction
             ((counts.Max() + 7) / 8, counts.Length, 1), 256, 0, layer.Keys.Address, layer.Values.Address, keys, values, indices, width, sizes, offsets, layer.Keys.HeadStride, stride);
         return new CudaKeyValues(keys, values, Array.ConvertAll(rows, r => r * stride), counts, stride);
     }
+}
+
+/// <summary>What an eviction keeps of a layer.</summary>
+/// <param name="Kept">In memory of its own; null: everything, nothing was evicted.</param>
+/// <param name="Forced">Tokens that are always kept, summed over KV heads.</param>
+/// <param name="ChosenOnProcessor">Whether the processor chose, from copies.</param>
+internal readonly record struct CudaKept(CudaKeyValues? Kept, long Forced, bool ChosenOnProcessor)
+{
+    /// <summary>Nothing was evicted.</summary>
+    public static CudaKept All => new(null, 0, false);
 }

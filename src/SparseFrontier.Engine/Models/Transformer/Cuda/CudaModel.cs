@@ -89,8 +89,8 @@ public sealed class CudaModel : IDisposable
     /// <param name="tokens">Token ids, at least one.</param>
     /// <param name="request">Methods and options. A method or schedule that has no selection on the device is selected for on the processor, within the measured seconds.</param>
     /// <param name="cancellationToken">Stops between layers.</param>
-    /// <exception cref="SparseFrontierException">SequenceTooLong; TokenizerInvalid: a token is not in the vocabulary; DeviceUnsupported: a decode method that selects at every step on the
-    /// processor alone; DeviceOutOfMemory; what the methods throw.</exception>
+    /// <exception cref="SparseFrontierException">SequenceTooLong; TokenizerInvalid: a token is not in the vocabulary; DeviceUnsupported: a decode method of the user's own that selects at every
+    /// step; DeviceOutOfMemory; what the methods throw.</exception>
     public CudaPrompt Prefill(ReadOnlySpan<int> tokens, PrefillRequest request, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
@@ -210,11 +210,11 @@ public sealed class CudaModel : IDisposable
         _limits.RequirePrompt(tokens, request);
         foreach (DecodeConfiguration configuration in request.DecodeConfigurations)
         {
-            if (configuration.Method is not (DenseDecode or EvictionMethod or Quest))
+            if (CudaStepPages.ChoiceOf(configuration.Method) is null)
             {
                 throw new SparseFrontierException(
                     ErrorIds.DeviceUnsupported,
-                    $"The decode method {configuration.Method.Name} selects tokens at every step on the processor alone. Use the device cpu; GPUs run Dense, Quest, SnapKV, AdaSnapKV and other evictions.",
+                    $"The decode method {configuration.Method.Name} is code of the user's own that selects at every step, which runs on the processor alone. Use the device cpu.",
                     configuration.Method.Name);
             }
         }

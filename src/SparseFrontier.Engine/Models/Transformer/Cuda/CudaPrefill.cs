@@ -209,6 +209,7 @@ internal static class CudaPrefill
 
     private static void OnHost(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, PrefillCounters counters, CudaClock clock)
     {
+        counters.SelectedOnProcessor = true;
         PromptLayer host = counters.TimeIndex(layer.OnHost);
         int group = layer.Queries.Heads / layer.Keys.Heads;
         for (int kvHead = 0; kvHead < layer.Keys.Heads; kvHead++)

@@ -21,6 +21,7 @@ public sealed class CudaPrompt : IDisposable
         _slidingAngles = new CudaMemory?[model.Stages.Count];
         MaximumLength = model.Configuration.MaximumLength(request.YarnFactor);
         MaximumOutputTokens = request.MaximumOutputTokens;
+        Seed = request.Seed;
         _configurations = request.DecodeConfigurations;
         _caches = [.. _configurations.Select(_ => new CudaPromptCache(model.Configuration.LayerCount))];
     }
@@ -42,6 +43,8 @@ public sealed class CudaPrompt : IDisposable
     internal int MaximumLength { get; }
 
     internal int MaximumOutputTokens { get; }
+
+    internal long Seed { get; }
 
     internal IReadOnlyList<CudaPromptCache> Caches => _caches;
 
@@ -112,6 +115,9 @@ internal sealed class CudaPromptCache(int layers)
 
     /// <summary>By layer: tokens of the block that the method always keeps, summed over KV heads; -1 where nothing was evicted.</summary>
     public long[] ForcedTokens { get; } = [.. Enumerable.Repeat(-1L, layers)];
+
+    /// <summary>Whether an eviction was chosen on the processor.</summary>
+    public bool SelectedOnProcessor { get; set; }
 
     /// <summary>Seconds that the evictions took.</summary>
     public double EvictionSeconds { get; set; }

@@ -230,13 +230,14 @@ internal sealed unsafe class CudaPromptReader : IDisposable
             CudaPromptCache cache = _prompt.Caches[i];
             DecodeConfiguration configuration = _request.DecodeConfigurations[i];
             long start = Stopwatch.GetTimestamp();
-            (CudaKeyValues? kept, long forced) = CudaEviction.Compress(configuration.Method, configuration.Parameters, seen);
+            (CudaKeyValues? kept, long forced, bool onProcessor) = CudaEviction.Compress(configuration.Method, configuration.Parameters, seen);
             if (kept is not null)
             {
                 _here.Device.Synchronize();
                 cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             }
 
+            cache.SelectedOnProcessor |= onProcessor;
             cache.Blocks[layer] = kept ?? block;
             cache.ForcedTokens[layer] = kept is null ? -1 : forced;
             whole |= kept is null;

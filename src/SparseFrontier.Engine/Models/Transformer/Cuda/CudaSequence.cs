@@ -1,5 +1,6 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer.Cuda;
 
@@ -30,13 +31,14 @@ public sealed class CudaSequence : IDisposable
         _method = method;
         _configuration = prompt.Model.Configuration;
         _capacity = Math.Max(64, prompt.MaximumOutputTokens);
-        PageSize = method.Method is Quest ? method.Parameters.Integer(Quest.PageSize) : 0;
-        SharesPages = PageSize == 0 || method.Parameters.Flag(Quest.SharePages);
+        Choice = CudaStepPages.ChoiceOf(method.Method) ?? throw new ArgumentException($"{method.Method.Name} does not choose on the device.", nameof(method));
+        PageSize = Choice == PageChoice.None ? 0 : method.Method is PageMethod ? method.Parameters.Integer(PageMethod.PageSize) : 1;
+        SharesPages = method.Method is not PageMethod paged || !paged.HasOwnPages(method.Parameters);
         IReadOnlyList<CudaStage> stages = prompt.Model.Stages;
         _tails = [.. stages.Select(s => CudaMemory.Allocate(s.Device, s.Count * TailBytes(_capacity)))];
         _tables = new CudaMemory?[stages.Count];
-        _tailBounds = PageSize == 0 ? null : [.. stages.Select(s => CudaMemory.Allocate(s.Device, s.Count * BoundBytes(_capacity)))];
-        _uniformBudget = PageSize == 0 ? int.MaxValue : method.Parameters.Integer(Quest.TokenBudget) / PageSize;
+        _tailBounds = Choice != PageChoice.Bounds ? null : [.. stages.Select(s => CudaMemory.Allocate(s.Device, s.Count * BoundBytes(_capacity)))];
+        _uniformBudget = PageSize == 0 ? int.MaxValue : Pages(method.Parameters);
         for (int layer = 0; layer < _configuration.LayerCount; layer++)
         {
             int longest = cache.Blocks[layer]!.Lengths.Max();
@@ -55,6 +57,7 @@ public sealed class CudaSequence : IDisposable
         {
             KeptPromptTokens = globalLayers.Sum(layer => cache.Blocks[layer]!.Lengths.Sum(n => (long)n)),
             PromptTokens = (long)globalLayers.Length * _configuration.KvHeads * prompt.Length,
+            SelectedOnProcessor = cache.SelectedOnProcessor,
         };
         Counters.IndexSeconds = cache.EvictionSeconds;
     }
@@ -80,6 +83,9 @@ public sealed class CudaSequence : IDisposable
         AttentionSeconds = Counters.AttentionSeconds,
         CacheBytes = _cache.Blocks.Sum(b => (b!.Lengths.Sum(n => (long)n) + ((long)GeneratedLength * _configuration.KvHeads)) * 2 * RowBytes),
     };
+
+    /// <summary>By what pages are chosen at every step.</summary>
+    internal PageChoice Choice { get; }
 
     /// <summary>Tokens of a page; 0 where every step attends to the whole cache.</summary>
     internal int PageSize { get; }
@@ -164,7 +170,7 @@ public sealed class CudaSequence : IDisposable
             (int layer, int head) = (stage.First + (i / _configuration.KvHeads), i % _configuration.KvHeads);
             CudaKeyValues block = Block(layer);
             bool paged = PageSize > 0 && _configuration.IsGlobal(layer);
-            CudaVectors? bounds = paged ? block.Bounds(PageSize) : null;
+            CudaVectors? bounds = paged && Choice == PageChoice.Bounds ? block.Bounds(PageSize) : null;
             heads[i] = new CacheHead(
                 block.Key(head),
                 block.Value(head),
@@ -182,11 +188,24 @@ public sealed class CudaSequence : IDisposable
     /// <summary>Addresses of cosines and sines of global and of sliding layers, from the first appended token on, for at least so many, in a stage's memory.</summary>
     internal (ulong Global, ulong Sliding) Angles(CudaStage stage, int appended) => _prompt.Angles(stage, appended);
 
+    /// <summary>Writes the states of RandomSource that a step's lists are drawn by, [layers of the stage][statesOfLayer], of which the row's begin at <paramref name="first"/>.</summary>
+    internal void WriteDraws(CudaStage stage, Span<RandomState> states, int statesOfLayer, int first, int appended)
+    {
+        int lists = SharesPages ? _configuration.KvHeads : _configuration.QueryHeads;
+        for (int layer = 0; layer < stage.Count; layer++)
+        {
+            for (int list = 0; _configuration.IsGlobal(stage.First + layer) && list < lists; list++)
+            {
+                states[(layer * statesOfLayer) + first + list] = RandomPages.Numbers(_prompt.Seed, stage.First + layer, list, appended).State;
+            }
+        }
+    }
+
     /// <summary>What a step's shape depends on when it has appended so many tokens.</summary>
     internal CudaStepRow RowAt(int appended)
     {
         int sliding = _configuration.GlobalLayerCount < _configuration.LayerCount ? _longestSliding + appended : 0;
-        return new CudaStepRow(PageSize, SharesPages, _longestGlobal + appended, sliding, LargestBudget(appended));
+        return new CudaStepRow(Choice, PageSize, SharesPages, _longestGlobal + appended, sliding, LargestBudget(appended));
     }
 
     /// <summary>Counts what a step attends to.</summary>
@@ -221,8 +240,8 @@ public sealed class CudaSequence : IDisposable
                 if (current > budget)
                 {
                     attended = (budget * PageSize) + length - (current * PageSize);
-                    forced += (length - ((long)current * PageSize)) * group;
-                    indexBytes += 2L * current * RowBytes;
+                    forced += (Choice == PageChoice.Latest ? attended : length - ((long)current * PageSize)) * group;
+                    indexBytes += RowBytes * Choice switch { PageChoice.Bounds => 2L * current, PageChoice.Attention => length, _ => 0 };
                 }
             }
 
@@ -282,7 +301,11 @@ public sealed class CudaSequence : IDisposable
     private int Budget(int layer, int head, int appended) =>
         _method.Parameters.Schedule.IsUniform
             ? _uniformBudget
-            : _method.Method.At(_method.Parameters, new BudgetPlace(layer, head, Block(layer).Lengths[head], appended - 1))?.Integer(Quest.TokenBudget) / PageSize ?? int.MaxValue;
+            : _method.Method.At(_method.Parameters, new BudgetPlace(layer, head, Block(layer).Lengths[head], appended - 1)) is { } local ? Pages(local) : int.MaxValue;
+
+    // What is kept beside the current page. OracleTopK's budget contains the step's own token.
+    private int Pages(MethodParameters parameters) =>
+        _method.Method is PageMethod ? parameters.Integer(PageMethod.TokenBudget) / PageSize : parameters.Integer(OracleTopKDecode.TokenBudget) - 1;
 
     // Of a layer.
     private long TailBytes(int capacity) => 2L * _configuration.KvHeads * capacity * RowBytes;

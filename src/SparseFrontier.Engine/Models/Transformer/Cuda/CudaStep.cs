@@ -1,4 +1,5 @@
 using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Models.Transformer.Cuda;
 
@@ -22,6 +23,7 @@ internal sealed unsafe class CudaStep : IDisposable
     private readonly CudaMemory _places;
     private readonly CudaMemory _clocks;
     private readonly CudaMemory _choices;
+    private readonly CudaMemory _draws;
     private readonly Dictionary<CudaStepShape, CudaGraph?> _recordings = [];
     private CudaMemory _scratch;
 
@@ -41,6 +43,7 @@ internal sealed unsafe class CudaStep : IDisposable
         _places = CudaMemory.Allocate(_device, heads * StepPlaces.BytesOfHead);
         _clocks = CudaMemory.Allocate(_device, (long)Rows * stage.Count * ClocksOfLayer * sizeof(ulong));
         _choices = CudaMemory.Allocate(_device, Rows * sizeof(ulong));
+        _draws = CudaMemory.Allocate(_device, (long)Rows * stage.Count * c.QueryHeads * sizeof(RandomState));
         _scratch = CudaMemory.Allocate(_device, 1 << 20);
     }
 
@@ -85,12 +88,12 @@ internal sealed unsafe class CudaStep : IDisposable
         _places.Dispose();
         _clocks.Dispose();
         _choices.Dispose();
+        _draws.Dispose();
         _scratch.Dispose();
     }
 
     /// <summary>Rows with the same kind of token lists side by side, each sequence's in their order.</summary>
-    internal static int[] Arrange(IReadOnlyList<(int PageSize, bool SharesPages)> kinds) =>
-        [.. Enumerable.Range(0, kinds.Count).OrderBy(i => kinds[i].PageSize).ThenBy(i => kinds[i].SharesPages)];
+    internal static int[] Arrange(IReadOnlyList<(PageChoice Choice, int PageSize, bool SharesPages)> kinds) => [.. Enumerable.Range(0, kinds.Count).OrderBy(i => kinds[i])];
 
     /// <summary>The rows of a step, arranged.</summary>
     internal static CudaStepEntry[] Arrange(IReadOnlyList<(CudaSequence Sequence, int Token)> given)
@@ -105,7 +108,7 @@ internal sealed unsafe class CudaStep : IDisposable
             rows[i] = new CudaStepEntry(sequence, token, i, sequence.GeneratedLength + before + 1);
         }
 
-        return [.. Arrange([.. rows.Select(r => (r.Sequence.PageSize, r.Sequence.SharesPages))]).Select(i => rows[i])];
+        return [.. Arrange([.. rows.Select(r => (r.Sequence.Choice, r.Sequence.PageSize, r.Sequence.SharesPages))]).Select(i => rows[i])];
     }
 
     private void Upload(CudaStepEntry[] rows)
@@ -134,6 +137,28 @@ internal sealed unsafe class CudaStep : IDisposable
         fixed (StepRowState* source = states)
         {
             _rows.Upload(source, (long)rows.Length * sizeof(StepRowState));
+        }
+
+        if (Array.Exists(rows, r => r.Sequence.Choice == PageChoice.Drawn))
+        {
+            UploadDraws(rows);
+        }
+    }
+
+    private void UploadDraws(CudaStepEntry[] rows)
+    {
+        var states = new RandomState[_stage.Count * rows.Length * _configuration.QueryHeads];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            if (rows[i].Sequence.Choice == PageChoice.Drawn)
+            {
+                rows[i].Sequence.WriteDraws(_stage, states, rows.Length * _configuration.QueryHeads, i * _configuration.QueryHeads, rows[i].Appended);
+            }
+        }
+
+        fixed (RandomState* source = states)
+        {
+            _draws.Upload(source, (long)states.Length * sizeof(RandomState));
         }
     }
 
@@ -181,13 +206,14 @@ internal sealed unsafe class CudaStep : IDisposable
             _decoder.Project(weights, sliding, _rows.Address, rows, places.Caches, places.Counts);
             if (sliding)
             {
-                Attend(new CudaStepGroup(0, rows, shape.Sliding, 0, true, 0, 0), places, 0);
+                Attend(new CudaStepGroup(0, rows, shape.Sliding, PageChoice.None, 0, true, 0, 0), places, 0, 0);
             }
             else
             {
                 for (int g = 0; g < shape.Groups.Length; g++)
                 {
-                    Attend(shape.Groups[g], places, _clocks.Address + (ulong)((((long)g * _stage.Count) + layer) * ClocksOfLayer * sizeof(ulong)));
+                    long draws = (((long)layer * rows) + shape.Groups[g].First) * c.QueryHeads * sizeof(RandomState);
+                    Attend(shape.Groups[g], places, _draws.Address + (ulong)draws, _clocks.Address + (ulong)((((long)g * _stage.Count) + layer) * ClocksOfLayer * sizeof(ulong)));
                 }
             }
 
@@ -206,7 +232,7 @@ internal sealed unsafe class CudaStep : IDisposable
         }
     }
 
-    private void Attend(CudaStepGroup group, StepPlaces layer, ulong clocks)
+    private void Attend(CudaStepGroup group, StepPlaces layer, ulong draws, ulong clocks)
     {
         ModelConfiguration c = _configuration;
         int count = group.End - group.First;
@@ -216,7 +242,8 @@ internal sealed unsafe class CudaStep : IDisposable
         ulong queries = _decoder.Queries.Address + (ulong)((long)group.First * c.QueryHeads * c.HeadDimension * 2);
         ulong paged = layer.Paged + (ulong)(firstHead * sizeof(PagedHead));
         CudaTokenListView lists = group.PageSize > 0
-            ? CudaQuest.Choose(_device, _model.CacheType, group, paged, heads, queriesOfHead, c.HeadDimension, queries, _scratch.Address, clocks)
+            ? CudaStepPages.Choose(
+                _device, _model.CacheType, group, paged, heads, queriesOfHead, c.HeadDimension, c.AttentionScale, queries, draws, _scratch.Address, clocks)
             : new CudaTokenListView(heads, group.Longest, 0, layer.Counts + (ulong)(firstHead * sizeof(int)), 0, 0);
         CudaAttention.Decode(
             _device,
@@ -231,7 +258,7 @@ internal sealed unsafe class CudaStep : IDisposable
             lists,
             queries,
             null,
-            _scratch.Address + (ulong)CudaQuest.ScratchBytes(group, heads, queriesOfHead),
+            _scratch.Address + (ulong)CudaStepPages.ScratchBytes(group, heads, queriesOfHead),
             clocks == 0 ? 0 : clocks + (2 * sizeof(ulong)));
     }
 
@@ -241,7 +268,7 @@ internal sealed unsafe class CudaStep : IDisposable
         long most = CudaAttention.DecodeScratchBytes(c.HeadDimension, shape.Rows * c.QueryHeads, Math.Max(1, shape.Sliding));
         foreach (CudaStepGroup group in shape.Groups)
         {
-            most = Math.Max(most, CudaQuest.ScratchBytes(group, (group.End - group.First) * c.KvHeads, c.QueryHeads / c.KvHeads) + CudaAttention.DecodeScratchBytes(c.HeadDimension, (group.End - group.First) * c.QueryHeads, group.Longest));
+            most = Math.Max(most, CudaStepPages.ScratchBytes(group, (group.End - group.First) * c.KvHeads, c.QueryHeads / c.KvHeads) + CudaAttention.DecodeScratchBytes(c.HeadDimension, (group.End - group.First) * c.QueryHeads, group.Longest));
         }
 
         if (most > _scratch.SizeInBytes)

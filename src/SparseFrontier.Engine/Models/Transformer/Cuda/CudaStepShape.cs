@@ -39,7 +39,7 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
             int end = first;
             int longest = 1;
             int budget = 0;
-            while (end < rows.Count && (rows[end].PageSize, rows[end].SharesPages) == (any.PageSize, any.SharesPages))
+            while (end < rows.Count && (rows[end].Choice, rows[end].PageSize, rows[end].SharesPages) == (any.Choice, any.PageSize, any.SharesPages))
             {
                 longest = Math.Max(longest, rows[end].Tokens);
                 budget = Math.Max(budget, rows[end].Budget);
@@ -49,14 +49,14 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
             longest = RoundUp(longest);
             if (any.PageSize == 0)
             {
-                groups.Add(new CudaStepGroup(first, end, longest, 0, true, 0, 0));
+                groups.Add(new CudaStepGroup(first, end, longest, PageChoice.None, 0, true, 0, 0));
             }
             else
             {
                 // The current page is kept beside the budget, and has one token at least.
                 int pages = (longest + any.PageSize - 1) / any.PageSize;
                 int width = Math.Min(budget, pages) + 1;
-                groups.Add(new CudaStepGroup(first, end, (int)Math.Min(longest, (long)width * any.PageSize), any.PageSize, any.SharesPages, pages, width));
+                groups.Add(new CudaStepGroup(first, end, (int)Math.Min(longest, (long)width * any.PageSize), any.Choice, any.PageSize, any.SharesPages, pages, width));
             }
 
             first = end;
@@ -68,19 +68,21 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
 }
 
 /// <summary>What a step's shape depends on of one row.</summary>
+/// <param name="Choice">By what pages are chosen.</param>
 /// <param name="PageSize">Tokens of a page; 0: lists are whole caches.</param>
 /// <param name="SharesPages">Whether the query heads of a KV head share a list.</param>
 /// <param name="Tokens">Tokens that a head of a global layer has at most, the row's own included.</param>
 /// <param name="SlidingTokens">Tokens that a head of a sliding layer has at most; 0 without such layers.</param>
 /// <param name="Budget">Pages that a list keeps at most beside the current one.</param>
-internal readonly record struct CudaStepRow(int PageSize, bool SharesPages, int Tokens, int SlidingTokens, int Budget);
+internal readonly record struct CudaStepRow(PageChoice Choice, int PageSize, bool SharesPages, int Tokens, int SlidingTokens, int Budget);
 
 /// <summary>Rows with one kind of lists.</summary>
 /// <param name="First">First row.</param>
 /// <param name="End">Row after the last.</param>
 /// <param name="Longest">Tokens of the longest list, at least.</param>
+/// <param name="Choice">By what pages are chosen.</param>
 /// <param name="PageSize">Tokens of a page; 0: lists are whole caches.</param>
 /// <param name="SharesPages">Whether the query heads of a KV head share a list.</param>
 /// <param name="MostPages">Room for the scores of a list's pages.</param>
 /// <param name="Width">Room for a list's pages.</param>
-internal readonly record struct CudaStepGroup(int First, int End, int Longest, int PageSize, bool SharesPages, int MostPages, int Width);
+internal readonly record struct CudaStepGroup(int First, int End, int Longest, PageChoice Choice, int PageSize, bool SharesPages, int MostPages, int Width);
