@@ -1,4 +1,5 @@
 using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tasks;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
@@ -18,6 +19,9 @@ internal sealed class PlanningFactory(EngineFactory inner) : EngineFactory
 
     /// <inheritdoc/>
     public override DataType ReadCacheType(string directory) => Once(_cacheTypes, directory, inner.ReadCacheType);
+
+    /// <inheritdoc/>
+    public override PromptEncoder OpenEncoder(string directory) => inner.OpenEncoder(directory);
 
     /// <inheritdoc/>
     public override SampleEngine Open(string directory, string device) => inner.Open(directory, device);

@@ -1,4 +1,3 @@
-using SparseFrontier.Attention;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
 

@@ -1,12 +1,10 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Experiments;
-using SparseFrontier.Kernels;
 using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Models.Tokenizers;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Models.Transformer.Cuda;
 using SparseFrontier.Tasks;
-using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Benchmarks.Suites;
 

@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Fuzz.Mutation;

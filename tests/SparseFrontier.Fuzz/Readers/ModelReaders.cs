@@ -1,5 +1,4 @@
 using System.Text;
-using System.Text.Json.Nodes;
 using SparseFrontier.Experiments;
 using SparseFrontier.Fuzz.Mutation;
 using SparseFrontier.Kernels;

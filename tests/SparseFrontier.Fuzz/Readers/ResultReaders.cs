@@ -1,7 +1,3 @@
-using System.Globalization;
-using System.IO.Compression;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;

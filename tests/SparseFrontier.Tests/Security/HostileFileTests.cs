@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
-using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Fuzz.Readers;
 using SparseFrontier.Models.Safetensors;

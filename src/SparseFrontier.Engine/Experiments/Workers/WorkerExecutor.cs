@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Globalization;
-using SparseFrontier.Attention;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tasks;
 

@@ -1,4 +1,3 @@
-using SparseFrontier.Attention;
 using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Tensors;
 
