@@ -189,12 +189,19 @@ internal static class JinjaValues
             case string text:
                 return Quoted(text);
             case List<object?> list:
-                return $"[{string.Join(", ", list.Select(item => Representation(item, line)))}]";
+                return Joined($"[{string.Join(", ", list.Select(item => Representation(item, line)))}]", line);
             case Dictionary<string, object?> mapping:
-                return $"{{{string.Join(", ", mapping.Select(entry => $"{Quoted(entry.Key)}: {Representation(entry.Value, line)}"))}}}";
+                return Joined($"{{{string.Join(", ", mapping.Select(entry => $"{Quoted(entry.Key)}: {Representation(entry.Value, line)}"))}}}", line);
             default:
                 throw JinjaErrors.Unsupported($"the text of {TypeName(value)}", line);
         }
+    }
+
+    // A list in a list is copied again.
+    private static string Joined(string text, int line)
+    {
+        JinjaWork.Spend(text.Length, line);
+        return text;
     }
 
     private static string Quoted(string text)
