@@ -168,7 +168,7 @@ public class BundleTests
         { "missing", "is missing" },
         { "nomanifest", "manifest.json is missing" },
         { "format", "its format is 'sparsefrontier-bundle/2'" },
-        { "nulls", "the manifest lists ''" },
+        { "nulls", "manifest.json cannot be read" },
         { "badjson", "manifest.json cannot be read" },
         { "tampered", "spec.json was changed; runs/" },
         { "truncated", "is no zip archive" },
