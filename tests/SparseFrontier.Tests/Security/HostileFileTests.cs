@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Experiments.Slurm;
 using SparseFrontier.Fuzz.Readers;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Tokenizers;
@@ -167,6 +168,18 @@ public sealed class HostileFileTests : IDisposable
                 Assert.InRange(task.Score(gold, $"<answer>{response}</answer>", reference).Score ?? 0, 0, 1);
             }
         }
+    }
+
+    [Fact]
+    public void A_submission_that_says_to_have_two_thousand_million_elements_is_listed()
+    {
+        string job = Directory.CreateDirectory(_folder.File("results/jobs/20260102T030405Z-x/status")).Parent!.FullName;
+        File.WriteAllText(Path.Combine(job, "submission.json"), """{"JobId":"12","TaskCount":2147483647}""");
+        File.WriteAllText(Path.Combine(job, "status", "7"), "0");
+        File.WriteAllText(Path.Combine(job, "status", "8"), "1");
+        (Submission submission, StoredSubmission stored) = Assert.Single(GetJobOperation.Find([], _folder.File("results"), new RecordingSink()));
+        SparseAttentionJob row = JobReader.Read(submission, stored, []);
+        Assert.Equal((1, int.MaxValue - 1, JobState.Failed), (row.CompletedCount, row.FailedCount, row.State));
     }
 
     // A pipe would wait for ever, a device never end.

@@ -1,5 +1,3 @@
-using System.Globalization;
-
 namespace SparseFrontier.Experiments.Slurm;
 
 /// <summary>Makes a job's row from what its folder holds and what the queue says.</summary>
@@ -14,21 +12,13 @@ internal static class JobReader
         SlurmTask[] own = [.. (queue ?? []).Where(t => t.JobId == stored.JobId)];
         var running = own.Where(t => t.State is not "PENDING").Select(t => t.Task).ToHashSet();
         var pending = own.Where(t => t.State is "PENDING").Select(t => t.Task).ToHashSet();
-        int completed = 0;
-        int failed = 0;
-        int unknown = 0;
-        for (int task = 0; task < stored.TaskCount; task++)
-        {
-            if (running.Contains(task) || pending.Contains(task))
-            {
-                continue;
-            }
 
-            int? code = submission.ExitCode(task.ToString(CultureInfo.InvariantCulture));
-            completed += code == 0 ? 1 : 0;
-            unknown += code is null && queue is null ? 1 : 0;
-            failed += code is null ? (queue is null ? 0 : 1) : code == 0 ? 0 : 1;
-        }
+        // By the files that are there, not by the number that submission.json says.
+        int[] codes = [.. submission.ExitCodes(stored.TaskCount).Where(e => !running.Contains(e.Task) && !pending.Contains(e.Task)).Select(e => e.Code)];
+        int completed = codes.Count(c => c == 0);
+        int silent = Math.Max(0, stored.TaskCount - codes.Length - running.Union(pending).Count(t => t >= 0 && t < stored.TaskCount));
+        int unknown = queue is null ? silent : 0;
+        int failed = codes.Length - completed + (queue is null ? 0 : silent);
 
         bool merging = stored.MergeJobId.Length > 0 && (queue ?? []).Any(t => t.JobId == stored.MergeJobId) && submission.ExitCode("merge") is null;
         return new SparseAttentionJob

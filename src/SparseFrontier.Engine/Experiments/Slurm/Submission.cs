@@ -81,6 +81,19 @@ internal sealed class Submission(string path)
     /// <summary>Takes away the folder of a submission that was not accepted.</summary>
     public void Delete() => StoreIO.Write(path, () => Directory.Delete(path, recursive: true));
 
+    /// <summary>How the elements ended that have.</summary>
+    /// <param name="taskCount">Elements; files of others are left out.</param>
+    public IEnumerable<(int Task, int Code)> ExitCodes(int taskCount)
+    {
+        string folder = System.IO.Path.Combine(path, "status");
+        return !Directory.Exists(folder) ? [] : Directory.EnumerateFiles(folder).Select(f => System.IO.Path.GetFileName(f))
+            .Select(name => (Name: name, Task: int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int task) && task.ToString(CultureInfo.InvariantCulture) == name ? task : -1))
+            .Where(f => f.Task >= 0 && f.Task < taskCount)
+            .Select(f => (f.Task, Code: ExitCode(f.Name)))
+            .Where(f => f.Code is not null)
+            .Select(f => (f.Task, f.Code!.Value));
+    }
+
     /// <summary>How an element ended, or "merge"; null while it has not.</summary>
     public int? ExitCode(string task)
     {
