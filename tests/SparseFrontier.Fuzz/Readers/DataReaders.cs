@@ -59,22 +59,21 @@ internal sealed class ResponseReader : FuzzReader
         new(
             "responses.jsonl",
             FuzzFormat.JsonLines,
-            [.. TaskRegistry.Tasks.Select(t => Encoding.UTF8.GetBytes("{\"gold\":" + GoldOf(t) + ",\"response\":\"The answer is: <answer>\\n1. The answer for abc is 123.\\n2. x y z\\n</answer>\"}\n"))]),
+            [.. TaskRegistry.Tasks.Select(t => Encoding.UTF8.GetBytes("{\"task\":\"" + t.Name + "\",\"gold\":" + GoldOf(t) + ",\"response\":\"The answer is: <answer>\\n1. The answer for abc is 123.\\n2. x y z\\n</answer>\"}\n"))]),
     ];
 
     public override int Read(string input, string output)
     {
-        // One task for each length, so that a case costs as little as others and all tasks get as many.
         string text = File.ReadAllText(Path.Combine(input, "responses.jsonl"));
-        IReadOnlyList<EvaluationTask> tasks = TaskRegistry.Tasks;
+        EvaluationTask task = TaskRegistry.Tasks.FirstOrDefault(t => text.Contains($"\"task\":\"{t.Name}\"", StringComparison.Ordinal)) ?? TaskRegistry.Tasks[0];
         var sink = new FuzzSink();
-        new ScoreTaskOperation { Task = tasks[text.Length % tasks.Count].Name, Input = new StringReader(text), ReferenceScoring = text.Length / tasks.Count % 2 == 0 }.Execute(sink, CancellationToken.None);
-        return sink.Objects.OfType<ScoredResponse>().Select(s => s.FormatFailure?.Length ?? (s.Score > 0 ? -2 : -1)).FirstOrDefault() + (100 * (text.Length % tasks.Count));
+        new ScoreTaskOperation { Task = task.Name, Input = new StringReader(text), ReferenceScoring = text.Length % 2 == 0 }.Execute(sink, CancellationToken.None);
+        return HashCode.Combine(task.Name.Length, task.Name[0], sink.Objects.OfType<ScoredResponse>().Select(s => s.FormatFailure?.Length ?? (s.Score > 0 ? -2 : -1)).FirstOrDefault());
     }
 
     private static string GoldOf(EvaluationTask task) => task.Name switch
     {
-        "Niah" => """{"answers":[["123"],["x"]]}""",
+        "Niah" => """{"answers":[["abc","123"],["x","y"]]}""",
         "CommonWords" => """{"common_words":["abc","x"]}""",
         "Squad" => """{"gold_answer":["123","x y"]}""",
         "Quality" or "Toefl" => """{"gold_answer":"AB","is_mcq":true}""",
