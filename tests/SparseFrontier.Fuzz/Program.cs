@@ -32,11 +32,11 @@ internal static class FuzzProgram
             options[args[i]] = args[i + 1];
         }
 
-        IReadOnlyList<FuzzReader> readers = [.. FuzzReaders.All(FuzzReaders.Golden()).Where(r => !options.TryGetValue("--reader", out string? name) || r.Name == name)];
+        IReadOnlyList<FuzzReader> readers = [.. FuzzReaders.Names.Where(n => !options.TryGetValue("--reader", out string? name) || n == name).Select(FuzzReaders.Create)];
         if (args.Length % 2 == 1 || readers.Count == 0)
         {
             Console.Error.WriteLine(Usage);
-            Console.Error.WriteLine($"Readers: {string.Join(", ", FuzzReaders.Names(FuzzReaders.Golden()))}");
+            Console.Error.WriteLine($"Readers: {string.Join(", ", FuzzReaders.Names)}");
             return 2;
         }
 

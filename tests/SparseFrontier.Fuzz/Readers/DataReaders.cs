@@ -52,6 +52,8 @@ internal sealed class MultipleChoiceReader(string golden) : FuzzReader
 /// <summary>Responses to score, by every task.</summary>
 internal sealed class ResponseReader : FuzzReader
 {
+    private static readonly EvaluationTask[] s_tasks = [.. TaskRegistry.Tasks.Where(t => t.CodeHash is null)];
+
     public override string Name => "responses";
 
     public override IReadOnlyList<FuzzFile> Files { get; } =
@@ -59,13 +61,13 @@ internal sealed class ResponseReader : FuzzReader
         new(
             "responses.jsonl",
             FuzzFormat.JsonLines,
-            [.. TaskRegistry.Tasks.Select(t => Encoding.UTF8.GetBytes("{\"task\":\"" + t.Name + "\",\"gold\":" + GoldOf(t) + ",\"response\":\"The answer is: <answer>\\n1. The answer for abc is 123.\\n2. x y z\\n</answer>\"}\n"))]),
+            [.. s_tasks.Select(t => Encoding.UTF8.GetBytes("{\"task\":\"" + t.Name + "\",\"gold\":" + GoldOf(t) + ",\"response\":\"The answer is: <answer>\\n1. The answer for abc is 123.\\n2. x y z\\n</answer>\"}\n"))]),
     ];
 
     public override int Read(string input, string output)
     {
         string text = File.ReadAllText(Path.Combine(input, "responses.jsonl"));
-        EvaluationTask task = TaskRegistry.Tasks.FirstOrDefault(t => text.Contains($"\"task\":\"{t.Name}\"", StringComparison.Ordinal)) ?? TaskRegistry.Tasks[0];
+        EvaluationTask task = s_tasks.FirstOrDefault(t => text.Contains($"\"task\":\"{t.Name}\"", StringComparison.Ordinal)) ?? s_tasks[0];
         var sink = new FuzzSink();
         new ScoreTaskOperation { Task = task.Name, Input = new StringReader(text), ReferenceScoring = text.Length % 2 == 0 }.Execute(sink, CancellationToken.None);
         return HashCode.Combine(task.Name.Length, task.Name[0], sink.Objects.OfType<ScoredResponse>().Select(s => s.FormatFailure?.Length ?? (s.Score > 0 ? -2 : -1)).FirstOrDefault());
