@@ -206,7 +206,19 @@ internal sealed class CellRunner(
 
             foreach (List<SampleJob> together in Companions(jobs))
             {
+                // Nothing else may be under way that is lost, and charged, if a suspect ends the process again.
+                bool suspect = jobs[together[0]].FailedTries > 0;
+                if (suspect)
+                {
+                    executor.Drain();
+                }
+
                 Give(sample, together, jobs, dense);
+                if (suspect)
+                {
+                    executor.Drain();
+                }
+
                 TakeFailures(dense, open);
             }
         }

@@ -41,7 +41,7 @@ internal abstract class SampleExecutor : IDisposable
     public abstract void Dispose();
 }
 
-/// <summary>Computes in this process: a sample after another where the configurations of one fill a batch, else several side by side.</summary>
+/// <summary>Computes in this process, a sample after another; on a GPU several side by side where the configurations of one leave places of a batch free.</summary>
 /// <param name="engine">The model; disposed with this.</param>
 /// <param name="device">Where it is, for the rows.</param>
 /// <param name="batchSize">Sequences generated side by side at most.</param>
@@ -50,6 +50,9 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
 {
     private readonly SampleRunner _runner = new(engine, batchSize, cancellationToken, device) { Energy = Devices.EnergyOf(device) };
     private readonly List<Given> _given = [];
+
+    // A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.
+    private readonly bool _sideBySide = Devices.CudaOrdinal(device) is not null;
     private (string Cell, Calibration Calibration)? _calibration;
 
     /// <inheritdoc/>
@@ -73,7 +76,14 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
 
         var given = new Given(sample, [.. jobs], dense, completed, failed);
         _given.Add(given);
-        Guard(() => _runner.Add(sample, jobs, dense(), (job, row) => Tell(given, job, row)));
+        Guard(() =>
+        {
+            _runner.Add(sample, jobs, dense(), (job, row) => Tell(given, job, row));
+            if (!_sideBySide)
+            {
+                _runner.Drain();
+            }
+        });
     }
 
     /// <inheritdoc/>
