@@ -49,7 +49,7 @@ public class WorkerTests
         RecordingSink spread = Run(two.Path, sweep, ChildWorker.Program($"die {Path.Combine(markers.Path, "dead")}"));
         Assert.Empty(spread.Errors);
         string warning = Assert.Single(spread.Warnings, w => w.Contains("worker", StringComparison.Ordinal));
-        Assert.Contains("It is started again; sample", warning, StringComparison.Ordinal);
+        Assert.Contains("It is started again; to be computed again: sample", warning, StringComparison.Ordinal);
         Assert.Equal(ResultExport.Canonical(one.Path), ResultExport.Canonical(two.Path));
         Assert.Equal(30, Directory.EnumerateFiles(two.Path, "samples-*.jsonl", SearchOption.AllDirectories).Sum(f => File.ReadAllLines(f).Length));
     }

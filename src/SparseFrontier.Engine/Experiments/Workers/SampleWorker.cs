@@ -42,6 +42,11 @@ public static class SampleWorker
             try
             {
                 session.Answer(request);
+                if (requests.Count == 0)
+                {
+                    // Nothing more can run beside it.
+                    session.Drain();
+                }
             }
             catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DeviceFailed)
             {
@@ -79,38 +84,43 @@ public static class SampleWorker
         private readonly Dictionary<PlannedRun, TaskSource> _sources = new(ReferenceEqualityComparer.Instance);
         private LocalExecutor? _executor;
 
+        /// <summary>Begins a request; what it ends with may come with a later one.</summary>
         public void Answer(WorkerRequest request)
         {
+            int number = request.Number;
             try
             {
                 if (request.ModelDirectory is { } directory)
                 {
                     _executor = new LocalExecutor(engines.Open(directory, request.Device), request.Device, request.BatchSize, CancellationToken.None);
-                    reply(new WorkerReply { Identity = _executor.Identity });
+                    reply(new WorkerReply { Number = number, Identity = _executor.Identity });
+                    Done(number);
                 }
                 else if (request.CalibrationKey is { } key)
                 {
-                    _executor!.Calibrate(
-                        Plan(request.Jobs[0]), key, found => reply(new WorkerReply { Calibration = found }), Fail);
+                    _executor!.Calibrate(Plan(request.Jobs[0]), key, found => reply(new WorkerReply { Number = number, Calibration = found }), error => Fail(number, error));
+                    Done(number);
                 }
                 else
                 {
                     Compute(request);
                 }
-
             }
             catch (SparseFrontierException e) when (e.ErrorId != ErrorIds.DeviceFailed)
             {
-                Fail(e);
+                Fail(number, e);
+                Done(number);
             }
-
-            reply(new WorkerReply { IsDone = true });
         }
+
+        /// <summary>Computes what is under way to its end.</summary>
+        public void Drain() => _executor?.Drain();
 
         public void Dispose() => _executor?.Dispose();
 
         private void Compute(WorkerRequest request)
         {
+            int number = request.Number;
             SampleJob[] jobs = [.. request.Jobs.Select(Job)];
             PlannedRun any = jobs[0].Run;
             if (!_sources.TryGetValue(any, out TaskSource? source))
@@ -118,17 +128,31 @@ public static class SampleWorker
                 _sources[any] = source = any.Task.Open(any.TaskOptions, _executor!.Encoder);
             }
 
+            int left = jobs.Length;
             _executor!.Run(
                 source.Generate(request.Sample),
                 jobs,
                 () => new DenseReference(request.DenseExists, request.DenseTokens),
-                (job, row) => reply(new WorkerReply { Job = Array.FindIndex(jobs, j => ReferenceEquals(j, job)), Row = row }),
-                Fail);
-            _executor.Drain();
+                (job, row) =>
+                {
+                    reply(new WorkerReply { Number = number, Job = Array.FindIndex(jobs, j => ReferenceEquals(j, job)), Row = row });
+                    if (--left == 0)
+                    {
+                        Done(number);
+                    }
+                },
+                error =>
+                {
+                    Fail(number, error);
+                    Done(number);
+                });
         }
 
-        private void Fail(SparseFrontierException failure) => reply(new WorkerReply
+        private void Done(int number) => reply(new WorkerReply { Number = number, IsDone = true });
+
+        private void Fail(int number, SparseFrontierException failure) => reply(new WorkerReply
         {
+            Number = number,
             ErrorId = failure.ErrorId,
             Message = failure.Message,
             MaximumFeasibleSparsity = (failure as BudgetInfeasibleException)?.MaximumFeasibleSparsity,

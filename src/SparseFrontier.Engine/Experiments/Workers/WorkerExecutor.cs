@@ -6,13 +6,16 @@ using SparseFrontier.Tasks;
 namespace SparseFrontier.Experiments.Workers;
 
 /// <summary>
-/// Spreads samples over devices, each with a worker process that loads the model there and takes the next sample when it has finished one. Rows come back and are told on
-/// the caller's thread, so that one process writes the results. A worker that ends is started again; what it had not finished is computed again, rows that it had told
-/// are not.
+/// Spreads samples over devices, each with a worker process that loads the model there and has as many samples as it runs side by side, and the next ones. Rows come back
+/// and are told on the caller's thread, so that one process writes the results. A worker that ends is started again; what it had not finished is computed again, rows
+/// that it had told are not.
 /// </summary>
 internal sealed class WorkerExecutor : SampleExecutor
 {
     private const int Tries = 3;
+
+    // Requests that wait at a worker, so that it never has to ask.
+    private const int Ahead = 2;
 
     private readonly string _directory;
     private readonly int _batchSize;
@@ -25,6 +28,7 @@ internal sealed class WorkerExecutor : SampleExecutor
     private readonly int _processorCount;
     private ModelIdentity? _identity;
     private SparseFrontierException? _lost;
+    private int _number;
 
     /// <summary>Starts the workers; they load the model while this one goes on.</summary>
     /// <param name="engines">How models are read.</param>
@@ -95,7 +99,7 @@ internal sealed class WorkerExecutor : SampleExecutor
     public override void Drain()
     {
         Send();
-        while (_waiting.Count > 0 || _workers.Exists(w => w.Current is not null))
+        while (_waiting.Count > 0 || _workers.Exists(w => w.Current.Count > 0))
         {
             Next();
         }
@@ -105,13 +109,14 @@ internal sealed class WorkerExecutor : SampleExecutor
     public override void Dispose()
     {
         bool atOnce = _cancellationToken.IsCancellationRequested;
-        _workers.ForEach(w => w.Process?.Stop(atOnce || w.Current is not null));
+        _workers.ForEach(w => w.Process?.Stop(atOnce || w.Current.Count > 0));
         _workers.ForEach(w => w.Process?.Dispose());
         _workers.Clear();
     }
 
     private void Give(Assignment assignment)
     {
+        assignment.Number = ++_number;
         _waiting.AddLast(assignment);
 
         // What has come meanwhile is put on the disk before more is begun; what is told may give more.
@@ -129,16 +134,27 @@ internal sealed class WorkerExecutor : SampleExecutor
 
     private void Send()
     {
-        foreach (Worker worker in _workers.Where(w => w.IsReady && w.Current is null))
+        // To the worker that has the least.
+        while (_workers.Where(w => w.IsReady).OrderBy(w => w.Current.Count).Select(w => (Worker: w, Assignment: NextFor(w))).FirstOrDefault(p => p.Assignment is not null)
+            is { Assignment: { } assignment, Worker: { } worker })
         {
-            // What ended a worker goes to another device next, which tells a sample that ends workers from a device that does.
-            if (_waiting.FirstOrDefault(a => !a.Ended.Contains(worker) || _workers.TrueForAll(a.Ended.Contains)) is { } assignment)
-            {
-                _waiting.Remove(assignment);
-                worker.Current = assignment;
-                worker.Process!.Send(assignment.Request(worker.Device));
-            }
+            _waiting.Remove(assignment);
+            worker.Current.Add(assignment);
+            worker.Process!.Send(assignment.Request(worker.Device));
         }
+    }
+
+    private Assignment? NextFor(Worker worker)
+    {
+        if (worker.Current.Exists(a => a.IsSuspect))
+        {
+            return null;
+        }
+
+        // What may have ended a worker runs alone, and on another device next: that tells a sample that ends workers from a device that does.
+        return _waiting.FirstOrDefault(a => a.IsSuspect
+            ? worker.Current.Count == 0 && (!a.Ended.Contains(worker) || _workers.TrueForAll(a.Ended.Contains))
+            : worker.Current.Count < a.SideBySide(_batchSize));
     }
 
     private void Next()
@@ -166,11 +182,12 @@ internal sealed class WorkerExecutor : SampleExecutor
             return;
         }
 
-        if (worker.Current is { } current)
+        if (worker.IsReady)
         {
+            Assignment current = worker.Current.Find(a => a.Number == reply.Number)!;
             if (reply.IsDone)
             {
-                worker.Current = null;
+                worker.Current.Remove(current);
                 worker.Faults = 0;
                 current.Ended.Where(_workers.Contains).ToList().ForEach(w => Blame(w, "samples that another device computes"));
                 current.Finish();
@@ -205,36 +222,37 @@ internal sealed class WorkerExecutor : SampleExecutor
         worker.Process.Dispose();
         worker.Process = null;
         worker.IsReady = false;
-        if (worker.Current is not { } unfinished)
+        Assignment[] unfinished = [.. worker.Current.Where(a => !a.IsFinished)];
+        bool began = worker.Current.Count > 0;
+        worker.Current.Clear();
+        if (!began)
         {
             Blame(worker, $"processes, the last with {ending}");
-            if (_workers.Contains(worker))
-            {
-                _warning($"The worker of {worker.Device} ended with {ending}. It is started again.");
-            }
         }
-        else
+        else if (unfinished is [{ } alone])
         {
-            worker.Current = null;
-            unfinished.Ended.Add(worker);
-            bool again = !unfinished.IsFinished && unfinished.Ended.Count < Tries;
-            _warning($"The worker of {worker.Device} ended with {ending}. It is started again{(again ? $"; {unfinished} is computed again" : "")}.");
-            if (again)
-            {
-                _waiting.AddFirst(unfinished);
-            }
-            else if (!unfinished.IsFinished)
-            {
-                unfinished.Failed(new SparseFrontierException(
-                    ErrorIds.DeviceFailed,
-                    $"{Tries} worker processes ended while they computed {unfinished}, the last on {worker.Device} with {ending}. What had finished is kept; run it on one device to see what ends it.",
-                    worker.Device));
-            }
+            alone.Ended.Add(worker);
+        }
+
+        List<Assignment> again = [.. unfinished.Where(a => a.Ended.Count < Tries)];
+        foreach (Assignment assignment in Enumerable.Reverse(again))
+        {
+            assignment.IsSuspect = true;
+            _waiting.AddFirst(assignment);
         }
 
         if (_workers.Contains(worker))
         {
+            _warning($"The worker of {worker.Device} ended with {ending}. It is started again{(again.Count > 0 ? $"; to be computed again: {string.Join(", ", again)}" : "")}.");
             Start(worker);
+        }
+
+        foreach (Assignment given in unfinished.Except(again))
+        {
+            given.Failed(new SparseFrontierException(
+                ErrorIds.DeviceFailed,
+                $"{Tries} worker processes ended while they computed {given}, the last on {worker.Device} with {ending}. What had finished is kept; run it on one device to see what ends it.",
+                worker.Device));
         }
     }
 
@@ -275,7 +293,8 @@ internal sealed class WorkerExecutor : SampleExecutor
         /// <summary>Processes that ended since one finished something: before they began, or over what another device then computed.</summary>
         public int Faults { get; set; }
 
-        public Assignment? Current { get; set; }
+        /// <summary>What it was given and has not done.</summary>
+        public List<Assignment> Current { get; } = [];
     }
 
     /// <summary>Something to compute.</summary>
@@ -283,7 +302,13 @@ internal sealed class WorkerExecutor : SampleExecutor
     {
         private SparseFrontierException? _error;
 
-        /// <summary>Workers that ended over it, once for each time.</summary>
+        /// <summary>Number of the requests for it.</summary>
+        public int Number { get; set; }
+
+        /// <summary>Whether it was among what a worker had that ended; it then runs alone.</summary>
+        public bool IsSuspect { get; set; }
+
+        /// <summary>Workers that ended over it alone, once for each time.</summary>
         public List<Worker> Ended { get; } = [];
 
         /// <summary>Whether nothing of it is left to compute.</summary>
@@ -293,6 +318,9 @@ internal sealed class WorkerExecutor : SampleExecutor
         public Action<SparseFrontierException> Failed => failed;
 
         public abstract WorkerRequest Request(string device);
+
+        /// <summary>Assignments like this one that a worker has at most.</summary>
+        public abstract int SideBySide(int batchSize);
 
         /// <summary>Takes an answer that is not the last.</summary>
         public void Take(WorkerReply reply)
@@ -336,12 +364,15 @@ internal sealed class WorkerExecutor : SampleExecutor
             DenseReference reference = dense();
             return new WorkerRequest
             {
+                Number = Number,
                 Sample = index,
                 Jobs = [.. _sent.Select(j => new WorkerJob { Run = j.Run.Portable(device), RunId = j.RunId, Prefill = j.Prefill?.ToString(), Decode = j.Decode?.ToString() })],
                 DenseExists = reference.Exists,
                 DenseTokens = reference.OutputTokens,
             };
         }
+
+        public override int SideBySide(int batchSize) => (batchSize / jobs.Count) + Ahead;
 
         public override string ToString() => string.Create(
             CultureInfo.InvariantCulture, $"sample {index} of {(_left.Count == 1 ? _left[0].Run.ToString() : $"{_left.Count} runs of {jobs[0].Run.Specification.Task}")}");
@@ -360,7 +391,9 @@ internal sealed class WorkerExecutor : SampleExecutor
 
         public override bool IsFinished => _isFound;
 
-        public override WorkerRequest Request(string device) => new() { CalibrationKey = key, Jobs = [new WorkerJob { Run = run.Portable(device) }] };
+        public override WorkerRequest Request(string device) => new() { Number = Number, CalibrationKey = key, Jobs = [new WorkerJob { Run = run.Portable(device) }] };
+
+        public override int SideBySide(int batchSize) => 1;
 
         public override string ToString() => $"the calibration of {run}";
 

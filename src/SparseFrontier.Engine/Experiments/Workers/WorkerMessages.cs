@@ -1,8 +1,11 @@
 namespace SparseFrontier.Experiments.Workers;
 
-/// <summary>What a worker is told, as JSON a line: first the model, then one thing to compute after another.</summary>
+/// <summary>What a worker is told, as JSON a line: first the model, then what to compute. Samples that it has together run side by side.</summary>
 internal sealed class WorkerRequest
 {
+    /// <summary>Number of the request, which the answers to it carry.</summary>
+    public int Number { get; init; }
+
     /// <summary>Checkpoint directory to load; null in requests that compute.</summary>
     public string? ModelDirectory { get; init; }
 
@@ -47,6 +50,9 @@ internal sealed class WorkerJob
 /// <summary>What a worker answers, as JSON a line. Each request ends with a reply that is <see cref="IsDone"/>.</summary>
 internal sealed class WorkerReply
 {
+    /// <summary>Number of the request.</summary>
+    public int Number { get; init; }
+
     /// <summary>Content hashes of the loaded model, in the answer to the first request.</summary>
     public ModelIdentity? Identity { get; init; }
 
