@@ -20,10 +20,12 @@ internal sealed class RunTimes
     private static readonly double s_near = Math.Log(2) / 10;
 
     // Runs that are read at most, the newest: a folder may hold ten thousand, on a slow share.
-    private const int Newest = 500;
+    private const int Newest = 200;
 
     private readonly IReadOnlyList<SparseAttentionResult> _rows;
     private readonly string _where;
+    private readonly PairedScores _samples = new();
+    private readonly Dictionary<SparseAttentionResult, (double? Prefill, double? OutputToken)> _times = [];
 
     private RunTimes(IReadOnlyList<SparseAttentionResult> rows, string where) => (_rows, _where) = (rows, where);
 
@@ -66,18 +68,52 @@ internal sealed class RunTimes
         }
 
         var cost = new RequestCost(shape, 1, 1);
-        double? tokens = Mean(rows.Where(r => r.Task == run.Task).Select(r => r.OutputTokenCount));
+        double? tokens = Mean(Prefer(rows.Where(r => r.Task == run.Task), r => Same(r.Method, run.Method) && Same(r.DecodeMethod, run.DecodeMethod)).Select(r => r.OutputTokenCount));
         (double? prefill, string noPrefill) = Seconds(
-            Prefer(rows.Where(r => Same(r.Method, run.Method)), r => Same(r.DecodeMethod, run.DecodeMethod)), run, r => cost.Of(r, RequestCost.PrefillFlopsName), r => r.PrefillSeconds, r => 1 - r.PrefillSparsity, run.Method);
+            Prefer(rows.Where(r => Same(r.Method, run.Method)), r => Same(r.DecodeMethod, run.DecodeMethod)), run, r => cost.Of(r, RequestCost.PrefillFlopsName), r => TimesOf(r).Prefill, r => 1 - r.PrefillSparsity, run.Method);
         (double? token, string noToken) = Seconds(
             Prefer(rows.Where(r => Same(r.DecodeMethod, run.DecodeMethod) && r.OutputTokenCount > 0), r => Same(r.Method, run.Method)),
             run,
             r => cost.Of(r, RequestCost.DecodeBytesName),
-            r => r.DecodeSeconds / r.OutputTokenCount,
+            r => TimesOf(r).OutputToken,
             r => 1 - (r.CacheSparsity ?? r.DecodeSparsity),
             run.DecodeMethod);
         string reason = prefill is null ? noPrefill : token is null ? noToken : FormattableString.Invariant($"from {rows.Length} runs measured on this machine");
         return new PredictedTime(prefill, token, tokens, reason);
+    }
+
+    // Medians over samples where they are here: other work on the machine makes some samples slow, and with them the mean.
+    private (double? Prefill, double? OutputToken) TimesOf(SparseAttentionResult row)
+    {
+        if (!_times.TryGetValue(row, out (double? Prefill, double? OutputToken) times))
+        {
+            times = (row.PrefillSeconds, row.DecodeSeconds / row.OutputTokenCount);
+            IReadOnlyList<SampleResult> samples = SamplesOf(row);
+            times = (Median(samples.Select(s => s.PrefillSeconds)) ?? times.Prefill, Median(samples.Where(s => s.OutputTokenCount > 0).Select(s => s.DecodeSeconds / s.OutputTokenCount)) ?? times.OutputToken);
+
+            _times.Add(row, times);
+        }
+
+        return times;
+    }
+
+    private IReadOnlyList<SampleResult> SamplesOf(SparseAttentionResult row)
+    {
+        try
+        {
+            return PairedScores.AreHere(row) ? _samples.Of(row) : [];
+        }
+        catch (SparseFrontierException e) when (PairedScores.IsOfData(e))
+        {
+            // What is wrong with them is said where they are read for their scores.
+            return [];
+        }
+    }
+
+    private static double? Median(IEnumerable<double?> values)
+    {
+        double[] known = [.. values.OfType<double>().Order()];
+        return known.Length == 0 ? null : (known[(known.Length - 1) / 2] + known[known.Length / 2]) / 2;
     }
 
     private static SparseAttentionResult? Row(RunDirectory directory)
