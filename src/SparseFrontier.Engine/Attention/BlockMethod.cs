@@ -62,7 +62,7 @@ public abstract class BlockMethod : PrefillMethod
         int local = parameters.Integer(ForcedLocalBlocks);
         int blocks = BlockCount(layer.Length, parameters);
         int[] offsets = new int[blocks + 1];
-        var ranges = new List<KeyRange>();
+        var ranges = new RangeCollector();
         float[] scores = new float[blocks];
         int[] kept = new int[Math.Min(top, blocks)];
         using BlockScorer scorer = CreateScorer(layer, queryHead, parameters);
@@ -86,7 +86,7 @@ public abstract class BlockMethod : PrefillMethod
             offsets[row + 1] = ranges.Count;
         }
 
-        var plan = new AttentionPlan(layer.Length, size, offsets, [.. ranges], []);
+        var plan = new AttentionPlan(layer.Length, size, offsets, ranges.ToArray(), []);
         return new HeadSelection(plan, ForcedPairs(layer.Length, parameters), () => new Dictionary<string, int[]> { ["blocks"] = Blocks(plan, top) });
     }
 
@@ -109,7 +109,7 @@ public abstract class BlockMethod : PrefillMethod
 
     private static int Forced(MethodParameters parameters) => parameters.Integer(ForcedFirstBlocks) + parameters.Integer(ForcedLocalBlocks);
 
-    private static void AddRanges(List<KeyRange> ranges, int[] blocks, int size, int length)
+    private static void AddRanges(RangeCollector ranges, int[] blocks, int size, int length)
     {
         for (int i = 0; i < blocks.Length;)
         {
