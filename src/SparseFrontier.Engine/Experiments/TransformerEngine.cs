@@ -1,4 +1,5 @@
 using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Tokenizers;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Models.Transformer.Cuda;
@@ -19,9 +20,12 @@ internal sealed class TransformerEngineFactory : EngineFactory
     /// <inheritdoc/>
     public override DataType ReadCacheType(string directory)
     {
-        // Weights are mapped, not read.
-        using var model = TransformerModel.Load(directory);
-        return model.CacheType;
+        // From the header: loading would rearrange all weights.
+        using var checkpoint = SafetensorsCheckpoint.Open(directory);
+        SafetensorsTensor? embedding = checkpoint.Tensors.FirstOrDefault(t => t.Key.EndsWith("embed_tokens.weight", StringComparison.Ordinal)).Value;
+        return embedding is null
+            ? throw new SparseFrontierException(ErrorIds.CheckpointInvalid, $"'{directory}' has no tensor embed_tokens.weight.", directory)
+            : TransformerModel.CacheTypeOf(embedding.DataType);
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Models.Transformer;
 using Xunit;
 
 namespace SparseFrontier.Tests.Experiments;
@@ -16,6 +17,17 @@ public class PlanTests
         Assert.Equal(0, engines.Opened);
         Assert.Equal(5, sink.Objects.Count);
         Assert.All(sink.Objects.Cast<SparseAttentionPlan>(), p => Assert.True(p.IsFeasible && p.PromptTokens == 3 * 800 && p.OutputTokens == 3 * 40));
+    }
+
+    [Theory]
+    [InlineData("qwen25-hub-bfloat16")]
+    [InlineData("qwen3-hub-float16")]
+    [InlineData("gemma3-v5config-bfloat16")]
+    public void The_type_of_the_cache_is_read_from_the_header_of_the_weights(string golden)
+    {
+        string directory = Path.Combine(Fixtures.Golden("checkpoints"), golden);
+        using var model = TransformerModel.Load(directory);
+        Assert.Equal(model.CacheType, new TransformerEngineFactory().ReadCacheType(directory));
     }
 
     [Fact]

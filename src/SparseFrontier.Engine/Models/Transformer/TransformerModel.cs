@@ -27,7 +27,7 @@ public sealed class TransformerModel : IDisposable
         Weights = new ModelWeights(directory, Configuration);
         _frequencyType = roundFrequencies ? DataType : DataType.F32;
         SlidingRotary = CreateRotary(Configuration.SlidingRotary);
-        CacheType = cacheType ?? (DataType == DataType.BF16 ? DataType.BF16 : DataType.F32);
+        CacheType = cacheType ?? CacheTypeOf(DataType);
     }
 
     /// <summary>The checkpoint directory as given.</summary>
@@ -156,6 +156,9 @@ public sealed class TransformerModel : IDisposable
         Interlocked.Exchange(ref _step, null)?.Dispose();
         Weights.Dispose();
     }
+
+    /// <summary>Type of the cache of a model whose embedding has a type.</summary>
+    internal static DataType CacheTypeOf(DataType embedding) => embedding == DataType.BF16 ? DataType.BF16 : DataType.F32;
 
     /// <summary>The rotary embedding of a configuration.</summary>
     internal RotaryEmbedding CreateRotary(RotaryConfiguration configuration) => new(configuration, Configuration.HeadDimension, _frequencyType);
