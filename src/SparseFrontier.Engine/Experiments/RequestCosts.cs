@@ -69,7 +69,17 @@ internal sealed class RequestCosts(int batchSize, int outputTokenCount)
             return null;
         }
 
-        string? model = new RunDirectory(path).ReadSpecification()?.Specification.Model;
+        string? model;
+        try
+        {
+            model = new RunDirectory(path).ReadSpecification()?.Specification.Model;
+        }
+        catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.ResultRowInvalid or ErrorIds.ResultUnreadable)
+        {
+            // A specification that was lost or damaged names no place; the model may still be found by its name.
+            return null;
+        }
+
         return model is { Length: > 0 } && Directory.Exists(model) ? model : null;
     }
 }

@@ -69,6 +69,11 @@ public sealed class InvokeRunOperation
                 {
                     executor = Open(group.Key.ModelDirectory, [.. group], sink, cancellationToken);
                 }
+                catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DeviceFailed)
+                {
+                    Lose(group.Key.Device, e);
+                    continue;
+                }
                 catch (SparseFrontierException e) when (groups.Count > 1)
                 {
                     // The other models can still be run.
@@ -83,11 +88,16 @@ public sealed class InvokeRunOperation
                 }
                 catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DeviceFailed)
                 {
-                    // Nothing runs on the device any more in this process.
-                    sink.Error(e);
-                    sink.Warning($"What else was to run on {group.Key.Device} is not begun, because the device failed. Run the same again in a new process.");
-                    lost.Add(group.Key.Device);
+                    Lose(group.Key.Device, e);
                 }
+            }
+
+            // Nothing runs on the device any more in this process.
+            void Lose(string device, SparseFrontierException error)
+            {
+                sink.Error(error);
+                sink.Warning($"What else was to run on {device} is not begun, because the device failed. Run the same again in a new process.");
+                lost.Add(device);
             }
         }
         finally
