@@ -106,10 +106,14 @@ public sealed class ImportTests : IDisposable
         Assert.Equal([0.2, 0.6], rows.Select(r => Math.Round(r.RelativeError!.Value, 9)));
         Assert.All(rows, r => Assert.Equal((null, 0.9), (r.RelativeErrorLow, r.Sparsity)));
 
-        // A claim about rows without samples is tested on their means, where they have a standard error.
-        var claim = new RecordingSink();
-        new TestClaimOperation { Claim = "Dense over Quest", Results = [.. dense.Rows.Concat(sparse.Rows).Where(r => r.Task == "single")], Margin = 0.4 }.Execute(claim, CancellationToken.None);
-        Assert.Equal(("Welch", ClaimVerdict.Refuted), (((SparsityClaim)claim.Objects.Single()).Test, ((SparsityClaim)claim.Objects.Single()).Verdict));
+        // A claim about rows that have neither samples nor a standard error is refused, not guessed.
+        SparseFrontierException refused = Assert.Throws<SparseFrontierException>(() => new TestClaimOperation
+        {
+            Claim = "Dense over Quest",
+            Results = [.. dense.Rows.Concat(sparse.Rows).Where(r => r.Task == "niah_single_1")],
+            Margin = 0.4,
+        }.Execute(new RecordingSink(), CancellationToken.None));
+        Assert.Contains("its samples are not here", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
