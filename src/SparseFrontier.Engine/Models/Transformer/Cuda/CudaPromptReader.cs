@@ -347,6 +347,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         private (CudaMemory Cosines, CudaMemory Sines) Upload(RotaryEmbedding rotary, int length, int dimension)
         {
             using RotaryTable table = rotary.CreateTable(length);
+            table.Require(0, length);
             long bytes = (long)length * (dimension / 2) * sizeof(float);
             var result = (CudaMemory.Allocate(Device, bytes), CudaMemory.Allocate(Device, bytes));
             result.Item1.Upload(table.Cosines(0), bytes);
