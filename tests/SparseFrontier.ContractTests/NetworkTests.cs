@@ -19,7 +19,7 @@ public class NetworkTests
         MetadataReader reader = file.GetMetadataReader();
         string[] types = [.. reader.TypeReferences.Select(h => reader.GetTypeReference(h)).Select(t => $"{reader.GetString(t.Namespace)}.{reader.GetString(t.Name)}")];
         Assert.Contains("System.String", types);
-        
+
         // WebUtility escapes text for HTML.
         Assert.DoesNotContain(types, t => t.StartsWith("System.Net.", StringComparison.Ordinal) && t != "System.Net.WebUtility");
     }
