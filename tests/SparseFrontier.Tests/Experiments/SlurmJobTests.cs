@@ -256,13 +256,5 @@ public sealed class SlurmJobTests : IDisposable
         return node.Deserialize<RunSpecification>()!;
     }
 
-    private void Program(string name, string body)
-    {
-        string path = _folder.File($"slurm/{name}");
-        File.WriteAllText(path, $"#!/bin/bash\n{body}\n");
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
-    }
+    private void Program(string name, string body) => TestProgram.Write(_folder.File($"slurm/{name}"), body);
 }

@@ -157,7 +157,7 @@ public class SlurmScriptTests
         }
 
         File.WriteAllText(Path.Combine(results, "submission", "packs", "0.jsonl"), string.Concat(Enumerable.Repeat("{}\n", runs)));
-        WriteProgram(Path.Combine(results, "worker"), worker);
+        TestProgram.Write(Path.Combine(results, "worker"), worker);
         string script = folder.File("script");
         File.WriteAllText(script, Small(results, Path.Combine(results, "worker")).Array());
         var start = new ProcessStartInfo("/bin/bash", [script]);
@@ -165,21 +165,12 @@ public class SlurmScriptTests
         start.Environment["SLURM_JOB_ID"] = "77";
         if (scontrol is not null)
         {
-            WriteProgram(folder.File("scontrol"), scontrol);
+            TestProgram.Write(folder.File("scontrol"), scontrol);
             start.Environment["PATH"] = $"{folder.Path}:{Environment.GetEnvironmentVariable("PATH")}";
         }
 
         using Process process = Process.Start(start)!;
         Assert.True(process.WaitForExit(60_000));
         return (process.ExitCode, File.ReadAllText(Path.Combine(results, "submission", "logs", "0.log")));
-    }
-
-    private static void WriteProgram(string path, string body)
-    {
-        File.WriteAllText(path, $"#!/bin/bash\n{body}\n");
-        if (!OperatingSystem.IsWindows())
-        {
-            File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-        }
     }
 }
