@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
@@ -150,17 +151,19 @@ public class PlanTests
         Assert.All(Plans(runs, folder.File("none")), p => Assert.Contains("was measured on cpu of this machine in", p.PredictionMessage, StringComparison.Ordinal));
 
         string results = folder.File("results");
-        SparseAttentionResult[] rows = Sweeps.Run(results, runs).Rows.ToArray();
+        Sweeps.Run(results, runs);
+
+        // Times of this machine's load would make this a test of the load.
+        foreach (string file in Directory.EnumerateFiles(results, "*.json*", SearchOption.AllDirectories))
+        {
+            File.WriteAllText(file, Regex.Replace(Regex.Replace(File.ReadAllText(file), "\"PrefillSeconds\": ?[0-9.Ee+-]+", "\"PrefillSeconds\":2"), "\"DecodeSeconds\": ?[0-9.Ee+-]+", "\"DecodeSeconds\":1"));
+        }
+
         SparseAttentionPlan[] plans = Plans(runs, results);
         Assert.All(plans, p => Assert.StartsWith("from 2 runs", p.PredictionMessage, StringComparison.Ordinal));
 
-        // The two share the prefill; what was measured at the same length and sparsity is what is predicted.
-        double prefill = rows.Average(r => r.PrefillSeconds!.Value);
-        for (int i = 0; i < 2; i++)
-        {
-            SparseAttentionResult row = rows.Single(r => r.DecodeMethod == plans[i].DecodeMethod);
-            Assert.InRange(plans[i].PredictedSeconds!.Value / (3 * ((prefill / 2) + row.DecodeSeconds!.Value)), 0.5, 2);
-        }
+        // The two share the prefill; what was measured at the same length and sparsity is what is predicted: of three samples half a prefill and a decode each.
+        Assert.All(plans, p => Assert.InRange(p.PredictedSeconds!.Value / (3 * ((2.0 / 2) + 1)), 0.5, 2));
 
         // Runs of another machine say nothing here.
         foreach (string file in Directory.EnumerateFiles(results, "environment.json", SearchOption.AllDirectories))

@@ -158,6 +158,10 @@ public class WorkerTests
         program = WorkerProgram.Find("/opt/microsoft/powershell/7/pwsh", "/opt/microsoft/powershell/7/pwsh.dll", "/home/o'neill/SparseFrontier.Engine.dll");
         Assert.Contains("'/home/o''neill/SparseFrontier.Engine.dll'", program.Arguments[^1], StringComparison.Ordinal);
         Assert.Contains($"[SparseFrontier.Experiments.SampleWorker]::Serve('{WorkerProgram.Pipe}')", program.Arguments[^1], StringComparison.Ordinal);
+        string[] powerShell = [.. program.Arguments];
+        program = WorkerProgram.Find("/usr/bin/dotnet", "/home/o'neill/.dotnet/tools/pwsh.dll", "/home/o'neill/SparseFrontier.Engine.dll");
+        Assert.Equal("/usr/bin/dotnet", program.FileName);
+        Assert.Equal(["/home/o'neill/.dotnet/tools/pwsh.dll", .. powerShell], program.Arguments);
         var error = Assert.Throws<SparseFrontierException>(() => WorkerProgram.Find("/usr/bin/editor", "", ""));
         Assert.Equal(ErrorIds.PowerShellRequired, error.ErrorId);
     }

@@ -26,19 +26,23 @@ internal sealed record WorkerProgram(string FileName, IReadOnlyList<string> Argu
     {
         ("sparsefrontier", _) => new WorkerProgram(process, [SampleWorker.Argument, Pipe]),
         ("dotnet", "sparsefrontier") => new WorkerProgram(process, [entry, SampleWorker.Argument, Pipe]),
-        ("pwsh", _) => new WorkerProgram(
-            process,
-            [
-                "-NoProfile",
-                "-NonInteractive",
-                "-Command",
-                $"Add-Type -LiteralPath '{engine.Replace("'", "''", StringComparison.Ordinal)}'; exit [{typeof(SampleWorker).FullName}]::Serve('{Pipe}')",
-            ]),
+        ("pwsh", _) => new WorkerProgram(process, PowerShell(engine)),
+
+        // PowerShell that was installed as a tool of .NET.
+        ("dotnet", "pwsh") => new WorkerProgram(process, [entry, .. PowerShell(engine)]),
         _ => throw new SparseFrontierException(
             ErrorIds.PowerShellRequired,
             $"Samples are spread over GPUs by worker processes, which this process ('{process}') cannot start. Run the same in pwsh or with the command line's program, or name one device.",
             process),
     };
+
+    private static string[] PowerShell(string engine) =>
+    [
+        "-NoProfile",
+        "-NonInteractive",
+        "-Command",
+        $"Add-Type -LiteralPath '{engine.Replace("'", "''", StringComparison.Ordinal)}'; exit [{typeof(SampleWorker).FullName}]::Serve('{Pipe}')",
+    ];
 
     // Without the extension that Windows adds.
     private static string Stem(string path) => Path.GetFileName(path) is var name && Path.GetExtension(name) is ".exe" or ".dll" ? Path.GetFileNameWithoutExtension(name) : name;
