@@ -16,8 +16,8 @@ namespace SparseFrontier.Commands;
 /// <code>(New-SparseAttentionSample VariableTracking -SequenceLength 1024 -ShortInstructions).Prompt</code>
 /// </example>
 /// <example>
-/// Compares the lengths of prompts of all generated tasks with what was asked for.
-/// <code>New-SparseAttentionSample Niah, VariableTracking, CommonWords, Story* -SequenceLength 4kb -SampleCount 3 | Format-Table Task, Index, PromptTokens</code>
+/// Compares the lengths of prompts with what was asked for.
+/// <code>New-SparseAttentionSample Niah, VariableTracking -SequenceLength 2kb, 4kb -SampleCount 3 -ShortInstructions | Format-Table Task, SequenceLength, Index, PromptTokens</code>
 /// </example>
 /// <example>
 /// Makes samples with another number of queries, and writes them as JSON lines.
