@@ -4,6 +4,13 @@ function Get-RepositoryRoot { Split-Path $PSScriptRoot }
 
 function Import-SparseFrontier { Import-Module (Join-Path (Get-RepositoryRoot) 'SparseFrontier.psd1') -Global }
 
+<# This PowerShell's program and the arguments that come before its own: installed as a tool of .NET, it runs in the program dotnet. #>
+function Get-PowerShellProgram {
+    $path = (Get-Process -Id $PID).Path
+    $path
+    if ([IO.Path]::GetFileNameWithoutExtension($path) -eq 'dotnet') { [Reflection.Assembly]::GetEntryAssembly().Location }
+}
+
 <# The completions that a user sees at the end of a line. #>
 function Get-Completion {
     param([Parameter(Mandatory)] [string] $Line)
@@ -100,4 +107,4 @@ function New-ResultRow {
     }
 }
 
-Export-ModuleMember -Function Get-RepositoryRoot, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ForeignResult, New-ResultRow
+Export-ModuleMember -Function Get-RepositoryRoot, Get-PowerShellProgram, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ForeignResult, New-ResultRow

@@ -33,7 +33,7 @@ internal sealed class RunTimes
     /// <param name="rows">Rows.</param>
     /// <param name="where">Where they are, for messages.</param>
     public static RunTimes Of(IEnumerable<SparseAttentionResult> rows, string where) =>
-        new([.. rows.Where(r => r is { Status: RunStatus.Completed, FallbackCount: 0, PrefillSeconds: > 0 } && r.BudgetSchedule.Length == 0)], where);
+        new([.. rows.Where(r => r is { Status: RunStatus.Completed, FallbackCount: 0, PrefillSeconds: > 0 } && r.BudgetSchedule.Length == 0 && HasKnownMethods(r))], where);
 
     /// <summary>Of the newest runs of a folder of results, but for those of other machines; none where there is no folder.</summary>
     /// <param name="path">The folder; empty: where results go when none is named.</param>
@@ -115,6 +115,9 @@ internal sealed class RunTimes
         double[] known = [.. values.OfType<double>().Order()];
         return known.Length == 0 ? null : (known[(known.Length - 1) / 2] + known[known.Length / 2]) / 2;
     }
+
+    // A user's own method may not be registered now, or as one of the other phase.
+    private static bool HasKnownMethods(SparseAttentionResult row) => MethodLookup.Prefill(row.Method) is not null && MethodLookup.Decode(row.DecodeMethod) is not null;
 
     private static SparseAttentionResult? Row(RunDirectory directory)
     {
