@@ -9,9 +9,9 @@ Describe 'Worker processes of several devices' {
         $engine = [SparseFrontier.RunSpecification].Assembly.Location
         $name = "sf-$([guid]::NewGuid().ToString('N').Substring(0, 12))"
         $pipe = [IO.Pipes.NamedPipeServerStream]::new($name, 'InOut', 1, 'Byte', 'Asynchronous')
-        $program, $first = Get-PowerShellProgram
-        $start = [Diagnostics.ProcessStartInfo]::new($program)
-        $first | Where-Object { $_ } | ForEach-Object { $start.ArgumentList.Add($_) }
+        $program = @(Get-PowerShellProgram)
+        $start = [Diagnostics.ProcessStartInfo]::new($program[0])
+        $program | Select-Object -Skip 1 | ForEach-Object { $start.ArgumentList.Add($_) }
         $start.RedirectStandardInput = $start.RedirectStandardOutput = $start.RedirectStandardError = $true
         '-NoProfile', '-NonInteractive', '-Command', "Add-Type -LiteralPath '$engine'; exit [SparseFrontier.Experiments.SampleWorker]::Serve('$name')" |
             ForEach-Object { $start.ArgumentList.Add($_) }

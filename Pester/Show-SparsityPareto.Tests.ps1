@@ -33,8 +33,8 @@ Describe 'Show-SparsityPareto' {
     It 'has no colour when its output goes to a file' {
         $root = Get-RepositoryRoot
         $script = "Import-Module '$root/SparseFrontier.psd1'; [SparseFrontier.SparsityPoint]@{ Method = 'Quest'; Cost = 1; Value = 0.5; CostName = 'Density'; ValueName = 'Score' } | Show-SparsityPareto"
-        $program, $first = Get-PowerShellProgram
-        $lines = & $program @first -NoProfile -Command $script
+        $program = @(Get-PowerShellProgram)
+        $lines = & $program[0] @($program | Select-Object -Skip 1) -NoProfile -Command $script
         $lines.Count | Should -BeGreaterThan 16
         "$lines" | Should -Not -Match "`e"
     }
