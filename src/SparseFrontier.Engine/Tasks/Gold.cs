@@ -27,8 +27,9 @@ internal static class Gold
                 return value;
             }
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // InvalidOperationException: text that is no valid Unicode.
             throw Invalid(goldJson, field, task, exception);
         }
 

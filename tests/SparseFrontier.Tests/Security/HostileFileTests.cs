@@ -135,7 +135,10 @@ public sealed class HostileFileTests : IDisposable
     [InlineData("Niah", """{"answers":[[]]}""")]
     [InlineData("Niah", """{"answers":[null]}""")]
     [InlineData("Niah", """{"answers":[["1",null]]}""")]
+    [InlineData("Niah", """{"answers":[["\udc00","1"]]}""")]
     [InlineData("Squad", """{"gold_answer":[null]}""")]
+    [InlineData("Squad", """{"gold_answer":["\ud800"]}""")]
+    [InlineData("StoryFiltering", """{"gold_answer":"\ud800"}""")]
     [InlineData("CommonWords", """{"common_words":[null]}""")]
     public void Golds_with_nothing_in_them_are_refused(string task, string gold) =>
         Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => TaskRegistry.Find(task).Score(gold, "<answer>1. x</answer>")).ErrorId);
