@@ -15,10 +15,6 @@ Describe 'Texts of files' {
     It 'are shown by <name>' -ForEach @(
         @{ Name = 'rows'; Command = { Get-SparseAttentionResult $folder } }
         @{ Name = 'samples'; Command = { Get-SparseAttentionResult $folder -Sample } }
-        @{ Name = 'frontiers'; Command = {
-                Get-SparseAttentionResult $folder | Select-Object *, @{ Name = 'Status'; Expression = { 'Completed' } }, @{ Name = 'PrefillSeconds'; Expression = { 1 } } -ExcludeProperty Status, PrefillSeconds |
-                    Get-SparsityPareto -Cost PrefillSeconds
-            } }
     ) {
         $PSStyle.OutputRendering = 'Ansi'
         $text = & $Command 3>$null | Out-String -Width 200
@@ -27,9 +23,9 @@ Describe 'Texts of files' {
     }
 
     It 'are shown in errors and warnings' {
-        Get-SparseAttentionResult -LiteralPath (Join-Path TestDrive: "none`e[2J") -ErrorVariable failed -ErrorAction SilentlyContinue
-        Test-Obeyed "$failed" | Should -BeFalse
-        "$failed" | Should -Match ([regex]::Escape('\u001B[2J'))
+        $failed = { Get-SparseAttentionResult -LiteralPath (Join-Path $TestDrive "none`e[2J") -ErrorAction Stop } | Should -Throw -PassThru
+        $failed.Exception.Message | Should -Match ([regex]::Escape('\u001B[2J'))
+        Test-Obeyed $failed.Exception.Message | Should -BeFalse
     }
 
     It 'stay as they are in the properties' {
