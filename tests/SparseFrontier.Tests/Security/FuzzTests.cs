@@ -22,7 +22,7 @@ public class FuzzTests
         using var folder = new TemporaryFolder();
         FuzzReader reader = FuzzReaders.Create(name);
         var run = new FuzzRun(reader, seed: 20261130, part: 0, folder.File("root"), folder.File("findings"), s_limit, isAlone: false);
-        run.Run((int)Math.Max(5, Cases * Math.Min(1, reader.Weight)));
+        run.Run((int)Math.Max(20, Cases * Math.Min(1, reader.Weight)));
         Assert.Empty(run.Totals.Findings.Select(f => $"{f.Kind}: {f.What} at {f.Where}"));
         Assert.InRange(run.Totals.Refused, 0, run.Totals.Cases);
         Assert.True(run.Totals.Outcomes > 3, $"{run.Totals.Cases} cases had only {run.Totals.Outcomes} outcomes: nothing was tried.");
