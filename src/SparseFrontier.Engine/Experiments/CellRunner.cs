@@ -326,7 +326,7 @@ internal sealed class CellRunner(
         }
     }
 
-    /// <summary>The dense run's part in a sample: from this cell, or else from an earlier run of the store.</summary>
+    /// <summary>The dense run's part in a sample: from this cell, though another process may compute it now, or else from an earlier run of the store.</summary>
     private Func<int, DenseReference> FindDense(IReadOnlyList<ActiveRun> runs, PlannedRun any)
     {
         string id = RunIdentity.Hash(RunIdentity.Dense(any, executor.Identity, dataHash));
@@ -341,7 +341,7 @@ internal sealed class CellRunner(
                 return new DenseReference(true, ReadTokens(sample.OutputTokens));
             }
 
-            return new DenseReference(dense is { Directory: not null, HasFailed: false } && index < dense.SampleCount, null);
+            return new DenseReference(dense is { HasFailed: false } && index < dense.SampleCount, null);
         };
     }
 

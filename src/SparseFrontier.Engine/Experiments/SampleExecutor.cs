@@ -68,7 +68,7 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
     public override void Run(
         TaskSample sample, IReadOnlyList<SampleJob> jobs, Func<DenseReference> dense, Action<SampleJob, SampleResult> completed, Action<SparseFrontierException> failed)
     {
-        if (_given.Count > 0 && dense() is { Exists: true, OutputTokens: null } && !jobs.Any(j => j.Run.IsDense))
+        if (_given.Any(g => g.Sample.Index == sample.Index && g.Left.Any(j => j.Run.IsDense)))
         {
             // The dense run's own output for the sample, which these jobs are compared with, is under way.
             Drain();

@@ -24,7 +24,7 @@ internal sealed record SampleJob(PlannedRun Run, string RunId, MethodParameters?
 
 /// <summary>The dense run of a cell, as far as a sample needs it.</summary>
 /// <param name="Exists">Whether there is one to compare with.</param>
-/// <param name="OutputTokens">Its output for the sample; null if it is among the jobs.</param>
+/// <param name="OutputTokens">Its output for the sample; null if it is among the jobs, or if another process computes it: it is then generated here too, without a row.</param>
 internal sealed record DenseReference(bool Exists, int[]? OutputTokens);
 
 /// <summary>
@@ -46,14 +46,14 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
 
     private static readonly DecodeConfiguration s_dense = new(MethodLookup.Decode("Dense")!, MethodLookup.Decode("Dense")!.CreateParameters());
 
-    /// <summary>What counts the device's energy; null where nothing does.</summary>
-    public EnergyCounter? Energy { get; init; }
-
     private readonly int _vocabulary = engine.Configuration.VocabularySize;
     private readonly List<OpenSample> _open = [];
     private readonly Queue<Lane> _waiting = [];
     private readonly List<Lane> _active = [];
     private float[] _logits = [];
+
+    /// <summary>What counts the device's energy; null where nothing does.</summary>
+    public EnergyCounter? Energy { get; init; }
 
     /// <summary>Runs a sample to its end, and those before it.</summary>
     /// <param name="sample">The sample.</param>
@@ -91,6 +91,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         ModelConfiguration c = engine.Configuration;
         long bytes = 2L * sizeof(float) * c.LayerCount * c.KvHeads * c.HeadDimension * prompt.Prefill.Length * Math.Min(groups.Count, batchSize);
         var own = new OpenSample(sample, prompt, gold, completed, bytes, jobs.Count) { DenseOutput = dense.OutputTokens };
+        bool generatesDense = dense is { Exists: true, OutputTokens: null } && !jobs.Any(j => j.Run.IsDense);
         GiveUpOnFailure(() =>
         {
             while (_open.Count > 0 && _open.Sum(s => s.CacheBytes) + bytes > SideBySideBytes)
@@ -107,7 +108,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
                 }
 
                 bool withReference = dense.Exists && own.Reference is null;
-                List<Lane> lanes = Start(own, group, any, seed, withReference);
+                List<Lane> lanes = Start(own, group, any, seed, withReference ? generatesDense ? 2 : 1 : 0);
                 if (withReference)
                 {
                     own.Reference = lanes[^1];
@@ -217,19 +218,26 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             if (!engine.Configuration.StopTokens.Contains(token))
             {
                 lane.Output.Add(token);
-                if (lane.Output.Count < lane.Job!.Run.Specification.MaximumOutputTokens)
+                if (lane.Output.Count < lane.MaximumOutputTokens)
                 {
                     _active.Add(lane);
                     return;
                 }
             }
 
-            lane.Statistics = lane.Sequence.Statistics;
-            lane.Sample.Ended.Add(lane);
-            if (lane.Job!.Run.IsDense)
+            if (lane.Job is null or { Run.IsDense: true })
             {
                 lane.Sample.DenseOutput ??= [.. lane.Output];
             }
+
+            if (lane.Job is null)
+            {
+                lane.Dispose();
+                return;
+            }
+
+            lane.Statistics = lane.Sequence.Statistics;
+            lane.Sample.Ended.Add(lane);
         }
     }
 
@@ -239,9 +247,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         while (_open.Count > 0)
         {
             OpenSample sample = _open[0];
-            if (sample.Left > 0 && sample.Reference is not null && sample.DenseOutput is null)
+            if (sample.Reference is not null && sample.DenseOutput is null)
             {
-                // The dense lane, which rows are compared with, is under way.
+                // The dense output, which rows are compared with, is under way.
                 return;
             }
 
@@ -262,14 +270,14 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         }
     }
 
-    /// <summary>Reads the prompt once and starts a lane for each job and, last, for the reference.</summary>
-    private List<Lane> Start(OpenSample sample, List<SampleJob> group, PlannedRun any, long seed, bool withReference)
+    /// <summary>Reads the prompt once and starts a lane for each job and, last, <paramref name="references"/> dense ones without a job.</summary>
+    private List<Lane> Start(OpenSample sample, List<SampleJob> group, PlannedRun any, long seed, int references)
     {
         SamplePrompt prompt = sample.Prompt;
         var configurations = new List<DecodeConfiguration>();
         var places = new Dictionary<string, int>();
         int[] place = [.. group.Select(j => Place(DecodeOf(j)))];
-        int referencePlace = withReference ? Place(s_dense) : -1;
+        int referencePlace = references > 0 ? Place(s_dense) : -1;
         double? before = Energy?.ReadJoules();
         var stopwatch = Stopwatch.StartNew();
         EnginePrompt state = engine.Prefill(
@@ -286,15 +294,12 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             cancellationToken);
         double? joules = Energy?.ReadJoules() - before;
         double seconds = stopwatch.Elapsed.TotalSeconds;
-        var shared = new SharedPrompt(state, isShared: group.Count > 1, owners: group.Count + (withReference ? 1 : 0));
+        var shared = new SharedPrompt(state, isShared: group.Count > 1, owners: group.Count + references);
         var lanes = new List<Lane>();
         try
         {
-            lanes.AddRange(group.Select((job, i) => new Lane(sample, job, shared, state.StartSequence(place[i]))));
-            if (withReference)
-            {
-                lanes.Add(new Lane(sample, null, shared, state.StartSequence(referencePlace)));
-            }
+            lanes.AddRange(group.Select((job, i) => new Lane(sample, job, shared, state.StartSequence(place[i]), any.Specification.MaximumOutputTokens)));
+            lanes.AddRange(Enumerable.Range(0, references).Select(_ => new Lane(sample, null, shared, state.StartSequence(referencePlace), any.Specification.MaximumOutputTokens)));
 
             // A lane's part of the energy is that of the time: the prefill and its own eviction.
             foreach (Lane lane in lanes)
@@ -553,8 +558,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         public int Left { get; set; } = jobs;
     }
 
-    /// <summary>One sequence being generated; without a job, the dense one that others are compared with.</summary>
-    private sealed class Lane(OpenSample sample, SampleJob? job, SharedPrompt prompt, EngineSequence sequence) : IDisposable
+    /// <summary>One sequence being generated; without a job, a dense one that others are compared with.</summary>
+    private sealed class Lane(OpenSample sample, SampleJob? job, SharedPrompt prompt, EngineSequence sequence, int maximumOutputTokens) : IDisposable
     {
         private bool _disposed;
 
@@ -565,6 +570,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         public SharedPrompt Prompt => prompt;
 
         public EngineSequence Sequence => sequence;
+
+        public int MaximumOutputTokens => maximumOutputTokens;
 
         public float[] LastLogits { get; set; } = prompt.State.LastLogits;
 

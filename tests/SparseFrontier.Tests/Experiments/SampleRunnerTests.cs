@@ -68,6 +68,37 @@ public class SampleRunnerTests
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(8)]
+    public void A_dense_output_that_another_process_computes_is_generated_to_compare_with(int batch)
+    {
+        var factory = new HashEngineFactory();
+        using SampleEngine engine = factory.Open("hash", "cpu");
+        SampleJob[] jobs = [Job(""), Job("SnapKV", "Capacity=200"), Job("Quest", "PageSize=16;TokenBudget=64")];
+        TaskSample sample = jobs[0].Run.Task.Open(jobs[0].Run.TaskOptions, engine.Encoder).Generate(0);
+        List<SampleResult> together = Rows(jobs), others = Rows(jobs[1..]);
+        Assert.Equal(3, together.Count);
+        Assert.Contains(together, r => r.FirstDivergentToken >= 0);
+        Assert.Equal(together[1..].Select(r => ResultExport.OwnAnswerOf(r)), others.Select(r => ResultExport.OwnAnswerOf(r)));
+        Assert.Equal(together[1..].Select(r => (r.FirstDivergentToken, r.DivergenceToDense)), others.Select(r => (r.FirstDivergentToken, r.DivergenceToDense)));
+        Assert.All(others, r => Assert.NotNull(r.DivergenceToDense));
+        Assert.Equal((0, 0), (factory.LivePrompts, factory.LiveSequences));
+
+        List<SampleResult> Rows(SampleJob[] some)
+        {
+            var rows = new List<SampleResult>();
+            new SampleRunner(engine, batch, Cancel).Run(sample, some, new DenseReference(true, null), (_, row) => rows.Add(row));
+            return [.. rows.OrderBy(r => Array.FindIndex(jobs, j => j.RunId == r.RunId))];
+        }
+
+        SampleJob Job(string decode, string parameters = "")
+        {
+            var plan = PlannedRun.Create(decode.Length == 0 ? Sweeps.Specification() : Sweeps.Specification(decode: decode, decodeParameters: parameters), factory);
+            return new SampleJob(plan, $"{decode} run", plan.PrefillParameters, plan.DecodeParameters);
+        }
+    }
+
     [Fact]
     public void Samples_under_way_are_given_up_together_when_a_step_fails()
     {
