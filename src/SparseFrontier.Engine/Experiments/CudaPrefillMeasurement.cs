@@ -135,7 +135,7 @@ internal sealed class CudaPrefillMeasurement : IDisposable
         }
         else
         {
-            CudaPrefill.Sparse(method, parameters!, layer, counters, _clock);
+            CudaPrefill.Sparse(method, parameters!, layer, new PrefillRequest().ListBytes, counters, _clock);
         }
 
         _clock.Read();

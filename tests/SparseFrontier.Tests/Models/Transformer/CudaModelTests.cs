@@ -300,6 +300,54 @@ public sealed unsafe class CudaModelTests
         }
     }
 
+    [Theory]
+    [InlineData("Dense", "")]
+    [InlineData("BlockSparse", "TopBlocks=20")]
+    [InlineData("VerticalSlash", "VerticalSize=512;SlashSize=512")]
+    public void A_prompt_that_little_memory_is_free_for_is_read_in_smaller_chunks_with_the_same_bits(string method, string parameters)
+    {
+        const int Length = 8192;
+        const long Margin = 64L << 20;
+        CudaDevice device = Device();
+        int[] part = Tokens(1100);
+        int[] tokens = [.. Enumerable.Range(0, Length).Select(i => part[i % part.Length])];
+        using var model = CudaModel.Load(s_embedded, device);
+        ModelConfiguration c = model.Configuration;
+        PrefillRequest request = Request(method, parameters, ("SnapKV", "Capacity=200"), ("Quest", "TokenBudget=64"));
+        float[] expected = Last();
+        long most = Needed(CudaPromptReader.ChunkRows(c, Length, null));
+        long least = Needed(CudaProducts.RowsUnit);
+        Assert.True(most - least > 16 << 20, "chunks make a difference");
+        foreach (long free in (long[])[most + Margin, most + 1, (most + least) / 2 + (Margin / 2), least + Margin])
+        {
+            using CudaMemory ballast = LeaveFree(free);
+            Assert.Equal(expected, Last());
+        }
+
+        using (LeaveFree(least - (4 << 20)))
+        {
+            SparseFrontierException error = Assert.ThrowsAny<SparseFrontierException>(() => { Last(); });
+            Assert.Equal(ErrorIds.DeviceOutOfMemory, error.ErrorId);
+            Assert.Contains("read 256 rows at a time", error.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(expected, Last());
+
+        long Needed(int rows) => CudaPromptReader.NeededBytes(c, Length, rows, 1, c.LayerCount);
+
+        CudaMemory LeaveFree(long bytes)
+        {
+            device.Synchronize();
+            return CudaMemory.Allocate(device, device.FreeBytes - bytes);
+        }
+
+        float[] Last()
+        {
+            using CudaPrompt prompt = model.Prefill(tokens, request, TestContext.Current.CancellationToken);
+            return [.. prompt.LastLogits];
+        }
+    }
+
     [Fact]
     public void A_block_of_rows_and_rows_after_forgetting_have_the_bits_of_single_steps()
     {

@@ -105,6 +105,30 @@ public sealed unsafe class CudaStepTests
         // A cache of 7 GiB for each further configuration that keeps everything apart, and half of it where half of the layers are elsewhere.
         Assert.Equal(7.0, (CudaPromptReader.NeededBytes(c, 131_072, chunk, 2, 28) - CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 28)) / 1073741824.0, 1e-9);
         Assert.Equal(3.5, (CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 28) - CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 14)) / 1073741824.0, 1e-9);
+
+        // Where half of the chunk's branches find no room, half of its rows are read at a time.
+        long free = CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 28);
+        Assert.Equal(chunk, CudaPromptReader.FitChunks(chunk, free, Needed));
+        Assert.Equal(CudaProducts.WrittenRows(chunk / 2), CudaPromptReader.FitChunks(chunk, free - 1, Needed));
+        int fitting = CudaPromptReader.FitChunks(chunk, free - (400L << 20), Needed);
+        Assert.InRange(fitting, CudaProducts.RowsUnit, chunk / 2);
+        Assert.True(Needed(fitting) <= free - (400L << 20) && Needed(2 * fitting) > free - (400L << 20));
+        Assert.Equal(CudaProducts.RowsUnit, CudaPromptReader.FitChunks(chunk, 1, Needed));
+
+        // After a failed allocation rows and lists are halved until neither can be.
+        int halvings = 0;
+        var request = new PrefillRequest();
+        while (CudaPromptReader.Smaller(c, 131_072, request) is { } smaller)
+        {
+            Assert.InRange(smaller.ChunkRows!.Value, CudaProducts.RowsUnit, Math.Max(CudaProducts.RowsUnit, chunk >> halvings));
+            halvings++;
+            Assert.Equal(Math.Max(16L << 20, (512L << 20) >> halvings), smaller.ListBytes);
+            request = smaller;
+        }
+
+        Assert.Equal(5, halvings);
+
+        long Needed(int rows) => CudaPromptReader.NeededBytes(c, 131_072, rows, 1, 28);
     }
 
     [Theory]

@@ -84,7 +84,7 @@ public sealed class CudaModel : IDisposable
     /// <summary>A model of a checkpoint's shape with weights drawn on the device, to measure with.</summary>
     internal static CudaModel CreateRandom(string directory, IReadOnlyList<CudaDevice> devices, ulong seed) => new(directory, devices, seed);
 
-    /// <summary>Reads a prompt: layer by layer, rows in chunks.</summary>
+    /// <summary>Reads a prompt: layer by layer, rows in chunks, which are smaller where memory is short; that changes no bit of a result.</summary>
     /// <param name="tokens">Token ids, at least one.</param>
     /// <param name="request">Methods and options. A method or schedule that has no selection on the device is selected for on the processor, within the measured seconds.</param>
     /// <param name="cancellationToken">Stops between layers.</param>
@@ -219,7 +219,23 @@ public sealed class CudaModel : IDisposable
         }
 
         _pipeline ??= new CudaPipeline(this);
-        using var reader = new CudaPromptReader(this, _pipeline, tokens.ToArray(), request, cancellationToken);
-        return reader.Run(allLogits);
+        int[] prompt = tokens.ToArray();
+        while (true)
+        {
+            try
+            {
+                using var reader = new CudaPromptReader(this, _pipeline, prompt, request, cancellationToken);
+                return reader.Run(allLogits);
+            }
+            catch (CudaException e) when (
+                e.ErrorId == ErrorIds.DeviceOutOfMemory && request.LayerObserver is null && CudaPromptReader.Smaller(Configuration, prompt.Length, request) is not null)
+            {
+                request = CudaPromptReader.Smaller(Configuration, prompt.Length, request)!;
+            }
+
+            // What the failed attempt held is freed by finalizers where it was not yet owned by anything.
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
     }
 }

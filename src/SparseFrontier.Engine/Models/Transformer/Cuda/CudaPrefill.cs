@@ -10,8 +10,8 @@ namespace SparseFrontier.Models.Transformer.Cuda;
 /// </summary>
 internal static class CudaPrefill
 {
-    // Lists of the heads that are selected for together.
-    private const long ListBytes = 512L << 20;
+    // Lists by row block of a KV head's queries; where they take more, the kernel that reads ranges and columns is used.
+    private const long HopperListBytes = 1L << 30;
     private const int TileRows = 64;
 
     /// <summary>Causal attention of all heads, in a window or not; returns the pairs that were computed.</summary>
@@ -39,8 +39,8 @@ internal static class CudaPrefill
     /// <summary>Pairs of a head whose rows see so many latest keys.</summary>
     public static long DensePairs(int length, int window) => WindowPlan(length, window).CountPairs(window);
 
-    /// <summary>Attention to what a method selects.</summary>
-    public static void Sparse(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, PrefillCounters counters, CudaClock clock)
+    /// <summary>Attention to what a method selects; the lists of heads that are selected for together take <paramref name="listBytes"/>.</summary>
+    public static void Sparse(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, long listBytes, PrefillCounters counters, CudaClock clock)
     {
         bool uniform = parameters.Schedule.IsUniform;
         if (uniform && method is BlockSparse blocks && parameters.Integer("BlockSize") is 16 or 32 or 64 or 128)
@@ -50,7 +50,7 @@ internal static class CudaPrefill
             if (hopper is not null || size < 128)
             {
                 method.RequireFeasible(layer.Shape, parameters);
-                AttendBlocks(blocks, parameters, layer, hopper, counters, clock);
+                AttendBlocks(blocks, parameters, layer, hopper, listBytes, counters, clock);
                 return;
             }
         }
@@ -58,7 +58,7 @@ internal static class CudaPrefill
         if (uniform && method is VerticalSlash { IsControl: false } or FlexPrefill)
         {
             method.RequireFeasible(layer.Shape, parameters);
-            AttendVerticalSlash((VerticalSlashMethod)method, parameters, layer, counters, clock);
+            AttendVerticalSlash((VerticalSlashMethod)method, parameters, layer, listBytes, counters, clock);
             return;
         }
 
@@ -66,14 +66,14 @@ internal static class CudaPrefill
     }
 
     private static void AttendBlocks(
-        BlockMethod method, MethodParameters parameters, CudaPromptLayer layer, HopperConfiguration? hopper, PrefillCounters counters, CudaClock clock)
+        BlockMethod method, MethodParameters parameters, CudaPromptLayer layer, HopperConfiguration? hopper, long listBytes, PrefillCounters counters, CudaClock clock)
     {
         int size = parameters.Integer("BlockSize");
         int top = parameters.Integer("TopBlocks");
         int first = parameters.Integer("ForcedFirstBlocks");
         int local = parameters.Integer("ForcedLocalBlocks");
         long blocks = (layer.Length + size - 1) / size;
-        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, blocks * Math.Min(top, blocks) * 8))
+        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, blocks * Math.Min(top, blocks) * 8, listBytes))
         {
             if (hopper is not null)
             {
@@ -114,7 +114,8 @@ internal static class CudaPrefill
         return pairs;
     }
 
-    private static void AttendVerticalSlash(VerticalSlashMethod method, MethodParameters parameters, CudaPromptLayer layer, PrefillCounters counters, CudaClock clock)
+    private static void AttendVerticalSlash(
+        VerticalSlashMethod method, MethodParameters parameters, CudaPromptLayer layer, long listBytes, PrefillCounters counters, CudaClock clock)
     {
         CudaDevice device = layer.Queries.Device;
         int length = layer.Length;
@@ -133,13 +134,13 @@ internal static class CudaPrefill
         long hopperBytes = (long)tiles * ((mostSlashes + (long)mostVerticals) * 4 + 32);
 
         // Lists by row block take room for every slash and vertical: only where they are few.
-        if (hopperBytes * (layer.Queries.Heads / layer.Keys.Heads) > 2 * ListBytes)
+        if (hopperBytes * (layer.Queries.Heads / layer.Keys.Heads) > HopperListBytes)
         {
             hopper = null;
         }
 
         int stepKeys = CudaPlans.StepKeys(TileRows, CudaAttention.RoundUp(layer.Queries.Dimension, 16));
-        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, rangeBytes + (hopper is null ? 0 : hopperBytes)))
+        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, rangeBytes + (hopper is null ? 0 : hopperBytes), listBytes))
         {
             CudaVerticalSlash? chosen = null;
             HopperLists? lists = null;
@@ -227,10 +228,10 @@ internal static class CudaPrefill
     }
 
     // As many KV heads at a time as their lists find room.
-    private static IEnumerable<(CudaVectors Queries, CudaVectors Keys, CudaVectors Values)> Groups(CudaPromptLayer layer, long bytesOfHead)
+    private static IEnumerable<(CudaVectors Queries, CudaVectors Keys, CudaVectors Values)> Groups(CudaPromptLayer layer, long bytesOfHead, long listBytes)
     {
         int group = layer.Queries.Heads / layer.Keys.Heads;
-        int heads = (int)Math.Clamp(ListBytes / Math.Max(1, bytesOfHead * group), 1, layer.Keys.Heads);
+        int heads = (int)Math.Clamp(listBytes / Math.Max(1, bytesOfHead * group), 1, layer.Keys.Heads);
         for (int first = 0; first < layer.Keys.Heads; first += heads)
         {
             int count = Math.Min(heads, layer.Keys.Heads - first);

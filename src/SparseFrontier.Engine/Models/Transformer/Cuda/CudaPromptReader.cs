@@ -14,6 +14,8 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     // The branches of a chunk's rows: large enough chunks for the tensor cores, small against the card.
     private const long ChunkBytes = 640L << 20;
 
+    private const long SmallestListBytes = 16L << 20;
+
     private readonly CudaModel _model;
     private readonly CudaPipeline _pipeline;
     private readonly ModelConfiguration _configuration;
@@ -26,7 +28,8 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     private readonly PrefillCounters _counters = new();
     private Memory _here;
 
-    /// <summary>Allocates memory.</summary>
+    /// <summary>Allocates memory; rows are in smaller chunks where the GPUs' free memory asks for it.</summary>
+    /// <exception cref="SparseFrontierException">DeviceOutOfMemory: not even the smallest chunks find room.</exception>
     public CudaPromptReader(CudaModel model, CudaPipeline pipeline, int[] tokens, PrefillRequest request, CancellationToken cancellationToken)
     {
         _model = model;
@@ -36,8 +39,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         _cancellationToken = cancellationToken;
         _tokens = tokens;
         _rotary = model.CreateRotary(c.RotaryFor(request.YarnFactor));
-        _chunkRows = ChunkRows(c, tokens.Length, request.ChunkRows);
-        RequireMemory();
+        _chunkRows = FitChunks();
         _prompt = new CudaPrompt(model, tokens.Length, request, _rotary);
         _here = new Memory(this, model.Stages[0]);
     }
@@ -94,6 +96,18 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _here.Dispose();
 
+    /// <summary>The same request with half the rows at a time and half the lists, for when an allocation failed all the same; null where they can't be smaller.</summary>
+    /// <param name="c">The model.</param>
+    /// <param name="length">Tokens of the prompt.</param>
+    /// <param name="request">The request that did not fit.</param>
+    internal static PrefillRequest? Smaller(ModelConfiguration c, int length, PrefillRequest request)
+    {
+        int rows = ChunkRows(c, length, request.ChunkRows);
+        return rows <= CudaProducts.RowsUnit && request.ListBytes <= SmallestListBytes
+            ? null
+            : request with { ChunkRows = Math.Max(CudaProducts.RowsUnit, rows / 2), ListBytes = Math.Max(SmallestListBytes, request.ListBytes / 2) };
+    }
+
     /// <summary>Rows of a chunk: a multiple of what products write.</summary>
     internal static int ChunkRows(ModelConfiguration c, int length, int? asked)
     {
@@ -112,23 +126,42 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         return cache + stream + branches + (4L * length * c.HeadDimension);
     }
 
-    private void RequireMemory()
+    /// <summary>The largest chunk, halved until a prompt fits into free memory; at least <see cref="CudaProducts.RowsUnit"/> rows, whether they fit or not.</summary>
+    /// <param name="rows">What is wanted.</param>
+    /// <param name="free">Free bytes.</param>
+    /// <param name="needed">Bytes that a prompt in chunks of so many rows needs.</param>
+    internal static int FitChunks(int rows, long free, Func<int, long> needed)
     {
+        while (rows > CudaProducts.RowsUnit && needed(rows) > free)
+        {
+            rows = CudaProducts.WrittenRows(rows / 2);
+        }
+
+        return rows;
+    }
+
+    private int FitChunks()
+    {
+        int rows = ChunkRows(_configuration, Length, _request.ChunkRows);
         foreach (CudaStage stage in _model.Stages)
         {
-            // Configurations that keep everything share one cache; evicted ones are smaller.
-            long needed = NeededBytes(_configuration, Length, _chunkRows, _request.DecodeConfigurations.Count > 0 ? 1 : 0, stage.Count);
             long free = stage.Device.FreeBytes;
-            if (needed > free)
+            rows = FitChunks(rows, free, Needed);
+            if (Needed(rows) > free)
             {
                 throw new SparseFrontierException(
                     ErrorIds.DeviceOutOfMemory,
                     FormattableString.Invariant(
-                        $"A prompt of {Length} tokens needs {needed / 1048576.0:F0} MiB on {stage.Device.Name} beside the weights, of which {free / 1048576.0:F0} MiB are free. ")
+                        $"A prompt of {Length} tokens needs {Needed(rows) / 1048576.0:F0} MiB on {stage.Device.Name} beside the weights, read {rows} rows at a time, of which {free / 1048576.0:F0} MiB are free. ")
                     + "Shorten the prompt, take a smaller model, name several GPUs (cuda:all), or free the GPU's memory (nvidia-smi lists who holds it).",
                     Length);
             }
+
+            // Configurations that keep everything share one cache; evicted ones are smaller.
+            long Needed(int chunkRows) => NeededBytes(_configuration, Length, chunkRows, _request.DecodeConfigurations.Count > 0 ? 1 : 0, stage.Count);
         }
+
+        return rows;
     }
 
     private void MoveTo(CudaStage stage)
@@ -264,7 +297,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
             return;
         }
 
-        CudaPrefill.Sparse(method, _request.Parameters ?? method.CreateParameters(), seen, _counters, _here.Clock);
+        CudaPrefill.Sparse(method, _request.Parameters ?? method.CreateParameters(), seen, _request.ListBytes, _counters, _here.Clock);
     }
 
     private void WriteLogits(float[] logits)
