@@ -29,7 +29,14 @@ public class OutputTests
     }
 
     [Fact]
-    public void Long_words_are_broken_too() => Assert.Equal(["abcd", "efgh", "i"], TextTable.Wrap("abcdefghi", 4));
+    public void Long_words_are_broken_too() => Assert.Equal(["abcd", "efgh", "i"], CellText.Lines("abcdefghi", 4));
+
+    [Theory]
+    [InlineData("as many keys as cover a share", 12, "as many keys\nas cover a\nshare")]
+    [InlineData("a\u001b[31m b", 13, "a\\u001B[31m b")]
+    [InlineData("no room for lines", 7, "no room for lines")]
+    [InlineData(null, 30, "")]
+    public void A_last_column_is_broken_between_words(string? text, int width, string expected) => Assert.Equal(expected, CellText.Words(text, width));
 
     [Theory]
     [InlineData("Dense", "Dense", "Dense")]

@@ -39,6 +39,20 @@ public partial class ViewTests
     });
 
     [Fact]
+    public void Texts_in_a_last_column_are_broken_at_what_is_left_of_the_window()
+    {
+        XElement[] tables = [.. s_format.Descendants("TableControl").Where(t => t.Descendants("ScriptBlock").Any(b => b.Value.Contains("::Words(", StringComparison.Ordinal)))];
+        Assert.NotEmpty(tables);
+        Assert.All(tables, table =>
+        {
+            // Each column but the last has a width and a blank after it; PowerShell leaves one column of the window free.
+            int taken = table.Descendants("TableColumnHeader").SkipLast(1).Sum(h => (int)h.Element("Width")! + 1) + 1;
+            Assert.EndsWith($", $Host.UI.RawUI.BufferSize.Width - {taken})", table.Descendants("TableColumnItem").Last().Value.Trim(), StringComparison.Ordinal);
+            Assert.Single(table.Descendants("Wrap"));
+        });
+    }
+
+    [Fact]
     public void Computed_cells_call_methods_that_exist() => Assert.All(
         s_format.Descendants("ScriptBlock").SelectMany(e => StaticCall().Matches(e.Value)),
         call => Assert.NotNull(TypeOf(call.Groups[1].Value).GetMethod(call.Groups[2].Value, BindingFlags.Public | BindingFlags.Static)));

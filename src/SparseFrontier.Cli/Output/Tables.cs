@@ -26,7 +26,7 @@ internal static class Tables
                 new("n", r => r.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
                 new("Seconds", r => CellText.Seconds(r.ElapsedSeconds), Right: true),
                 new("Status", r => r.Status.ToString()));
-            foreach (string line in rows.Select(r => r.Message).Where(m => !string.IsNullOrEmpty(m)).Distinct().SelectMany(m => TextTable.Wrap(m!, 98)))
+            foreach (string line in rows.Select(r => r.Message).Where(m => !string.IsNullOrEmpty(m)).Distinct().SelectMany(m => CellText.Lines(m!, 98)))
             {
                 writer.WriteLine($"  {line}");
             }
@@ -212,7 +212,7 @@ internal static class Tables
                 new("Faster", CellText.RecommendationSpeed, Right: true));
             foreach (SparsityRecommendation row in group)
             {
-                foreach (string line in TextTable.Wrap(FormattableString.Invariant($"{row.Phase} at {row.SequenceLength}: {row.Reason}"), 98))
+                foreach (string line in CellText.Lines(FormattableString.Invariant($"{row.Phase} at {row.SequenceLength}: {row.Reason}"), 98))
                 {
                     writer.WriteLine($"  {line}");
                 }

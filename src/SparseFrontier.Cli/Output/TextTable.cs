@@ -1,3 +1,5 @@
+using SparseFrontier.Reporting;
+
 namespace SparseFrontier.Cli.Output;
 
 /// <summary>A column of a table.</summary>
@@ -28,24 +30,11 @@ internal static class TextTable
         }
     }
 
-    /// <summary>Breaks a text at blanks, or where there are none in time, at the width.</summary>
-    internal static IEnumerable<string> Wrap(string text, int width)
-    {
-        while (text.Length > width)
-        {
-            int blank = text.LastIndexOf(' ', width);
-            yield return blank > 0 ? text[..blank] : text[..width];
-            text = blank > 0 ? text[(blank + 1)..] : text[width..];
-        }
-
-        yield return text;
-    }
-
     private static void WriteRow<T>(TextWriter writer, string[] cells, int[] widths, IReadOnlyList<Column<T>> columns)
     {
         int before = widths[..^1].Sum(w => w + Gap);
         string start = string.Concat(cells[..^1].Select((cell, i) => (columns[i].Right ? cell.PadLeft(widths[i]) : cell.PadRight(widths[i])) + new string(' ', Gap)));
-        foreach (string line in Wrap(cells[^1], widths[^1]))
+        foreach (string line in CellText.Lines(cells[^1], widths[^1]))
         {
             writer.WriteLine((start + (columns[^1].Right ? line.PadLeft(widths[^1]) : line)).TrimEnd());
             start = new string(' ', before);

@@ -4,12 +4,13 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
 
-/// <summary>Looks each model of a plan up once, and reads its configuration once, however many runs name it.</summary>
+/// <summary>Looks each model of a plan up once, and reads its configuration and tokenizer once, however many runs name it.</summary>
 internal sealed class PlanningFactory(EngineFactory inner) : EngineFactory
 {
     private readonly Dictionary<string, string> _directories = [];
     private readonly Dictionary<string, ModelConfiguration> _configurations = [];
     private readonly Dictionary<string, DataType> _cacheTypes = [];
+    private readonly Dictionary<string, PromptEncoder> _encoders = [];
 
     /// <inheritdoc/>
     public override string Resolve(string model) => Once(_directories, model, inner.Resolve);
@@ -21,7 +22,7 @@ internal sealed class PlanningFactory(EngineFactory inner) : EngineFactory
     public override DataType ReadCacheType(string directory) => Once(_cacheTypes, directory, inner.ReadCacheType);
 
     /// <inheritdoc/>
-    public override PromptEncoder OpenEncoder(string directory) => inner.OpenEncoder(directory);
+    public override PromptEncoder OpenEncoder(string directory) => Once(_encoders, directory, inner.OpenEncoder);
 
     /// <inheritdoc/>
     public override SampleEngine Open(string directory, string device) => inner.Open(directory, device);

@@ -5,7 +5,7 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Experiments;
 
-/// <summary>Says what specifications would run and what that would cost: from their configuration files, without loading a model.</summary>
+/// <summary>Says what specifications would run and what that would cost: from their configuration files and tokenizers, without loading a model.</summary>
 internal static class RunPlanner
 {
     /// <summary>Level and power of the test behind <see cref="SparseAttentionPlan.DetectableDifference"/>.</summary>
@@ -24,7 +24,11 @@ internal static class RunPlanner
     {
         var models = runs.Select(r => r.ModelDirectory).Distinct()
             .ToDictionary(d => d, d => (Configuration: engines.ReadConfiguration(d), CacheBytes: engines.ReadCacheType(d).SizeInBytes()));
-        List<Forecast> forecasts = [.. runs.Select(run => Forecast.Of(run, models[run.ModelDirectory].Configuration, models[run.ModelDirectory].CacheBytes))];
+        var tooShort = new Dictionary<string, SparseFrontierException?>();
+        List<Forecast> forecasts =
+        [
+            .. runs.Select(run => Forecast.Of(run, models[run.ModelDirectory].Configuration, models[run.ModelDirectory].CacheBytes, FindTooShort(run, engines, tooShort))),
+        ];
         List<IGrouping<string, Forecast>> groups = [.. forecasts.Where(f => f.Infeasible is null).GroupBy(f => f.PrefillKey)];
         var numbers = groups.Select((g, i) => (g.Key, Number: i + 1, Count: g.Count())).ToDictionary(g => g.Key);
         var detectable = runs.Select(r => r.Specification.SampleCount).Distinct().ToDictionary(n => n, DetectableDifference);
@@ -74,6 +78,33 @@ internal static class RunPlanner
         return high;
     }
 
+    // A task whose smallest sample is longer than the prompt. Data files and code of the user's own are not read for it, and a tokenizer that is missing is for the run to say.
+    private static SparseFrontierException? FindTooShort(PlannedRun run, EngineFactory engines, Dictionary<string, SparseFrontierException?> known)
+    {
+        if (run.Task.ReadsData || run.Task.CodeHash is not null)
+        {
+            return null;
+        }
+
+        RunSpecification s = run.Specification;
+        string key = FormattableString.Invariant($"{run.ModelDirectory};{s.Task};{s.TaskParameters};{s.SequenceLength};{s.QuestionPosition};{s.ShortInstructions}");
+        if (!known.TryGetValue(key, out SparseFrontierException? found))
+        {
+            try
+            {
+                run.Task.Open(run.TaskOptions, engines.OpenEncoder(run.ModelDirectory));
+            }
+            catch (SparseFrontierException e)
+            {
+                found = e.ErrorId == ErrorIds.SequenceLengthInvalid ? e : null;
+            }
+
+            known.Add(key, found);
+        }
+
+        return found;
+    }
+
     /// <summary>One phase of a run: its parameters with the budget solved at the full length.</summary>
     private sealed record Phase(AttentionMethod Method, MethodParameters? Solved, MethodParameters Given, double? Sparsity, bool FellBack)
     {
@@ -103,7 +134,7 @@ internal static class RunPlanner
     }
 
     /// <summary>What is known of a run.</summary>
-    private sealed record Forecast(PlannedRun Run, ModelConfiguration Configuration, int ElementBytes, Phase? Prefill, Phase? Decode, BudgetInfeasibleException? Infeasible)
+    private sealed record Forecast(PlannedRun Run, ModelConfiguration Configuration, int ElementBytes, Phase? Prefill, Phase? Decode, SparseFrontierException? Infeasible)
     {
         private string? _prefillKey;
 
@@ -119,8 +150,13 @@ internal static class RunPlanner
             return $"{cell};{Run.Specification.Device};{method}";
         }
 
-        public static Forecast Of(PlannedRun run, ModelConfiguration configuration, int elementBytes)
+        public static Forecast Of(PlannedRun run, ModelConfiguration configuration, int elementBytes, SparseFrontierException? tooShort)
         {
+            if (tooShort is not null)
+            {
+                return new Forecast(run, configuration, elementBytes, null, null, tooShort);
+            }
+
             RunSpecification specification = run.Specification;
             PromptShape shape = SamplePrompt.Shape(configuration, specification.SequenceLength);
             try
@@ -171,7 +207,7 @@ internal static class RunPlanner
                 Device = given.Device,
                 TaskDataPath = given.TaskDataPath,
                 IsFeasible = Infeasible is null,
-                MaximumFeasibleSparsity = Infeasible?.MaximumFeasibleSparsity,
+                MaximumFeasibleSparsity = (Infeasible as BudgetInfeasibleException)?.MaximumFeasibleSparsity,
                 Message = Infeasible?.Message ?? (Prefill!.FellBack || Decode!.FellBack ? "The length cannot hold the budget: samples run dense." : ""),
                 ExpectedSparsity = Prefill?.Sparsity,
                 ExpectedDecodeSparsity = Decode?.Sparsity,

@@ -6,7 +6,7 @@ namespace SparseFrontier;
 /// </summary>
 public sealed class SparseAttentionPlan : RunSpecification
 {
-    /// <summary>Whether the prompt length can hold the budget; a run that cannot is a row with Status Infeasible.</summary>
+    /// <summary>Whether the prompt length can hold the budget, which else makes a row with Status Infeasible, and a sample of the task, which else is an error of the run.</summary>
     public bool IsFeasible { get; init; }
 
     /// <summary>Of an infeasible run, the most sparsity that the length can hold.</summary>

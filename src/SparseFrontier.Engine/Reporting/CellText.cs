@@ -9,13 +9,41 @@ public static class CellText
     private static readonly string[] s_units = ["B", "KiB", "MiB", "GiB", "TiB"];
     private static readonly string[] s_prefixes = ["", "K", "M", "G", "T", "P", "E"];
 
+    // Narrower columns hold no line that is worth a break.
+    private const int NarrowestLine = 8;
+
     /// <summary>The methods of a run: "Dense", "VerticalSlash", "Quest" or "VerticalSlash + Quest".</summary>
     public static string Methods(string method, string decodeMethod) => VisibleText.Line(MethodNames.Of(method, decodeMethod));
 
     /// <summary>A text that comes from outside: an answer of a model, a name in a file. On one line, and nothing in it acts on a terminal.</summary>
     public static string Text(string? text) => VisibleText.Line(text);
 
-    /// <summary>The same with every run of white space as one blank.</summary>
+    /// <summary>The same in lines, for a table's last column: PowerShell alone would break within words.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="width">Characters of a line; where there is no room to speak of, the text stays on one.</param>
+    public static string Words(string? text, int width) => width < NarrowestLine ? Text(text) : string.Join('\n', Lines(Text(text), width));
+
+    /// <summary>Breaks a text at blanks, or where there are none in time, at the width.</summary>
+    public static IEnumerable<string> Lines(string text, int width)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        return Break(text, width);
+
+        static IEnumerable<string> Break(string text, int width)
+        {
+            while (text.Length > width)
+            {
+                int blank = text.LastIndexOf(' ', width);
+                yield return blank > 0 ? text[..blank] : text[..width];
+                text = blank > 0 ? text[(blank + 1)..] : text[width..];
+            }
+
+            yield return text;
+        }
+    }
+
+    /// <summary>As <see cref="Text"/>, with every run of white space as one blank.</summary>
     public static string Flat(string? text) => VisibleText.Line(string.Join(' ', (text ?? "").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)));
 
     /// <summary>Where runs are from: "Niah at 2048 tokens, frontier-3m".</summary>

@@ -40,8 +40,9 @@ internal abstract class GeneratedSource : TaskSource
     private readonly TaskOptions _options;
     private readonly PromptEncoder _encoder;
     private readonly PromptProtocol _protocol;
+    private readonly Lazy<double> _unitTokens;
     private double _fixedTokens;
-    private double _unitTokens;
+    private double _firstUnitTokens;
     private double _fillerTokens;
     private int _minimumLength;
 
@@ -51,6 +52,7 @@ internal abstract class GeneratedSource : TaskSource
         _options = options;
         _encoder = encoder;
         _protocol = new PromptProtocol(wording, options);
+        _unitTokens = new Lazy<double>(MeasureUnits);
     }
 
     /// <inheritdoc/>
@@ -83,7 +85,7 @@ internal abstract class GeneratedSource : TaskSource
             fixedTokens += (fewTokens - (few * unit)) / Probes;
         }
 
-        _unitTokens = unitTokens;
+        _firstUnitTokens = unitTokens;
         _fixedTokens = fixedTokens;
         _fillerTokens = Math.Max(0.5, _encoder.Count(FillerText.Words(100)) / 100.0);
 
@@ -92,13 +94,15 @@ internal abstract class GeneratedSource : TaskSource
         {
             throw TooShort(_options.SequenceLength, _minimumLength);
         }
+    }
 
-        // Units may cost more the more there are of them (line numbers grow): the mean cost is taken at the stream's own length.
+    // Units may cost more the more there are of them (line numbers grow): the mean cost is taken at the stream's own length, once a sample is asked for.
+    private double MeasureUnits()
+    {
         SampleDraft full = Draw(new RandomSource($"task/{_task.Name}/measure", 0));
-        if (Fit(full, _options.SequenceLength) is { Units: > 0 } fitted)
-        {
-            _unitTokens = Math.Max(1, (fitted.Ids.Length - _fixedTokens) / fitted.Units);
-        }
+        return Fit(full, _options.SequenceLength, _firstUnitTokens) is { Units: > 0 } fitted
+            ? Math.Max(1, (fitted.Ids.Length - _fixedTokens) / fitted.Units)
+            : _firstUnitTokens;
     }
 
     /// <inheritdoc/>
@@ -113,7 +117,7 @@ internal abstract class GeneratedSource : TaskSource
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ArgumentOutOfRangeException.ThrowIfLessThan(turns, 1);
         SampleDraft draft = Draw(new RandomSource($"task/{_task.Name}/{_options.Split}", _options.Seed, index));
-        FittedPrompt fitted = Fit(draft, sequenceLength) ?? throw TooShort(sequenceLength, CountUnits(draft, draft.MinimumUnits));
+        FittedPrompt fitted = Fit(draft, sequenceLength, _unitTokens.Value) ?? throw TooShort(sequenceLength, CountUnits(draft, draft.MinimumUnits));
         if (draft.TakesFiller && !LengthFitter.Fills(fitted.Ids.Length, sequenceLength))
         {
             double words = (LengthFitter.Target(sequenceLength) - fitted.Ids.Length) / _fillerTokens;
@@ -146,13 +150,13 @@ internal abstract class GeneratedSource : TaskSource
         return (sample, [.. draft.Further(fitted.Units, turns - 1).Select(f => (_protocol.Ask(f.Question), f.Target))]);
     }
 
-    private FittedPrompt? Fit(SampleDraft draft, int sequenceLength) => LengthFitter.Fit(
+    private FittedPrompt? Fit(SampleDraft draft, int sequenceLength, double unitTokens) => LengthFitter.Fit(
         _encoder,
         sequenceLength,
         draft.MinimumUnits,
         draft.MaximumUnits,
-        (LengthFitter.Target(sequenceLength) - _fixedTokens) / _unitTokens,
-        _unitTokens,
+        (LengthFitter.Target(sequenceLength) - _fixedTokens) / unitTokens,
+        unitTokens,
         units => Compose(draft, units, ""));
 
     private int CountUnits(SampleDraft draft, int units) => _encoder.Count(_encoder.Template(Compose(draft, units, "").Text));

@@ -32,6 +32,29 @@ public class PlanTests
     }
 
     [Fact]
+    public void A_length_that_holds_no_sample_of_the_task_is_infeasible_and_says_what_does()
+    {
+        string model = Path.Combine(Fixtures.Root, "models", ModelCatalog.DefaultName);
+        RunSpecification[] runs = [.. new[] { 1024, 4096, 8192 }.Select(n => Of("StoryRetrieval", n))];
+        var sink = new RecordingSink();
+        new GetPlanOperation { Specifications = [.. runs, Of("Niah", 1024)] }.Execute(sink, default);
+        SparseAttentionPlan[] plans = [.. sink.Objects.Cast<SparseAttentionPlan>()];
+        Assert.Empty(sink.Errors);
+        Assert.Equal([false, false, true, true], plans.Select(p => p.IsFeasible));
+        Assert.Matches("needs at least 4[0-9]{3} tokens, not 1024", plans[0].Message);
+        Assert.Equal((0L, (double?)null, (double?)null), (plans[0].PromptTokens, plans[0].MaximumFeasibleSparsity, plans[0].PrefillOperations));
+
+        // The run says the same.
+        using var folder = new TemporaryFolder();
+        RecordingSink run = new();
+        new InvokeRunOperation { Specifications = [runs[0]], ResultPath = folder.Path }.Execute(run, default);
+        SparseFrontierException error = Assert.Single(run.Errors);
+        Assert.Equal((ErrorIds.SequenceLengthInvalid, plans[0].Message), (error.ErrorId, error.Message));
+
+        RunSpecification Of(string task, int length) => new() { Model = model, Task = task, SequenceLength = length, SampleCount = 2 };
+    }
+
+    [Fact]
     public void Runs_that_agree_on_the_prefill_share_it()
     {
         SparseAttentionPlan[] plans = Plans(Sweeps.Mixed());
