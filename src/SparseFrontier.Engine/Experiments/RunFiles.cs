@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace SparseFrontier.Experiments;
@@ -74,7 +75,12 @@ internal sealed class StoredEnvironment
 {
     public int SchemaVersion { get; init; } = 1;
 
-    public List<StoredAttempt> Attempts { get; init; } = [];
+    public List<StoredAttempt> Attempts
+    {
+        get;
+        init => field = value.Contains(null!) ? throw new JsonException("null stands where an attempt must.") : value;
+    }
+    = [];
 }
 
 /// <summary>One attempt at a run.</summary>

@@ -137,8 +137,9 @@ internal static partial class StoreIO
         {
             return JsonSerializer.Deserialize<T>(bytes, StoreJson.File) ?? throw new JsonException("the file holds null.");
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or ArgumentException)
         {
+            // ArgumentException: a name stands twice in a part that is kept as JSON.
             throw new SparseFrontierException(ErrorIds.ResultRowInvalid, $"'{path}' is damaged: {e.Message} Delete the file, or restore it from a copy.", path, e);
         }
     }

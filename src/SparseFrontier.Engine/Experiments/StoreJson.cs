@@ -10,8 +10,13 @@ namespace SparseFrontier.Experiments;
 /// </summary>
 internal static class StoreJson
 {
-    /// <summary>For lines.</summary>
-    public static JsonSerializerOptions Line { get; } = new() { Converters = { new JsonStringEnumConverter(), new FiniteNumberConverter() }, RespectNullableAnnotations = true };
+    /// <summary>For lines. A name that stands twice in an object is refused, since readers differ on which counts.</summary>
+    public static JsonSerializerOptions Line { get; } = new()
+    {
+        Converters = { new JsonStringEnumConverter(), new FiniteNumberConverter() },
+        RespectNullableAnnotations = true,
+        AllowDuplicateProperties = false,
+    };
 
     /// <summary>For files, indented for people.</summary>
     public static JsonSerializerOptions File { get; } = new(Line) { WriteIndented = true };

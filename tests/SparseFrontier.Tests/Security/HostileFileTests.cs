@@ -6,6 +6,7 @@ using SparseFrontier.Fuzz.Readers;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Tokenizers;
 using SparseFrontier.Models.Transformer;
+using SparseFrontier.Reporting.Report;
 using SparseFrontier.Tasks;
 using SparseFrontier.Tests.Experiments;
 using SparseFrontier.Tests.Models.Tokenizers;
@@ -67,6 +68,8 @@ public sealed class HostileFileTests : IDisposable
     [InlineData("""{"RunId":"0123456789abcdef","Specification":{"Task":null}}""")]
     [InlineData("""{"RunId":"0123456789abcdef","Specification":{"SampleCount":-1}}""")]
     [InlineData("""{"RunId":"0123456789abcdef","YarnFactor":1e999}""")]
+    [InlineData("""{"RunId":"0123456789abcdef","RunId":"0123456789abcdef","Specification":{}}""")]
+    [InlineData("""{"RunId":"0123456789abcdef","Specification":{},"Identity":{"Task":"Niah","Task":"Niah"}}""")]
     [InlineData("null")]
     [InlineData("[]")]
     [InlineData("")]
@@ -81,6 +84,19 @@ public sealed class HostileFileTests : IDisposable
         var merged = new RecordingSink();
         new MergeResultOperation { Path = [_folder.File("results")], ResultPath = _folder.File("mine") }.Execute(merged, CancellationToken.None);
         Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Single(merged.Errors).ErrorId);
+    }
+
+    [Fact]
+    public void A_list_of_attempts_with_nothing_in_it_is_left_out()
+    {
+        SparseAttentionResult row = Sweeps.Run(_folder.File("results"), [Sweeps.Specification()]).Rows.Single();
+        File.WriteAllText(Path.Combine(row.Path!, "environment.json"), """{"SchemaVersion":1,"Attempts":[null]}""");
+        var merged = new RecordingSink();
+        new MergeResultOperation { Path = [_folder.File("results")], ResultPath = _folder.File("mine") }.Execute(merged, CancellationToken.None);
+        Assert.Empty(merged.Errors);
+        Assert.Equal(row.SampleCount, Assert.Single(merged.Rows).SampleCount);
+        new ExportReportOperation { Results = [row], Path = _folder.File("report.html") }.Execute(new RecordingSink(), CancellationToken.None);
+        Assert.Contains("Niah", File.ReadAllText(_folder.File("report.html")), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -119,6 +135,19 @@ public sealed class HostileFileTests : IDisposable
         new ImportResultOperation { Path = [path], ResultPath = _folder.File("results"), Method = "BlockSparse", Sparsity = 0.5, Metric = ["exact_match:strict", "acc"] }.Execute(sink, CancellationToken.None);
         Assert.True(sink.Rows.Count + sink.Errors.Count > 0);
         Assert.Equal(Directory.Exists(_folder.File("results")) ? ["results", "source"] : ["source"], Directory.GetFileSystemEntries(_folder.Path).Select(Path.GetFileName).Order());
+    }
+
+    [Fact]
+    public void A_name_that_stands_twice_in_a_sample_of_another_program_is_refused()
+    {
+        string path = ForeignResults.Reference(_folder.File("source"), "quest", "token_budget@1024+page_size@16", 0.5, samples: 4, lost: 1, predictions: true);
+        string data = Directory.GetFiles(_folder.File("source"), "data.jsonl", SearchOption.AllDirectories).Single();
+        File.WriteAllText(data, File.ReadAllText(data).Replace("\"input_text\"", "\"gold_answer\":\"B\",\"input_text\"", StringComparison.Ordinal));
+        var sink = new RecordingSink();
+        new ImportResultOperation { Path = [path], ResultPath = _folder.File("results") }.Execute(sink, CancellationToken.None);
+        SparseFrontierException error = Assert.Single(sink.Errors);
+        Assert.Equal(ErrorIds.ResultRowInvalid, error.ErrorId);
+        Assert.Contains("gold_answer", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -8,6 +8,8 @@ namespace SparseFrontier.Experiments.Import;
 /// <summary>Reads files of other programs; what is wrong with one is said with its name.</summary>
 internal static partial class ImportFiles
 {
+    private static readonly JsonSerializerOptions s_json = new() { AllowDuplicateProperties = false };
+
     /// <summary>The text of a file; null if there is none.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public static string? Text(string path) => StoreIO.ReadAll(path) is { } bytes ? Encoding.UTF8.GetString(bytes).TrimStart('\ufeff') : null;
@@ -57,13 +59,13 @@ internal static partial class ImportFiles
     {
         try
         {
-            return Checked(JsonSerializer.Deserialize<JsonElement>(text), text, path);
+            return Checked(JsonSerializer.Deserialize<JsonElement>(text, s_json), text, path);
         }
         catch (JsonException first)
         {
             try
             {
-                return Checked(JsonSerializer.Deserialize<JsonElement>(NotANumber().Replace(text, "$1null")), text, path);
+                return Checked(JsonSerializer.Deserialize<JsonElement>(NotANumber().Replace(text, "$1null"), s_json), text, path);
             }
             catch (JsonException)
             {

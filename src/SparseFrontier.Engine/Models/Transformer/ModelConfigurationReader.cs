@@ -44,17 +44,7 @@ internal sealed class ModelConfigurationReader
     {
         string path = Path.Combine(directory, "config.json");
         using JsonDocument document = Parse(path);
-        ModelConfiguration configuration;
-        try
-        {
-            configuration = new ModelConfigurationReader(path, document.RootElement).Read();
-        }
-        catch (InvalidOperationException e)
-        {
-            // Escaped text that is no valid Unicode shows only when it is read.
-            throw new SparseFrontierException(ErrorIds.CheckpointInvalid, $"'{path}' is no well-formed JSON: {e.Message}", path, e);
-        }
-
+        ModelConfiguration configuration = ReadTexts(path, () => new ModelConfigurationReader(path, document.RootElement).Read());
         string generation = Path.Combine(directory, "generation_config.json");
         if (!File.Exists(generation))
         {
@@ -62,8 +52,21 @@ internal sealed class ModelConfigurationReader
         }
 
         using JsonDocument second = Parse(generation);
-        int[] stops = StopTokens(generation, second.RootElement, configuration.VocabularySize);
+        int[] stops = ReadTexts(generation, () => StopTokens(generation, second.RootElement, configuration.VocabularySize));
         return stops.Length > 0 ? configuration with { StopTokens = stops } : configuration;
+    }
+
+    // Escaped text that is no valid Unicode shows only when it is read, or a name beside it is looked for.
+    private static T ReadTexts<T>(string path, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new SparseFrontierException(ErrorIds.CheckpointInvalid, $"'{path}' is no well-formed JSON: {e.Message}", path, e);
+        }
     }
 
     private static JsonDocument Parse(string path)

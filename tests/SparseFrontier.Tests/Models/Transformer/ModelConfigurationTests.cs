@@ -145,6 +145,8 @@ public sealed class ModelConfigurationTests : IDisposable
         Assert.Equal([2, 3], Read(Llama).StopTokens);
         File.WriteAllText(_folder.File("generation_config.json"), """{"eos_token_id":512}""");
         Refuse(Llama, ErrorIds.CheckpointInvalid, "generation_config.json");
+        File.WriteAllText(_folder.File("generation_config.json"), """{"eos_token_id":5,"\udc00os_token_id_":1}""");
+        Refuse(Llama, ErrorIds.CheckpointInvalid, "generation_config.json");
     }
 
     [Theory]
