@@ -206,11 +206,11 @@ public static class CellText
         return VisibleText.Line(tolerance.TaskCount > 1 ? FormattableString.Invariant($"{tolerance.Task} (of {tolerance.TaskCount})") : tolerance.Task);
     }
 
-    /// <summary>The prefill that a planned run uses, "2 of 3 runs" where runs share it.</summary>
+    /// <summary>The prefill that a planned run uses, "2 of 3 runs" where runs share it, or that it cannot be run.</summary>
     public static string SharedPrefill(SparseAttentionPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        return plan.PrefillGroup is null ? "-" : plan.PrefillRunCount > 1 ? FormattableString.Invariant($"{plan.PrefillGroup} of {plan.PrefillRunCount} runs") : FormattableString.Invariant($"{plan.PrefillGroup}");
+        return plan.PrefillGroup is null ? "infeasible" : plan.PrefillRunCount > 1 ? FormattableString.Invariant($"{plan.PrefillGroup} of {plan.PrefillRunCount} runs") : FormattableString.Invariant($"{plan.PrefillGroup}");
     }
 
     /// <summary>A large amount, "-" where it is unknown.</summary>

@@ -40,6 +40,7 @@ public class PlanTests
         new GetPlanOperation { Specifications = [.. runs, Of("Niah", 1024)] }.Execute(sink, default);
         SparseAttentionPlan[] plans = [.. sink.Objects.Cast<SparseAttentionPlan>()];
         Assert.Empty(sink.Errors);
+        Assert.Equal(2, sink.Warnings.Count);
         Assert.Equal([false, false, true, true], plans.Select(p => p.IsFeasible));
         Assert.Matches("needs at least 4[0-9]{3} tokens, not 1024", plans[0].Message);
         Assert.Equal((0L, (double?)null, (double?)null), (plans[0].PromptTokens, plans[0].MaximumFeasibleSparsity, plans[0].PrefillOperations));

@@ -35,8 +35,15 @@ public sealed class GetPlanOperation
             }
         }
 
+        var tooShort = new HashSet<string>();
         foreach (SparseAttentionPlan plan in RunPlanner.Plan(specifications, runs, engines, RunTimes.Read(ResultPath)))
         {
+            // A budget is infeasible by its number; why a length holds no sample only the message tells, and it is the same for every method.
+            if (plan is { IsFeasible: false, MaximumFeasibleSparsity: null } && tooShort.Add(plan.Message))
+            {
+                sink.Warning(plan.Message);
+            }
+
             sink.Object(plan);
         }
     }
