@@ -163,7 +163,7 @@ internal sealed class CudaDecodeMeasurement : IDisposable
         bool shares = parameters.Flag(Quest.SharePages);
         int budget = parameters.Integer(Quest.TokenBudget) / size;
         int queriesOfHead = _shape.QueryHeads / _shape.KvHeads;
-        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(PageChoice.Bounds, size, shares, _shape.Length, 0, budget)], false, false).Groups[0];
+        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(PageChoice.Bounds, size, shares, _shape.Length, 0, budget)], StepResult.None).Groups[0];
         ulong attention = _scratch.Address + (ulong)CudaStepPages.ScratchBytes(group, _shape.KvHeads, queriesOfHead);
         int last = (_shape.Length - 1) / size;
         int kept = budget >= last ? _shape.Length : (budget * size) + _shape.Length - (last * size);

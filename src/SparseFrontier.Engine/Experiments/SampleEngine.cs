@@ -51,6 +51,15 @@ internal abstract class SampleEngine : IDisposable
     /// <summary>How the model sees a prompt.</summary>
     public abstract PromptEncoder Encoder { get; }
 
+    /// <summary>Rows that are best run together: enough for a batched matrix product, few enough for the logits of a large vocabulary.</summary>
+    public virtual int RowsAtOnce => 64;
+
+    /// <summary>Bytes that the caches of samples under way together may take.</summary>
+    public virtual long CacheRoom => 2L << 30;
+
+    /// <summary>Bytes of a cached element.</summary>
+    public virtual int CacheElementBytes => sizeof(float);
+
     /// <summary>The text of generated tokens.</summary>
     public abstract string Decode(ReadOnlySpan<int> tokens);
 
@@ -70,21 +79,48 @@ internal abstract class SampleEngine : IDisposable
     public virtual void Choose(IReadOnlyList<EngineRow> rows, Span<int> next, CancellationToken cancellationToken)
     {
         int vocabulary = Configuration.VocabularySize;
-        long length = (long)rows.Count * vocabulary;
+        float[] logits = Logits((long)rows.Count * vocabulary);
+        Step(rows, logits.AsSpan(0, rows.Count * vocabulary), cancellationToken);
+        for (int i = 0; i < next.Length; i++)
+        {
+            next[i] = LogitMath.ArgMax(logits.AsSpan(i * vocabulary, vocabulary));
+        }
+    }
+
+    /// <summary>As <see cref="Step"/>, for answers to questions on the rows' logits.</summary>
+    /// <param name="rows">Sequence and token of each row, at most <see cref="RowsAtOnce"/>.</param>
+    /// <param name="questions">[rows].</param>
+    /// <param name="answers">[rows], written.</param>
+    /// <param name="cancellationToken">Stops between layers.</param>
+    public virtual void Compare(IReadOnlyList<EngineRow> rows, LogitQuestion[] questions, LogitAnswer[] answers, CancellationToken cancellationToken)
+    {
+        int vocabulary = Configuration.VocabularySize;
+        float[] logits = Logits((long)rows.Count * vocabulary);
+        Step(rows, logits.AsSpan(0, rows.Count * vocabulary), cancellationToken);
+        WorkerPool.For(
+            rows.Count,
+            i =>
+            {
+                ReadOnlySpan<float> own = logits.AsSpan(i * vocabulary, vocabulary);
+                (int token, int dense) = questions[i];
+                answers[i] = new LogitAnswer(
+                    LogitMath.LogProbability(own, token), dense < 0 ? 0 : LogitMath.Divergence(logits.AsSpan(dense * vocabulary, vocabulary), own));
+            },
+            cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+
+    private float[] Logits(long length)
+    {
         if (_logits.LongLength < length)
         {
             _logits = new float[length];
         }
 
-        Step(rows, _logits.AsSpan(0, (int)length), cancellationToken);
-        for (int i = 0; i < next.Length; i++)
-        {
-            next[i] = LogitMath.ArgMax(_logits.AsSpan(i * vocabulary, vocabulary));
-        }
+        return _logits;
     }
-
-    /// <inheritdoc/>
-    public abstract void Dispose();
 }
 
 /// <summary>A prompt that was read.</summary>

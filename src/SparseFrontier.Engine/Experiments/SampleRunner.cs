@@ -38,12 +38,6 @@ internal sealed record DenseReference(bool Exists, int[]? OutputTokens);
 /// <param name="device">Where the model is, for the rows; null: as the run says.</param>
 internal sealed class SampleRunner(SampleEngine engine, int batchSize, CancellationToken cancellationToken, string? device = null) : IDisposable
 {
-    // Rows of a teacher-forced block: enough for a batched matrix product, few enough for the logits of a large vocabulary.
-    private const int ForcedRows = 64;
-
-    // Caches of the samples that are under way together, in float32: many of a small model's, one of a large one's.
-    private const long SideBySideBytes = 2L << 30;
-
     private static readonly DecodeConfiguration s_dense = new(MethodLookup.Decode("Dense")!, MethodLookup.Decode("Dense")!.CreateParameters());
 
     private readonly int _vocabulary = engine.Configuration.VocabularySize;
@@ -89,12 +83,12 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         }
 
         ModelConfiguration c = engine.Configuration;
-        long bytes = 2L * sizeof(float) * c.LayerCount * c.KvHeads * c.HeadDimension * prompt.Prefill.Length * Math.Min(groups.Count, batchSize);
+        long bytes = 2L * engine.CacheElementBytes * c.LayerCount * c.KvHeads * c.HeadDimension * prompt.Prefill.Length * Math.Min(groups.Count, batchSize);
         var own = new OpenSample(sample, prompt, gold, completed, bytes, jobs.Count) { DenseOutput = dense.OutputTokens };
         bool generatesDense = dense is { Exists: true, OutputTokens: null } && !jobs.Any(j => j.Run.IsDense);
         GiveUpOnFailure(() =>
         {
-            while (_open.Count > 0 && _open.Sum(s => s.CacheBytes) + bytes > SideBySideBytes)
+            while (_open.Count > 0 && _open.Sum(s => s.CacheBytes) + bytes > engine.CacheRoom)
             {
                 Advance();
             }
@@ -186,7 +180,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             double? before = Energy?.ReadJoules();
             var stopwatch = Stopwatch.StartNew();
             int[] chosen = new int[lanes.Length];
-            engine.Choose([.. lanes.Select(l => new EngineRow(l.Sequence, l.Output[^1]))], chosen, cancellationToken);
+            engine.Choose(Array.ConvertAll(lanes, l => new EngineRow(l.Sequence, l.Output[^1])), chosen, cancellationToken);
             double seconds = stopwatch.Elapsed.TotalSeconds / lanes.Length;
             double? joules = (Energy?.ReadJoules() - before) / lanes.Length;
             _active.Clear();
@@ -343,7 +337,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
 
         double? before = Energy?.ReadJoules();
         var stopwatch = Stopwatch.StartNew();
-        int block = Math.Max(1, ForcedRows / lanes.Count);
+        int block = Math.Max(1, engine.RowsAtOnce / lanes.Count);
         for (int start = 0; start < tokens.Length - 1; start += block)
         {
             ReadOnlySpan<int> part = tokens.AsSpan(start, Math.Min(block, tokens.Length - 1 - start));
@@ -368,40 +362,41 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             return;
         }
 
-        List<Lane> all = reference is null ? lanes : [reference, .. lanes];
-        foreach (Lane lane in all)
+        foreach (Lane lane in lanes)
         {
-            lane.Sequence.Truncate(questionLength);
+            lane.GoldLogLikelihood = LogitMath.LogProbability(lane.LastLogits, gold[0]);
+            lane.Divergence = reference is null ? 0 : LogitMath.Divergence(reference.LastLogits, lane.LastLogits);
         }
 
-        int ahead = all.Count - lanes.Count;
-        int block = Math.Max(1, ForcedRows / all.Count);
-        double[] logProbabilities = new double[lanes.Count * block];
-        double[] divergences = new double[lanes.Count * block];
-        for (int i = 0; i < lanes.Count; i++)
+        int together = engine.RowsAtOnce - (reference is null ? 0 : 1);
+        foreach (Lane[] part in lanes.Chunk(together))
         {
-            lanes[i].GoldLogLikelihood = LogitMath.LogProbability(lanes[i].LastLogits, gold[0]);
-            lanes[i].Divergence = reference is null ? 0 : LogitMath.Divergence(reference.LastLogits, lanes[i].LastLogits);
+            ForceTogether(part, reference, gold, questionLength);
         }
+    }
 
+    /// <summary>As <see cref="Force"/>, for as many lanes as are compared in one call; what follows the first token.</summary>
+    private void ForceTogether(Lane[] lanes, Lane? reference, int[] gold, int questionLength)
+    {
+        Lane[] all = reference is null ? lanes : [reference, .. lanes];
+        Array.ForEach(all, l => l.Sequence.Truncate(questionLength));
+        int ahead = all.Length - lanes.Length;
+        int block = Math.Max(1, engine.RowsAtOnce / all.Length);
+        var questions = new LogitQuestion[all.Length * block];
+        var answers = new LogitAnswer[all.Length * block];
         for (int start = 0; start < gold.Length - 1; start += block)
         {
             int count = Math.Min(block, gold.Length - 1 - start);
-            int first = start;
-            Step(all, gold.AsSpan(start, count), wantLogits: true);
-            WorkerPool.For(
-                lanes.Count * count,
-                k =>
-                {
-                    ReadOnlySpan<float> logits = _logits.AsSpan(((ahead * count) + k) * _vocabulary, _vocabulary);
-                    logProbabilities[k] = LogitMath.LogProbability(logits, gold[first + (k % count) + 1]);
-                    divergences[k] = reference is null ? 0 : LogitMath.Divergence(_logits.AsSpan(k % count * _vocabulary, _vocabulary), logits);
-                },
-                cancellationToken);
-            for (int k = 0; k < lanes.Count * count; k++)
+            for (int k = 0; k < all.Length * count; k++)
             {
-                lanes[k / count].GoldLogLikelihood += logProbabilities[k];
-                lanes[k / count].Divergence += divergences[k];
+                questions[k] = new LogitQuestion(gold[start + (k % count) + 1], k / count < ahead || reference is null ? -1 : k % count);
+            }
+
+            engine.Compare(Rows(all, gold.AsSpan(start, count)), questions, answers, cancellationToken);
+            for (int k = ahead * count; k < all.Length * count; k++)
+            {
+                all[k / count].GoldLogLikelihood += answers[k].LogProbability;
+                all[k / count].Divergence += answers[k].Divergence;
             }
         }
     }
@@ -409,13 +404,19 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     /// <summary>Feeds the same tokens to every lane, in one call; the logits of lane i's token t are row i · tokens + t.</summary>
     private void Step(List<Lane> lanes, ReadOnlySpan<int> tokens, bool wantLogits)
     {
+        EngineRow[] rows = Rows(lanes, tokens);
+        engine.Step(rows, wantLogits ? Logits(rows.Length) : default, cancellationToken);
+    }
+
+    private static EngineRow[] Rows(IReadOnlyList<Lane> lanes, ReadOnlySpan<int> tokens)
+    {
         var rows = new EngineRow[lanes.Count * tokens.Length];
         for (int i = 0; i < rows.Length; i++)
         {
             rows[i] = new EngineRow(lanes[i / tokens.Length].Sequence, tokens[i % tokens.Length]);
         }
 
-        engine.Step(rows, wantLogits ? Logits(rows.Length) : default, cancellationToken);
+        return rows;
     }
 
     private Span<float> Logits(int rows)

@@ -62,9 +62,16 @@ internal sealed class TransformerEngineFactory : EngineFactory
         protected ModelIdentity IdentityOf(string contentHash, DataType cacheType) => new(contentHash, _tokenizer.ContentHash, _templateHash, cacheType.ToString());
     }
 
-    private sealed class CudaEngine(string directory, CudaDevice[] devices) : CheckpointEngine(directory)
+    private sealed class CudaEngine : CheckpointEngine
     {
-        private readonly CudaModel _model = CudaModel.Load(directory, devices);
+        private readonly CudaModel _model;
+
+        public CudaEngine(string directory, CudaDevice[] devices)
+            : base(directory)
+        {
+            _model = CudaModel.Load(directory, devices);
+            CacheRoom = devices.Min(d => d.FreeBytes) / 2;
+        }
 
         public override ModelConfiguration Configuration => _model.Configuration;
 
@@ -79,10 +86,28 @@ internal sealed class TransformerEngineFactory : EngineFactory
         public override void Choose(IReadOnlyList<EngineRow> rows, Span<int> next, CancellationToken cancellationToken) =>
             _model.Choose(Inner(rows), next, cancellationToken);
 
+        public override int RowsAtOnce => _model.MostRows;
+
+        // Half of what is left of the GPU: prompts that are read, sequences and other programs have the rest.
+        public override long CacheRoom { get; }
+
+        public override int CacheElementBytes => 2;
+
+        public override void Compare(IReadOnlyList<EngineRow> rows, LogitQuestion[] questions, LogitAnswer[] answers, CancellationToken cancellationToken) =>
+            _model.Compare(Inner(rows), questions.AsSpan(0, rows.Count), answers.AsSpan(0, rows.Count), cancellationToken);
+
         public override void Dispose() => _model.Dispose();
 
-        private static (CudaSequence Sequence, int Token)[] Inner(IReadOnlyList<EngineRow> rows) =>
-            [.. rows.Select(r => (((CudaEngineSequence)r.Sequence).Inner, r.Token))];
+        private static (CudaSequence Sequence, int Token)[] Inner(IReadOnlyList<EngineRow> rows)
+        {
+            var inner = new (CudaSequence Sequence, int Token)[rows.Count];
+            for (int i = 0; i < inner.Length; i++)
+            {
+                inner[i] = (((CudaEngineSequence)rows[i].Sequence).Inner, rows[i].Token);
+            }
+
+            return inner;
+        }
     }
 
     private sealed class CudaEnginePrompt(CudaPrompt inner) : EnginePrompt

@@ -28,7 +28,7 @@ internal static class CudaBlocks
         return sums;
     }
 
-    /// <summary>output = left · rightᵀ of float32 matrices at addresses on the device.</summary>
+    /// <summary>output = left · rightᵀ of float32 matrices at addresses on the device; of several heads where they are given, of which so many in a row share a right.</summary>
     public static void MultiplyTransposed(
         CudaDevice device,
         DataType type,
@@ -42,9 +42,14 @@ internal static class CudaBlocks
         ulong output,
         long outputStride,
         bool rounded,
-        int? firstCausalRow) =>
+        int? firstCausalRow,
+        int heads = 1,
+        int group = 1,
+        long leftHeadStride = 0,
+        long rightHeadStride = 0,
+        long outputHeadStride = 0) =>
         device.Function("blocks.cu", "multiplyTransposed", ("TYPE", CudaVectors.TypeValue(type))).Launch(
-            ((columns + 31) / 32, (rows + 31) / 32, 1),
+            ((columns + 31) / 32, (rows + 31) / 32, heads),
             256,
             0,
             left,
@@ -58,7 +63,11 @@ internal static class CudaBlocks
             outputStride,
             rounded ? 1 : 0,
             firstCausalRow is null ? 0 : 1,
-            firstCausalRow ?? 0);
+            firstCausalRow ?? 0,
+            leftHeadStride,
+            rightHeadStride,
+            outputHeadStride,
+            group);
 }
 
 /// <summary>Quest's page bounds and scores on the device; see pages.cu.</summary>

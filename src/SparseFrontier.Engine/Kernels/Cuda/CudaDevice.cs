@@ -64,6 +64,15 @@ public sealed unsafe class CudaDevice
         }
     }
 
+    /// <summary>Whether the pool keeps so many bytes that are not in use: what is then allocated needs nothing more of the card, which takes long to say what it has.</summary>
+    internal bool Keeps(long bytes)
+    {
+        using Scope scope = Enter();
+        CudaException.Check(CudaDriver.cuMemPoolGetAttribute(Pool, CudaPoolAttribute.ReservedBytes, out ulong reserved), "cuMemPoolGetAttribute");
+        CudaException.Check(CudaDriver.cuMemPoolGetAttribute(Pool, CudaPoolAttribute.UsedBytes, out ulong used), "cuMemPoolGetAttribute");
+        return (ulong)bytes <= reserved - used;
+    }
+
     /// <summary>Bytes in use now.</summary>
     public long UsedBytes => PoolBytes(CudaPoolAttribute.UsedBytes);
 

@@ -186,6 +186,13 @@ internal sealed class CudaEvent(CudaDevice device, nint value) : CudaHandle(devi
         CudaException.Check(CudaDriver.cuEventRecord(Value, Device.Stream), "cuEventRecord");
     }
 
+    /// <summary>Waits until the work before the event is done.</summary>
+    public void Await()
+    {
+        using CudaDevice.Scope scope = Device.Enter();
+        CudaException.Check(CudaDriver.cuEventSynchronize(Value), "A kernel or copy before cuEventSynchronize");
+    }
+
     /// <summary>Waits for this event and tells the milliseconds since an earlier one.</summary>
     public double MillisecondsSince(CudaEvent earlier)
     {

@@ -97,9 +97,9 @@ internal static class CudaSelection
         int top = Math.Min(topBlocks, blocks);
         CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * blocks * top * 2 * sizeof(int));
         CudaMemory tiles = CudaMemory.Allocate(device, (long)heads * blocks * 4 * sizeof(int));
-        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (head, first, rows, chosen) =>
+        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (first, rows, chosen) =>
             device.Function("lists.cu", "blockRanges", ("TYPE", 0)).Launch(
-                (rows, 1, 1), 64, 0, chosen, ranges, tiles, first, top, blockSize, length, blocks, head * blocks));
+                (rows, heads, 1), 64, 0, chosen, ranges, tiles, first, top, blockSize, length, blocks));
         return new CudaPlans(
             heads, blocks, CudaPlans.BlockRows(blockSize), 0, tiles, ranges, CudaMemory.From<int>(device, new int[heads]), CudaMemory.From<int>(device, new int[heads]), CudaMemory.Allocate(device, 0));
     }
@@ -112,48 +112,49 @@ internal static class CudaSelection
         int top = Math.Min(topBlocks, blocks);
         CudaMemory rowLists = CudaMemory.Allocate(device, (long)queries.Heads * blocks * 32);
         CudaMemory starts = CudaMemory.Allocate(device, (long)queries.Heads * blocks * top * sizeof(int));
-        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (head, first, rows, chosen) =>
-            device.Function("lists.cu", "blockLists", ("TYPE", 0)).Launch((rows, 1, 1), 64, 0, chosen, rowLists, starts, first, top, blockSize, head * blocks));
+        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (first, rows, chosen) =>
+            device.Function("lists.cu", "blockLists", ("TYPE", 0)).Launch((rows, queries.Heads, 1), 64, 0, chosen, rowLists, starts, first, top, blockSize, blocks));
         return new HopperLists(rowLists, starts, null);
     }
 
-    // Chooses strip by strip; emit is given the head, the first block of rows, their number and the chosen key blocks [rows, top].
+    // Chooses for all heads, strip by strip; emit is given the first block of rows, their number and the chosen key blocks [heads, rows, top].
     private static void ChooseBlocks(
-        CudaVectors queries, CudaVectors keys, int blockSize, int top, int forcedFirst, int forcedLocal, Action<int, int, int, CudaMemory> emit)
+        CudaVectors queries, CudaVectors keys, int blockSize, int top, int forcedFirst, int forcedLocal, Action<int, int, CudaMemory> emit)
     {
         CudaDevice device = queries.Device;
-        int group = queries.Heads / keys.Heads;
+        int heads = queries.Heads;
         int blocks = (keys.Rows + blockSize - 1) / blockSize;
         int width = queries.Width;
         using CudaMemory queryMeans = CudaBlocks.Sum(queries, blockSize, blockSize);
         using CudaMemory keyMeans = CudaBlocks.Sum(keys, blockSize, blockSize);
-        int strip = (int)Math.Clamp(BlockScoreBytes / sizeof(float) / blocks, 1, blocks);
-        using var scores = CudaMemory.Allocate(device, (long)strip * blocks * sizeof(float));
-        using var chosen = CudaMemory.Allocate(device, (long)strip * top * sizeof(int));
-        long headBytes = (long)blocks * width * sizeof(float);
-        for (int head = 0; head < queries.Heads; head++)
+        int strip = (int)Math.Clamp(BlockScoreBytes / sizeof(float) / blocks / heads, 1, blocks);
+        using var scores = CudaMemory.Allocate(device, (long)heads * strip * blocks * sizeof(float));
+        using var chosen = CudaMemory.Allocate(device, (long)heads * strip * top * sizeof(int));
+        for (int first = 0; first < blocks; first += strip)
         {
-            for (int first = 0; first < blocks; first += strip)
-            {
-                int rows = Math.Min(strip, blocks - first);
-                CudaBlocks.MultiplyTransposed(
-                    device,
-                    queries.Type,
-                    queryMeans.Address + (ulong)((head * headBytes) + ((long)first * width * sizeof(float))),
-                    width,
-                    rows,
-                    keyMeans.Address + (ulong)(head / group * headBytes),
-                    width,
-                    Math.Min(blocks, first + rows),
-                    width,
-                    scores.Address,
-                    blocks,
-                    rounded: true,
-                    firstCausalRow: first);
-                device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
-                    (rows, 1, 1), 512, 0, scores, (long)blocks, 0UL, first, 1, blocks, 0UL, chosen, top, 0UL, forcedFirst, forcedLocal);
-                emit(head, first, rows, chosen);
-            }
+            int rows = Math.Min(strip, blocks - first);
+            CudaBlocks.MultiplyTransposed(
+                device,
+                queries.Type,
+                queryMeans.Address + (ulong)((long)first * width * sizeof(float)),
+                width,
+                rows,
+                keyMeans.Address,
+                width,
+                Math.Min(blocks, first + rows),
+                width,
+                scores.Address,
+                blocks,
+                rounded: true,
+                firstCausalRow: first,
+                heads,
+                heads / keys.Heads,
+                (long)blocks * width,
+                (long)blocks * width,
+                (long)rows * blocks);
+            device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
+                (rows, heads, 1), 512, 0, scores, (long)blocks, 0UL, first, 1, blocks, 0UL, chosen, top, 0UL, forcedFirst, forcedLocal);
+            emit(first, rows, chosen);
         }
     }
 

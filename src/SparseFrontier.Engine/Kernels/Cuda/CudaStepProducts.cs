@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 
 namespace SparseFrontier.Kernels.Cuda;
@@ -11,24 +12,24 @@ internal enum StepOutput
 }
 
 /// <summary>
-/// Products y = x Wᵀ of few rows (those of steps) with weights; see step_product.cu. A row has the same bits whatever rows are beside it and however many.
+/// Products y = x Wᵀ of the rows of steps with weights; see step_product.cu. A row has the same bits whatever rows are beside it and however many.
 /// </summary>
 internal static unsafe class CudaStepProducts
 {
-    /// <summary>Most rows of a call.</summary>
-    public const int MaximumRows = 64;
-
     // Which warps take which elements of depth: the order of every sum, so that these are the same for any number of rows.
     private const int Warps = 8;
     private const int WarpsOfSmallMatrices = 4;
     private const int Unroll = 4;
+
+    // Rows of a thread block at most, as its registers allow.
+    private const int MostRowsOfBlock = 64;
     private const int OutputsOfBlock = 16;
     private const int GateKind = 3;
     private const int MostMatrices = 3;
 
     /// <summary>Products of the same rows with up to three matrices of one depth, at once.</summary>
     /// <param name="x">Address of [rows, depth], of the matrices' type.</param>
-    /// <param name="rows">Number of rows, at most <see cref="MaximumRows"/>.</param>
+    /// <param name="rows">Number of rows.</param>
     /// <param name="output">What is written.</param>
     /// <param name="products">Matrix, bias (elements alone, or null) and address of [rows, matrix rows] of each.</param>
     public static void Multiply(ulong x, int rows, StepOutput output, params ReadOnlySpan<(CudaMatrix Weight, CudaMemory? Bias, ulong Y)> products)
@@ -49,7 +50,7 @@ internal static unsafe class CudaStepProducts
 
     /// <summary>y = activation(x gateᵀ) · x upᵀ, the products rounded before.</summary>
     /// <param name="x">Address of [rows, depth].</param>
-    /// <param name="rows">Number of rows, at most <see cref="MaximumRows"/>.</param>
+    /// <param name="rows">Number of rows.</param>
     /// <param name="gate">Goes through the activation.</param>
     /// <param name="up">Of the same shape.</param>
     /// <param name="y">Address of [rows, matrix rows] elements.</param>
@@ -64,17 +65,18 @@ internal static unsafe class CudaStepProducts
 
     private static void Launch(ulong x, int rows, CudaMatrix weight, int kind, int warps, int blocks, Span<Part> parts, int gelu)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, MaximumRows);
+        // Few sizes, because each is a kernel to compile and to load.
+        int rowsOfBlock = Math.Min(MostRowsOfBlock, rows <= 8 ? 8 : (int)BitOperations.RoundUpToPowerOf2((uint)rows));
         fixed (Part* values = parts)
         {
             weight.Memory.Device.Function(
                 "step_product.cu",
                 "stepProduct",
                 ("TYPE", CudaVectors.TypeValue(weight.Type)),
-                ("ROWS", CudaAttention.RoundUp(rows, 8)),
+                ("ROWS", rowsOfBlock),
                 ("WARPS", warps),
                 ("UNROLL", Unroll),
-                ("KIND", kind)).Launch((blocks, 1, 1), 32 * warps, 0, x, KernelArgument.ByValue(values), rows, weight.Columns, gelu);
+                ("KIND", kind)).Launch((blocks, (rows + rowsOfBlock - 1) / rowsOfBlock, 1), 32 * warps, 0, x, KernelArgument.ByValue(values), rows, weight.Columns, gelu);
         }
     }
 

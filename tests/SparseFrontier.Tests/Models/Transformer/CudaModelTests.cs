@@ -127,6 +127,7 @@ public sealed unsafe class CudaModelTests
     [InlineData(7)]
     [InlineData(30)]
     [InlineData(64)]
+    [InlineData(130)]
     public void A_row_has_the_same_bits_in_any_batch(int batch)
     {
         CudaDevice device = Device();
@@ -145,10 +146,10 @@ public sealed unsafe class CudaModelTests
         float[] one = new float[vocabulary];
         for (int step = 0; step < 20; step++)
         {
-            model.Step([.. together.Select((s, i) => (s, tokens[(step * 31) + i]))], all, TestContext.Current.CancellationToken);
+            model.Step([.. together.Select((s, i) => (s, tokens[((step * 31) + i) % tokens.Length]))], all, TestContext.Current.CancellationToken);
             for (int i = 0; i < batch; i++)
             {
-                model.Step([(alone[i], tokens[(step * 31) + i])], one, TestContext.Current.CancellationToken);
+                model.Step([(alone[i], tokens[((step * 31) + i) % tokens.Length])], one, TestContext.Current.CancellationToken);
                 Assert.Equal(one, all[(i * vocabulary)..((i + 1) * vocabulary)]);
             }
         }
@@ -190,6 +191,41 @@ public sealed unsafe class CudaModelTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(40)]
+    public void Comparisons_made_on_the_device_are_those_of_the_logits(int block)
+    {
+        CudaDevice device = Device();
+        int[] tokens = Tokens(700);
+        using var model = CudaModel.Load(s_embedded, device);
+        (string, string)[] kinds = [("Dense", ""), ("Quest", "TokenBudget=64"), ("SnapKV", "Capacity=200"), ("AdaSnapKV", "Capacity=200"), ("Quest", "PageSize=32;TokenBudget=128"), ("OraclePages", "TokenBudget=64")];
+        using CudaPrompt prompt = model.Prefill(tokens, Request("Dense", "", kinds), TestContext.Current.CancellationToken);
+        CudaSequence[] first = [.. kinds.Select((_, i) => prompt.StartSequence(i))];
+        CudaSequence[] second = [.. kinds.Select((_, i) => prompt.StartSequence(i))];
+        int vocabulary = model.Configuration.VocabularySize;
+        int count = kinds.Length * block;
+        float[] logits = new float[count * vocabulary];
+        var answers = new LogitAnswer[count];
+        for (int start = 0; start < 80; start += block)
+        {
+            // The dense sequence's rows come first, and the others' are compared with them, position by position.
+            LogitQuestion[] questions = [.. Enumerable.Range(0, count).Select(k => new LogitQuestion(tokens[start + (k % block) + 1], k < block ? -1 : k % block))];
+            model.Step([.. Enumerable.Range(0, count).Select(k => (first[k / block], tokens[start + (k % block)]))], logits, TestContext.Current.CancellationToken);
+            model.Compare([.. Enumerable.Range(0, count).Select(k => (second[k / block], tokens[start + (k % block)]))], questions, answers, TestContext.Current.CancellationToken);
+            for (int k = 0; k < count; k++)
+            {
+                ReadOnlySpan<float> own = logits.AsSpan(k * vocabulary, vocabulary);
+                Assert.Equal(LogitMath.LogProbability(own, questions[k].Token), answers[k].LogProbability, 1e-9);
+                Assert.Equal(k < block ? 0 : LogitMath.Divergence(logits.AsSpan(questions[k].Dense * vocabulary, vocabulary), own), answers[k].Divergence, 1e-9);
+            }
+        }
+
+        Assert.True(answers[^1].Divergence > 0);
+        Array.ForEach([.. first, .. second], s => s.Dispose());
+    }
+
+    [Theory]
     [InlineData(new[] { 40, 24, 8 }, 200)]
     [InlineData(new[] { 1000 }, 3000)]
     [InlineData(new[] { 16 }, 8)]
@@ -199,16 +235,16 @@ public sealed unsafe class CudaModelTests
         foreach (DataType type in (DataType[])[DataType.BF16, DataType.F16])
         {
             var random = new RandomSource("products", depth);
-            float[] x = Numbers(64 * depth, 1);
-            using CudaMatrix rows = Matrix(x, 64);
+            float[] x = Numbers(150 * depth, 1);
+            using CudaMatrix rows = Matrix(x, 150);
             CudaMatrix[] weights = Array.ConvertAll(outputs, n => Matrix(Numbers(n * depth, 1 / MathF.Sqrt(depth)), n));
             float[][] weightValues = Array.ConvertAll(weights, Values);
             float[] xs = Values(rows);
             float[][] biases = Array.ConvertAll(outputs, n => Numbers(n, 1));
             CudaMemory[] biasMemory = Array.ConvertAll(biases, b => CudaMemory.From<float>(device, b));
-            CudaMemory[] results = Array.ConvertAll(outputs, n => CudaMemory.Allocate(device, 64L * n * sizeof(float)));
+            CudaMemory[] results = Array.ConvertAll(outputs, n => CudaMemory.Allocate(device, 150L * n * sizeof(float)));
             float[][] first = [];
-            foreach (int count in (int[])[64, 33, 30, 8, 7, 2, 1])
+            foreach (int count in (int[])[150, 65, 64, 33, 8, 7, 2, 1])
             {
                 Array.ForEach(results, r => r.Fill(0));
                 (CudaMatrix, CudaMemory?, ulong)[] products = [.. outputs.Select((_, i) => (weights[i], (CudaMemory?)null, results[i].Address))];

@@ -1,6 +1,7 @@
 using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Models.Transformer.Cuda;
+using SparseFrontier.Tensors;
 using Xunit;
 
 namespace SparseFrontier.Tests.Models.Transformer;
@@ -23,7 +24,7 @@ public sealed unsafe class CudaStepTests
         var shapes = new HashSet<CudaStepShape>();
         for (int tokens = 32_768; tokens < 33_768; tokens++)
         {
-            CudaStepShape shape = CudaStepShape.Of([new CudaStepRow(PageChoice.None, 0, true, 300, 0, int.MaxValue), new CudaStepRow(PageChoice.Bounds, 16, true, tokens, 0, 128)], true, false);
+            CudaStepShape shape = CudaStepShape.Of([new CudaStepRow(PageChoice.None, 0, true, 300, 0, int.MaxValue), new CudaStepRow(PageChoice.Bounds, 16, true, tokens, 0, 128)], StepResult.Logits);
             shapes.Add(shape);
             Assert.Equal(0, shape.Sliding);
             Assert.Equal(new CudaStepGroup(0, 1, 512, PageChoice.None, 0, true, 0, 0), shape.Groups[0]);
@@ -39,8 +40,7 @@ public sealed unsafe class CudaStepTests
     {
         CudaStepGroup[] groups = CudaStepShape.Of(
             [new CudaStepRow(PageChoice.Bounds, 16, true, 1000, 0, 4), new CudaStepRow(PageChoice.Attention, 16, true, 1000, 0, 4), new CudaStepRow(PageChoice.Attention, 1, true, 1000, 0, 99)],
-            true,
-            false).Groups;
+            StepResult.Logits).Groups;
         Assert.Equal([(PageChoice.Bounds, 16), (PageChoice.Attention, 16), (PageChoice.Attention, 1)], groups.Select(g => (g.Choice, g.PageSize)));
         Assert.Equal((1024, 100, 100), (groups[2].MostPages, groups[2].Width, groups[2].Longest));
         Assert.InRange(CudaStepPages.ScratchBytes(groups[1], 2, 7) - CudaStepPages.ScratchBytes(groups[0], 2, 7), (4 * 7 * 2 * 1024) - 256, (4 * 7 * 2 * 1024) + 256);
@@ -49,7 +49,7 @@ public sealed unsafe class CudaStepTests
     [Fact]
     public void A_list_without_a_budget_has_room_for_all_pages()
     {
-        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(PageChoice.Bounds, 32, false, 1000, 600, int.MaxValue)], true, true).Groups[0];
+        CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(PageChoice.Bounds, 32, false, 1000, 600, int.MaxValue)], StepResult.Choices).Groups[0];
         Assert.Equal(new CudaStepGroup(0, 1, 1024, PageChoice.Bounds, 32, false, 32, 33), group);
     }
 
@@ -62,9 +62,38 @@ public sealed unsafe class CudaStepTests
         Assert.InRange(CudaStepShape.RoundUp(length), length, Math.Max(256, length + (length / 8)));
 
     [Fact]
+    public void Few_numbers_of_rows_come_and_their_repetitions_have_room()
+    {
+        Assert.Equal([1, 2, 15, 16, 18, 60, 64, 72, 512], ((int[])[1, 2, 15, 16, 17, 57, 64, 65, 512]).Select(CudaStepShape.RoundUpRows));
+        var random = new RandomSource("rows");
+        for (int i = 0; i < 1000; i++)
+        {
+            // However the rows of a step fall into kinds.
+            var kinds = new List<int>();
+            while (kinds.Sum() < 512)
+            {
+                kinds.Add(random.Next(1, 513 - kinds.Sum()));
+            }
+
+            Assert.InRange(kinds.Sum(CudaStepShape.RoundUpRows), 512, CudaStep.RepeatedRows(512));
+        }
+
+        Assert.InRange(Enumerable.Range(1, 512).Select(CudaStepShape.RoundUpRows).Distinct().Count(), 1, 64);
+    }
+
+    [Theory]
+    [InlineData(4096, 512)]
+    [InlineData(32_000, 512)]
+    [InlineData(128_256, 128)]
+    [InlineData(262_208, 64)]
+    public void A_step_has_as_many_rows_as_their_logits_are_small(int vocabulary, int rows) =>
+        Assert.Equal(rows, CudaStep.MostRows(Configuration() with { VocabularySize = vocabulary }));
+
+    [Fact]
     public void Structures_are_laid_out_as_the_kernels_read_them()
     {
         Assert.Equal((56, 40, 48, 88), (sizeof(CacheHead), sizeof(StepRowState), sizeof(PagedHead), StepPlaces.BytesOfHead));
+        Assert.Equal((8, 16), (sizeof(LogitQuestion), sizeof(LogitAnswer)));
         var places = new StepPlaces(1 << 20, 280, 20);
         Assert.Equal((1UL << 20) + ((20 + 3) * 8), places.CachesFrom(3).Keys);
         Assert.Equal((1UL << 20) + (280 * 24) + (20 * 8), places.Caches.TailValues);
@@ -77,27 +106,7 @@ public sealed unsafe class CudaStepTests
     public void The_memory_that_a_prompt_is_said_to_need_is_what_was_measured()
     {
         // Qwen2.5-7B at 131,072 tokens took 24.7 GiB at its peak on a GPU (docs/kernels.md), of which 14.2 are weights.
-        var c = new ModelConfiguration
-        {
-            Family = "qwen2",
-            LayerCount = 28,
-            HiddenSize = 3584,
-            IntermediateSize = 18_944,
-            QueryHeads = 28,
-            KvHeads = 4,
-            HeadDimension = 128,
-            VocabularySize = 152_064,
-            ContextLength = 131_072,
-            NativeContextLength = 32_768,
-            StopTokens = [],
-            SlidingWindows = new int[28],
-            Rotary = new RotaryConfiguration { Base = 1e6 },
-            SlidingRotary = new RotaryConfiguration { Base = 1e6 },
-            NormEpsilon = 1e-6f,
-            AttentionScale = 1 / MathF.Sqrt(128),
-            Activation = default,
-            ExtendsByYarn = true,
-        };
+        ModelConfiguration c = Configuration();
         int chunk = CudaPromptReader.ChunkRows(c, 131_072, null);
         Assert.Equal(0, chunk % CudaProducts.RowsUnit);
         Assert.InRange(CudaPromptReader.NeededBytes(c, 131_072, chunk, 1, 28) / 1073741824.0, 9.9, 11.0);
@@ -162,4 +171,27 @@ public sealed unsafe class CudaStepTests
     [InlineData(10, 128, 128, false, null)]
     public void Kernels_for_Hopper_are_taken_where_card_and_block_allow(int major, int dimension, int block, bool columns, string? rows) =>
         Assert.Equal(rows, HopperConfiguration.Find(major, dimension, block, columns)?.Rows.ToString(System.Globalization.CultureInfo.InvariantCulture));
+
+    // Qwen2.5-7B.
+    private static ModelConfiguration Configuration() => new()
+    {
+        Family = "qwen2",
+        LayerCount = 28,
+        HiddenSize = 3584,
+        IntermediateSize = 18_944,
+        QueryHeads = 28,
+        KvHeads = 4,
+        HeadDimension = 128,
+        VocabularySize = 152_064,
+        ContextLength = 131_072,
+        NativeContextLength = 32_768,
+        StopTokens = [],
+        SlidingWindows = new int[28],
+        Rotary = new RotaryConfiguration { Base = 1e6 },
+        SlidingRotary = new RotaryConfiguration { Base = 1e6 },
+        NormEpsilon = 1e-6f,
+        AttentionScale = 1 / MathF.Sqrt(128),
+        Activation = default,
+        ExtendsByYarn = true,
+    };
 }

@@ -28,11 +28,14 @@ extern "C" __global__ void sumBlocks(const Element* vectors, float* sums, int ro
 }
 
 // output [rows][outputStride] = left · rightᵀ in float32, tiles of 32 x 32; rounded to bfloat16 where asked for; tiles above the diagonal of row + firstRow are left out
-// where causal. Grid: column tiles, row tiles. 256 threads, four products each.
+// where causal. Several heads at once: each has its own left, groups of them share a right. Grid: column tiles, row tiles, heads. 256 threads, four products each.
 extern "C" __global__ void __launch_bounds__(256) multiplyTransposed(
     const float* left, const float* right, float* output, int rows, int columns, int depth, long long leftStride, long long rightStride, long long outputStride,
-    int rounded, int causal, int firstRow)
+    int rounded, int causal, int firstRow, long long leftHeadStride, long long rightHeadStride, long long outputHeadStride, int group)
 {
+    left += blockIdx.z * leftHeadStride;
+    right += blockIdx.z / group * rightHeadStride;
+    output += blockIdx.z * outputHeadStride;
     __shared__ float leftTile[32][33];
     __shared__ float rightTile[32][33];
     int rowBase = blockIdx.y * 32;

@@ -128,7 +128,7 @@ extern "C" __global__ void normalizeHeads(Element* vectors, const float* weight,
     }
 }
 
-// Rotary embedding of [rows][heads][dimension] in place, element i with i + dimension / 2; cosines, sines [rows][dimension / 2].
+// Rotary embedding of [rows][heads][dimension] in place, element i with i + dimension / 2; cosines, sines: [rows][dimension / 2], dimension elements from row to row.
 extern "C" __global__ void rotate(Element* vectors, const float* cosines, const float* sines, long long pairs, int heads, int dimension)
 {
     int half = dimension / 2;
@@ -136,7 +136,7 @@ extern "C" __global__ void rotate(Element* vectors, const float* cosines, const 
     {
         long long vector = i / half;
         int element = static_cast<int>(i % half);
-        long long angle = vector / heads * half + element;
+        long long angle = vector / heads * dimension + element;
         Element* first = vectors + vector * dimension + element;
         float a = widen(first[0]);
         float b = widen(first[half]);

@@ -3,10 +3,11 @@
 #include "row_list.cuh"
 
 // Blocks of `size` keys by block of rows, ascending, into one range each. blocks [rows][top], of which row r has min(r + 1, top); ranges likewise.
-// tiles [row blocks] {first row, rows, first range, end}. Grid: row blocks.
-extern "C" __global__ void blockRanges(const int* blocks, int2* ranges, int4* tiles, int firstBlockRow, int top, int size, int length, int headTiles, int firstTile)
+// tiles [heads][headTiles] {first row, rows, first range, end}. Grid: row blocks, heads.
+extern "C" __global__ void blockRanges(const int* blocks, int2* ranges, int4* tiles, int firstBlockRow, int top, int size, int length, int headTiles)
 {
-    long long row = blockIdx.x;
+    long long row = (long long)blockIdx.y * gridDim.x + blockIdx.x;
+    int firstTile = blockIdx.y * headTiles;
     int block = firstBlockRow + blockIdx.x;
     int count = min(block + 1, top);
     for (int i = threadIdx.x; i < count; i += blockDim.x)
@@ -76,10 +77,12 @@ extern "C" __global__ void slashRanges(const int* slashes, const int* counts, in
 }
 
 // Chosen blocks of `size` keys into the lists of prefill_hopper.cu, whose row blocks have as many rows as a block has keys: the own block, which needs the mask, first, then
-// the others, which every row sees whole. blocks [rows][top] ascending, of which row r has min(r + 1, top), its own the last; blockStarts likewise. Grid: row blocks.
-extern "C" __global__ void blockLists(const int* blocks, RowList* rowLists, int* blockStarts, int firstBlockRow, int top, int size, int firstList)
+// the others, which every row sees whole. blocks [rows][top] ascending, of which row r has min(r + 1, top), its own the last; blockStarts likewise. rowLists [heads][headLists]. Grid: row blocks,
+// heads.
+extern "C" __global__ void blockLists(const int* blocks, RowList* rowLists, int* blockStarts, int firstBlockRow, int top, int size, int headLists)
 {
-    long long row = blockIdx.x;
+    long long row = (long long)blockIdx.y * gridDim.x + blockIdx.x;
+    int firstList = blockIdx.y * headLists;
     int block = firstBlockRow + blockIdx.x;
     int count = min(block + 1, top);
     int begin = (firstList + block) * top;

@@ -26,7 +26,7 @@ static __device__ __forceinline__ int candidates(const int* counts, int row, int
     return counts ? counts[row] : causal ? min(columns, firstRow + row + 1) : columns;
 }
 
-// indices [rows][width]: those of the min(wanted, candidates) largest, ascending, then -1. wanted: wantedOfRow[row], or `width`. found [rows] or null: how many.
+// Grid: rows; or the rows of a head, heads, where each head's rows are causal by themselves. indices [rows][width]: those of the min(wanted, candidates) largest, ascending, then -1. wanted: wantedOfRow[row], or `width`. found [rows] or null: how many.
 extern "C" __global__ void __launch_bounds__(Threads) selectLargest(
     const float* scores, long long stride, const int* counts, int firstRow, int causal, int columns, const int* wantedOfRow, int* indices, int width, int* found,
     int forcedFirst, int forcedLast)
@@ -34,7 +34,7 @@ extern "C" __global__ void __launch_bounds__(Threads) selectLargest(
     __shared__ int histogram[256];
     __shared__ int decision[2];
     __shared__ int warpCounts[Warps][2];
-    long long row = blockIdx.x;
+    long long row = (long long)blockIdx.y * gridDim.x + blockIdx.x;
     scores += row * stride;
     indices += row * width;
     int count = candidates(counts, blockIdx.x, firstRow, causal, columns);

@@ -1,5 +1,5 @@
-// What a step of many sequences does beside products and attention: where each row's keys and values lie, rotary embedding with what belongs to it, the next tokens.
-// All that changes from step to step is read from the device's memory, so that the same launches serve every step of the same shape. Memory-bound, and small.
+// What a step of many sequences does beside products and attention: where each row's keys and values lie, rotary embedding with what belongs to it, the next tokens,
+// comparisons of logits. All that changes from step to step is read from the device's memory, so that the same launches serve every step of the same shape. Memory-bound, and small.
 //
 // Constants: TYPE.
 #include "ptx.cuh"
@@ -197,5 +197,106 @@ extern "C" __global__ void __launch_bounds__(256) chooseLargest(const float* log
     if ((threadIdx.x & 31) == 0 && best)
     {
         atomicMax(choices + blockIdx.y, best);
+    }
+}
+
+// Sum over a block's 256 threads, in an order of its own; every thread gets it.
+static __device__ __forceinline__ double blockSum(double value, double* shared)
+{
+#pragma unroll
+    for (int distance = 16; distance > 0; distance >>= 1)
+    {
+        value += __shfl_xor_sync(AllLanes, value, distance);
+    }
+
+    __syncthreads();
+    if ((threadIdx.x & 31) == 0)
+    {
+        shared[threadIdx.x >> 5] = value;
+    }
+
+    __syncthreads();
+    double sum = 0;
+#pragma unroll
+    for (int warp = 0; warp < 8; warp++)
+    {
+        sum += shared[warp];
+    }
+
+    return sum;
+}
+
+// What is subtracted from a logit to make it a log-probability.
+static __device__ double logSumOfExponentials(const float* logits, int vocabulary, double* shared)
+{
+    float largest = MinusInfinity;
+    for (int i = threadIdx.x; i < vocabulary; i += 256)
+    {
+        largest = fmaxf(largest, logits[i]);
+    }
+
+#pragma unroll
+    for (int distance = 16; distance > 0; distance >>= 1)
+    {
+        largest = fmaxf(largest, __shfl_xor_sync(AllLanes, largest, distance));
+    }
+
+    __syncthreads();
+    if ((threadIdx.x & 31) == 0)
+    {
+        shared[threadIdx.x >> 5] = largest;
+    }
+
+    __syncthreads();
+#pragma unroll
+    for (int warp = 0; warp < 8; warp++)
+    {
+        largest = fmaxf(largest, static_cast<float>(shared[warp]));
+    }
+
+    double sum = 0;
+    for (int i = threadIdx.x; i < vocabulary; i += 256)
+    {
+        sum += exp(static_cast<double>(logits[i] - largest));
+    }
+
+    return largest + log(blockSum(sum, shared));
+}
+
+// questions [rows] {token, row to compare with or -1}; answers [rows] {log-probability of the token, divergence from the other row's distribution, Σ p log(p / q), 0 without
+// one}: as LogitMath, in double precision. Nothing for rows whose token is negative. Grid: rows.
+extern "C" __global__ void __launch_bounds__(256) compareLogits(const float* logits, const int2* questions, double2* answers, int vocabulary)
+{
+    __shared__ double shared[8];
+    const int2 question = questions[blockIdx.x];
+    if (question.x < 0)
+    {
+        return;
+    }
+
+    const float* own = logits + (long long)blockIdx.x * vocabulary;
+    double norm = logSumOfExponentials(own, vocabulary, shared);
+    double divergence = 0;
+    if (question.y >= 0)
+    {
+        const float* other = logits + (long long)question.y * vocabulary;
+        double otherNorm = logSumOfExponentials(other, vocabulary, shared);
+        for (int i = threadIdx.x; i < vocabulary; i += 256)
+        {
+            double logP = other[i] - otherNorm;
+            if (logP > -60)
+            {
+                divergence += exp(logP) * (logP - (own[i] - norm));
+            }
+        }
+
+        // Rounding may leave a negative zero; what is not a number stays.
+        divergence = blockSum(divergence, shared);
+        divergence = divergence < 0 ? 0 : divergence;
+    }
+
+    if (threadIdx.x == 0)
+    {
+        answers[blockIdx.x] = make_double2(own[question.x] - norm, divergence);
     }
 }

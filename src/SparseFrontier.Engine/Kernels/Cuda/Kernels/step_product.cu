@@ -1,5 +1,5 @@
 // Products of few rows with weights (steps of generation), by tensor cores on any card from compute capability 8.0: y = x Wᵀ, x [rows][depth], W [outputs][depth].
-// Memory-bound: every weight is read once, for all rows.
+// Memory-bound: every weight is read once for each 64 rows.
 //
 // Weights are the 16-row operand of the products and rows of x the 8-column one, so that up to eight rows cost what one costs. Both go from global memory straight
 // into the products' registers, 16 bytes a thread: depth may be taken in any order as long as x and W agree. A thread block computes 16 outputs; its warps
@@ -9,9 +9,9 @@
 // Several matrices that read the same x are one launch: thread blocks are counted through them. A gate and its upward matrix are interleaved: the lower eight rows of
 // a product are the gate's outputs, the upper eight the same outputs of the other, so that one thread holds both.
 //
-// Cost: 2 outputs depth bytes.
+// Cost: 2 outputs depth bytes for each ROWS rows. Grid: groups of outputs, groups of ROWS rows.
 //
-// Constants: TYPE; ROWS: rows rounded up to 8; WARPS, UNROLL; KIND: 0 = elements, bias may be null; 1 = float32; 2 = float32, added to y; 3 = activation(gate) · up.
+// Constants: TYPE; ROWS: rows of a thread block, a multiple of 8; WARPS, UNROLL; KIND: 0 = elements, bias may be null; 1 = float32; 2 = float32, added to y; 3 = activation(gate) · up.
 #include "ptx.cuh"
 
 static constexpr int Columns = ROWS / 8;
@@ -65,6 +65,9 @@ static __device__ __forceinline__ float rounded(float x)
 extern "C" __global__ void __launch_bounds__(32 * WARPS, Blocks) stepProduct(const Element* x, const __grid_constant__ Parts parts, int rows, int depth, int gelu)
 {
     __shared__ float merged[WARPS][16][ROWS + 1];
+    int firstRow = blockIdx.y * ROWS;
+    rows = min(rows - firstRow, ROWS);
+    x += (long long)firstRow * depth;
     int index = 0;
 #pragma unroll
     for (int i = 1; i < 3; i++)
@@ -155,7 +158,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, Blocks) stepProduct(con
             up += merged[k][output + 8][r];
         }
 
-        static_cast<Element*>(part.y)[(long long)r * outputs + target] = static_cast<Element>(pack(activation(rounded(gate), gelu) * rounded(up), 0) & 0xffff);
+        static_cast<Element*>(part.y)[(long long)(firstRow + r) * outputs + target] = static_cast<Element>(pack(activation(rounded(gate), gelu) * rounded(up), 0) & 0xffff);
 #else
         float sum = 0;
 #pragma unroll
@@ -164,7 +167,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, Blocks) stepProduct(con
             sum += merged[k][output][r];
         }
 
-        long long place = (long long)r * outputs + target;
+        long long place = (long long)(firstRow + r) * outputs + target;
 #if KIND == 0
         // The product is rounded before the bias is added, as in prompts.
         float value = part.bias ? rounded(sum) + part.bias[target] : sum;

@@ -2,10 +2,11 @@ using SparseFrontier.Kernels.Cuda;
 
 namespace SparseFrontier.Models.Transformer.Cuda;
 
-/// <summary>Measures parts of a GPU's work by events, without waiting between them; events are used again.</summary>
+/// <summary>Measures parts of a GPU's work by events, and keeps what the work counts, without waiting between them; events are used again.</summary>
 internal sealed class CudaClock(CudaDevice device) : IDisposable
 {
     private readonly List<(CudaEvent Start, CudaEvent End, Action<double> Seconds)> _spans = [];
+    private readonly List<(CudaMemory Counts, Action<long[]> Told)> _counts = [];
     private readonly Stack<CudaEvent> _idle = [];
 
     /// <summary>Runs what gives work to the device; the seconds that it takes there are told by <see cref="Read"/>.</summary>
@@ -16,7 +17,10 @@ internal sealed class CudaClock(CudaDevice device) : IDisposable
         _spans.Add((start, Record(), seconds));
     }
 
-    /// <summary>Waits for the work and tells its seconds.</summary>
+    /// <summary>Takes counts that the work given so far writes; they are told, and freed, by <see cref="Read"/>.</summary>
+    public void Count(CudaMemory counts, Action<long[]> told) => _counts.Add((counts, told));
+
+    /// <summary>Waits for the work and tells its seconds and counts, each in the order of the work.</summary>
     public void Read()
     {
         foreach ((CudaEvent start, CudaEvent end, Action<double> seconds) in _spans)
@@ -24,10 +28,15 @@ internal sealed class CudaClock(CudaDevice device) : IDisposable
             seconds(end.MillisecondsSince(start) / 1000);
         }
 
+        foreach ((CudaMemory counts, Action<long[]> told) in _counts)
+        {
+            told(counts.ToArray<long>());
+        }
+
         Forget();
     }
 
-    /// <summary>Drops spans that were not read.</summary>
+    /// <summary>Drops what was not read.</summary>
     public void Forget()
     {
         foreach ((CudaEvent start, CudaEvent end, _) in _spans)
@@ -37,6 +46,8 @@ internal sealed class CudaClock(CudaDevice device) : IDisposable
         }
 
         _spans.Clear();
+        _counts.ForEach(c => c.Counts.Dispose());
+        _counts.Clear();
     }
 
     /// <inheritdoc/>

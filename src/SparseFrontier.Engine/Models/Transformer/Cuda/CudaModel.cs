@@ -12,6 +12,8 @@ public sealed class CudaModel : IDisposable
     private readonly byte[] _configurationBytes;
     private readonly Lazy<string> _contentHash;
     private readonly SequenceLimits _limits;
+    private readonly Dictionary<(int Stage, RotaryConfiguration Rotary), CudaAngles> _angles = [];
+    private readonly Dictionary<int, CudaClock> _clocks = [];
     private CudaPipeline? _pipeline;
 
     private CudaModel(string directory, IReadOnlyList<CudaDevice> devices, ulong? randomSeed = null)
@@ -24,7 +26,6 @@ public sealed class CudaModel : IDisposable
         Stages = Divide(devices);
         Weights = randomSeed is { } seed ? CudaWeights.Random(directory, Configuration, Stages, seed) : new CudaWeights(directory, Configuration, Stages);
         _contentHash = new Lazy<string>(() => Weights.ContentHash(_configurationBytes));
-        SlidingRotary = CreateRotary(Configuration.SlidingRotary);
     }
 
     /// <summary>The checkpoint directory as given.</summary>
@@ -51,8 +52,6 @@ public sealed class CudaModel : IDisposable
     internal IReadOnlyList<CudaStage> Stages { get; }
 
     internal CudaWeights Weights { get; }
-
-    internal RotaryEmbedding SlidingRotary { get; }
 
     /// <summary>Loads a checkpoint directory in Hugging Face layout.</summary>
     /// <param name="directory">Holds config.json and safetensors.</param>
@@ -119,7 +118,7 @@ public sealed class CudaModel : IDisposable
             throw new ArgumentException($"Logits of {rows.Count} rows take {(long)rows.Count * vocabulary} elements, not {logits.Length}.", nameof(logits));
         }
 
-        Run(rows, logits, default, cancellationToken);
+        Run(rows, logits, default, default, default, cancellationToken);
     }
 
     /// <summary>As <see cref="Step"/>, but finds the token with the largest logit of each row, of equal ones the lowest, without bringing the logits to the host.</summary>
@@ -135,21 +134,69 @@ public sealed class CudaModel : IDisposable
             throw new ArgumentException($"Choices of {rows.Count} rows take as many elements, not {next.Length}.", nameof(next));
         }
 
-        Run(rows, default, next, cancellationToken);
+        Run(rows, default, next, default, default, cancellationToken);
         if (next.Contains(-1))
         {
             throw LogitMath.NotNumbers();
         }
     }
 
+    /// <summary>Most rows of a call of <see cref="Compare"/>, and of what the GPU computes at once.</summary>
+    internal int MostRows => CudaStep.MostRows(Configuration);
+
+    /// <summary>As <see cref="Step"/>, but answers questions on the logits without bringing them to the host.</summary>
+    /// <param name="rows">Sequence and token of each row, at most <see cref="MostRows"/>.</param>
+    /// <param name="questions">[rows].</param>
+    /// <param name="answers">[rows], written.</param>
+    /// <param name="cancellationToken">Stops before the pass.</param>
+    /// <exception cref="SparseFrontierException">As <see cref="Step"/>.</exception>
+    internal void Compare(
+        IReadOnlyList<(CudaSequence Sequence, int Token)> rows, ReadOnlySpan<LogitQuestion> questions, Span<LogitAnswer> answers, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rows.Count, MostRows);
+        Run(rows, default, default, questions, answers, cancellationToken);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         _pipeline?.Dispose();
+        foreach (IDisposable each in (IEnumerable<IDisposable>)[.. _angles.Values, .. _clocks.Values])
+        {
+            each.Dispose();
+        }
+
         Weights.Dispose();
     }
 
-    internal RotaryEmbedding CreateRotary(RotaryConfiguration configuration) => new(configuration, Configuration.HeadDimension);
+    /// <summary>Angles of global layers under a YaRN factor, in a stage's memory.</summary>
+    internal CudaAngles GlobalAngles(CudaStage stage, double? yarnFactor) => Angles(stage, Configuration.RotaryFor(yarnFactor));
+
+    /// <summary>Angles of sliding layers; null where there are none.</summary>
+    internal CudaAngles? SlidingAngles(CudaStage stage) =>
+        Configuration.GlobalLayerCount < Configuration.LayerCount ? Angles(stage, Configuration.SlidingRotary) : null;
+
+    /// <summary>What prompts are measured by on a stage.</summary>
+    internal CudaClock Clock(CudaStage stage)
+    {
+        if (!_clocks.TryGetValue(stage.Index, out CudaClock? clock))
+        {
+            _clocks.Add(stage.Index, clock = new CudaClock(stage.Device));
+        }
+
+        return clock;
+    }
+
+    private CudaAngles Angles(CudaStage stage, RotaryConfiguration rotary)
+    {
+        if (!_angles.TryGetValue((stage.Index, rotary), out CudaAngles? angles))
+        {
+            angles = new CudaAngles(stage.Device, new RotaryEmbedding(rotary, Configuration.HeadDimension), Configuration.HeadDimension);
+            _angles.Add((stage.Index, rotary), angles);
+        }
+
+        return angles;
+    }
 
     private CudaStage[] Divide(IReadOnlyList<CudaDevice> devices)
     {
@@ -184,23 +231,47 @@ public sealed class CudaModel : IDisposable
         }
     }
 
-    private void Run(IReadOnlyList<(CudaSequence Sequence, int Token)> rows, Span<float> logits, Span<int> next, CancellationToken cancellationToken)
+    private void Run(
+        IReadOnlyList<(CudaSequence Sequence, int Token)> rows,
+        Span<float> logits,
+        Span<int> next,
+        ReadOnlySpan<LogitQuestion> questions,
+        Span<LogitAnswer> answers,
+        CancellationToken cancellationToken)
     {
-        foreach (var sequence in rows.GroupBy(r => r.Sequence))
-        {
-            _limits.RequireTokens([.. sequence.Select(r => r.Token)]);
-            _limits.RequireLength(sequence.Key.Length, sequence.Count(), sequence.Key.MaximumLength);
-        }
-
+        Require(rows);
         _pipeline ??= new CudaPipeline(this);
-        for (int first = 0; first < rows.Count; first += CudaStepProducts.MaximumRows)
+        int most = MostRows;
+        for (int first = 0; first < rows.Count; first += most)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            int count = Math.Min(CudaStepProducts.MaximumRows, rows.Count - first);
+            int count = Math.Min(most, rows.Count - first);
             _pipeline.Run(
-                [.. rows.Skip(first).Take(count)],
+                count == rows.Count ? rows : [.. rows.Skip(first).Take(count)],
                 logits.IsEmpty ? default : logits.Slice(first * Configuration.VocabularySize, count * Configuration.VocabularySize),
-                next.IsEmpty ? default : next.Slice(first, count));
+                next.IsEmpty ? default : next.Slice(first, count),
+                questions,
+                answers);
+        }
+    }
+
+    private void Require(IReadOnlyList<(CudaSequence Sequence, int Token)> rows)
+    {
+        for (int i = 0; i < rows.Count; i++)
+        {
+            rows[i].Sequence.Pending = 0;
+            _limits.RequireTokens([rows[i].Token]);
+        }
+
+        for (int i = 0; i < rows.Count; i++)
+        {
+            rows[i].Sequence.Pending++;
+        }
+
+        for (int i = 0; i < rows.Count; i++)
+        {
+            CudaSequence sequence = rows[i].Sequence;
+            _limits.RequireLength(sequence.Length, sequence.Pending, sequence.MaximumLength);
         }
     }
 

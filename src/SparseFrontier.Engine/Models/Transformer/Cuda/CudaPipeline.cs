@@ -14,26 +14,34 @@ internal sealed class CudaPipeline : IDisposable
     /// <param name="given">Sequence and token of each row.</param>
     /// <param name="logits">[rows, vocabulary], written; or empty.</param>
     /// <param name="choices">[rows]: the token with the largest logit, of equal ones the lowest, -1 where no logit is a number; or empty.</param>
-    public void Run(IReadOnlyList<(CudaSequence Sequence, int Token)> given, Span<float> logits, Span<int> choices)
+    /// <param name="questions">[rows], of which those that compare name rows of this call; or empty.</param>
+    /// <param name="answers">[rows], written where there are questions.</param>
+    public void Run(
+        IReadOnlyList<(CudaSequence Sequence, int Token)> given, Span<float> logits, Span<int> choices, ReadOnlySpan<LogitQuestion> questions, Span<LogitAnswer> answers)
     {
         CudaStepEntry[] rows = CudaStep.Arrange(given);
-        foreach (var group in rows.GroupBy(r => r.Sequence))
+        foreach (CudaStepEntry row in rows)
         {
-            group.Key.Reserve(group.Count());
+            row.Sequence.Reserve(row.Sequence.Pending);
         }
 
-        var shape = CudaStepShape.Of([.. rows.Select(r => r.Sequence.RowAt(r.Appended))], !logits.IsEmpty || !choices.IsEmpty, !choices.IsEmpty);
+        StepResult result =
+            !questions.IsEmpty ? StepResult.Comparisons : !choices.IsEmpty ? StepResult.Choices : !logits.IsEmpty ? StepResult.Logits : StepResult.None;
+        var shape = CudaStepShape.Of(Array.ConvertAll(rows, r => r.Sequence.RowAt(r.Appended)), result);
         CudaStep? before = null;
         foreach (CudaStep step in _steps)
         {
-            step.Begin(rows, shape, before);
+            step.Begin(rows, shape, questions, before);
             before = step;
         }
 
         // While the devices work.
-        foreach (CudaStepEntry row in rows)
+        foreach ((CudaSequence sequence, _, int place, int appended) in rows)
         {
-            row.Sequence.Count(row.Appended);
+            if (place >= 0)
+            {
+                sequence.Count(appended);
+            }
         }
 
         if (!logits.IsEmpty)
@@ -46,14 +54,19 @@ internal sealed class CudaPipeline : IDisposable
             _steps[^1].Download(rows, choices);
         }
 
+        if (!questions.IsEmpty)
+        {
+            _steps[^1].Download(rows, answers);
+        }
+
         foreach (CudaStep step in _steps)
         {
             step.ReadClocks(rows, shape);
         }
 
-        foreach (CudaStepEntry row in rows)
+        for (int i = 0; i < given.Count; i++)
         {
-            row.Sequence.Advance(1);
+            given[i].Sequence.Advance(1);
         }
     }
 

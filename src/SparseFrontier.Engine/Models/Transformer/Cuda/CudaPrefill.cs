@@ -160,7 +160,7 @@ internal static class CudaPrefill
                     CudaAttention.Prefill(queries, keys, values, layer.Scale, chosen!.Plans, 0, queries, null);
                 }
             });
-            Count(chosen!.Plans, queries.Heads, length, stepKeys, lists is not null, forced, counters);
+            Count(chosen!.Plans, queries.Heads, length, stepKeys, lists is not null, forced, counters, clock);
             lists?.Dispose();
             chosen.Dispose();
         }
@@ -178,11 +178,11 @@ internal static class CudaPrefill
         return lists;
     }
 
-    // Element-exact pairs, by a kernel over the lists.
-    private static void Count(CudaPlans plans, int heads, int length, int stepKeys, bool wholeBlocks, long forced, PrefillCounters counters)
+    // Element-exact pairs, by a kernel over the lists; counted when the clock is read.
+    private static void Count(CudaPlans plans, int heads, int length, int stepKeys, bool wholeBlocks, long forced, PrefillCounters counters, CudaClock clock)
     {
         CudaDevice device = plans.Tiles.Device;
-        using var sums = CudaMemory.Allocate(device, heads * 4L * sizeof(long));
+        CudaMemory sums = CudaMemory.Allocate(device, heads * 4L * sizeof(long));
         sums.Fill(0);
         device.Function("lists.cu", "countPairs", ("TYPE", 0)).Launch(
             ((plans.TileCount + 127) / 128, heads, 1),
@@ -197,15 +197,17 @@ internal static class CudaPrefill
             length,
             stepKeys,
             sums);
-        long[] counts = sums.ToArray<long>();
-        long causal = (long)length * (length + 1) / 2;
-        for (int head = 0; head < heads; head++)
+        clock.Count(sums, counts =>
         {
-            ReadOnlySpan<long> count = counts.AsSpan(head * 4, 4);
-            long executed = wholeBlocks ? ((count[2] * TileRows) + count[3]) * TileRows : count[1];
-            double nominal = 1 - (((TileRows * TileRows * (double)count[2]) + (TileRows * (double)count[3])) / causal);
-            counters.Add(causal, count[0], forced, executed, [nominal]);
-        }
+            long causal = (long)length * (length + 1) / 2;
+            for (int head = 0; head < heads; head++)
+            {
+                ReadOnlySpan<long> count = counts.AsSpan(head * 4, 4);
+                long executed = wholeBlocks ? ((count[2] * TileRows) + count[3]) * TileRows : count[1];
+                double nominal = 1 - (((TileRows * TileRows * (double)count[2]) + (TileRows * (double)count[3])) / causal);
+                counters.Add(causal, count[0], forced, executed, [nominal]);
+            }
+        });
     }
 
     private static void OnHost(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, PrefillCounters counters, CudaClock clock)

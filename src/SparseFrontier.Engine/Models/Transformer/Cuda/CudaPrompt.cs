@@ -1,5 +1,3 @@
-using SparseFrontier.Kernels.Cuda;
-
 namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>A prompt that was read on a GPU: its last logits, its cache, its statistics. Dispose after the sequences started from it.</summary>
@@ -7,18 +5,15 @@ public sealed class CudaPrompt : IDisposable
 {
     private readonly IReadOnlyList<DecodeConfiguration> _configurations;
     private readonly CudaPromptCache[] _caches;
-    private readonly RotaryEmbedding _rotary;
-    private readonly CudaMemory?[] _angles;
-    private readonly CudaMemory?[] _slidingAngles;
-    private int _angleCount;
+    private readonly CudaAngles[] _angles;
+    private readonly CudaAngles?[] _slidingAngles;
 
-    internal CudaPrompt(CudaModel model, int length, PrefillRequest request, RotaryEmbedding rotary)
+    internal CudaPrompt(CudaModel model, int length, PrefillRequest request)
     {
         Model = model;
         Length = length;
-        _rotary = rotary;
-        _angles = new CudaMemory?[model.Stages.Count];
-        _slidingAngles = new CudaMemory?[model.Stages.Count];
+        _angles = [.. model.Stages.Select(s => model.GlobalAngles(s, request.YarnFactor))];
+        _slidingAngles = [.. model.Stages.Select(model.SlidingAngles)];
         MaximumLength = model.Configuration.MaximumLength(request.YarnFactor);
         MaximumOutputTokens = request.MaximumOutputTokens;
         Seed = request.Seed;
@@ -59,50 +54,14 @@ public sealed class CudaPrompt : IDisposable
         {
             block.Dispose();
         }
-
-        Array.ForEach(_angles, a => a?.Dispose());
-        Array.ForEach(_slidingAngles, a => a?.Dispose());
     }
 
     /// <summary>
     /// Addresses of cosines and sines, [tokens, 2, dimension / 2] float32, of at least so many tokens after the prompt, in a stage's memory: of global layers, and of sliding
     /// ones, 0 where there are none. They hold until more are asked for.
     /// </summary>
-    internal (ulong Global, ulong Sliding) Angles(CudaStage stage, int tokens)
-    {
-        if (tokens > _angleCount)
-        {
-            _angleCount = Math.Max(tokens, Math.Max(64, 2 * _angleCount));
-            foreach (CudaStage each in Model.Stages)
-            {
-                _angles[each.Index]?.Dispose();
-                _angles[each.Index] = Upload(_rotary, each.Device);
-                if (Model.Configuration.GlobalLayerCount < Model.Configuration.LayerCount)
-                {
-                    _slidingAngles[each.Index]?.Dispose();
-                    _slidingAngles[each.Index] = Upload(Model.SlidingRotary, each.Device);
-                }
-            }
-        }
-
-        return (_angles[stage.Index]!.Address, _slidingAngles[stage.Index]?.Address ?? 0);
-    }
-
-    private unsafe CudaMemory Upload(RotaryEmbedding rotary, CudaDevice device)
-    {
-        int half = Model.Configuration.HeadDimension / 2;
-        float[] angles = new float[2L * half * _angleCount];
-        fixed (float* first = angles)
-        {
-            for (int i = 0; i < _angleCount; i++)
-            {
-                float* cosines = first + (2L * half * i);
-                rotary.Fill(Length + i, cosines, cosines + half);
-            }
-        }
-
-        return CudaMemory.From<float>(device, angles);
-    }
+    internal (ulong Global, ulong Sliding) Angles(CudaStage stage, int tokens) =>
+        (_angles[stage.Index].At(Length, Length + tokens), _slidingAngles[stage.Index]?.At(Length, Length + tokens) ?? 0);
 
     private IEnumerable<CudaKeyValues> Blocks() => _caches.SelectMany(c => c.Blocks).OfType<CudaKeyValues>().Distinct();
 }

@@ -23,10 +23,10 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     private readonly CancellationToken _cancellationToken;
     private readonly int[] _tokens;
     private readonly int _chunkRows;
-    private readonly RotaryEmbedding _rotary;
     private readonly CudaPrompt _prompt;
     private readonly PrefillCounters _counters = new();
     private Memory _here;
+    private CudaEvent? _before;
 
     /// <summary>Allocates memory; rows are in smaller chunks where the GPUs' free memory asks for it.</summary>
     /// <exception cref="SparseFrontierException">DeviceOutOfMemory: not even the smallest chunks find room.</exception>
@@ -38,9 +38,8 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         _request = request;
         _cancellationToken = cancellationToken;
         _tokens = tokens;
-        _rotary = model.CreateRotary(c.RotaryFor(request.YarnFactor));
         _chunkRows = FitChunks();
-        _prompt = new CudaPrompt(model, tokens.Length, request, _rotary);
+        _prompt = new CudaPrompt(model, tokens.Length, request);
         _here = new Memory(this, model.Stages[0]);
     }
 
@@ -69,8 +68,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
                 {
                     _cancellationToken.ThrowIfCancellationRequested();
                     ReadLayer(layer, _model.Weights.Layers[layer]);
-                    _here.Device.Synchronize();
-                    _request.LayerDone?.Invoke(layer + 1);
+                    AwaitBefore(layer);
                 }
             }
 
@@ -94,7 +92,11 @@ internal sealed unsafe class CudaPromptReader : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _here.Dispose();
+    public void Dispose()
+    {
+        _before?.Dispose();
+        _here.Dispose();
+    }
 
     /// <summary>The same request with half the rows at a time and half the lists, for when an allocation failed all the same; null where they can't be smaller.</summary>
     /// <param name="c">The model.</param>
@@ -145,6 +147,11 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         int rows = ChunkRows(_configuration, Length, _request.ChunkRows);
         foreach (CudaStage stage in _model.Stages)
         {
+            if (stage.Device.Keeps(Needed(rows)))
+            {
+                continue;
+            }
+
             long free = stage.Device.FreeBytes;
             rows = FitChunks(rows, free, Needed);
             if (Needed(rows) > free)
@@ -162,6 +169,24 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         }
 
         return rows;
+    }
+
+    // The host gives one layer more while the device works on one: enough to keep it busy, and few enough to be stopped soon.
+    private void AwaitBefore(int layer)
+    {
+        if (_request.LayerDone is { } done)
+        {
+            _here.Device.Synchronize();
+            done(layer + 1);
+            return;
+        }
+
+        CudaEvent end = CudaEvent.Record(_here.Device);
+        using (CudaEvent? before = _before)
+        {
+            _before = end;
+            before?.Await();
+        }
     }
 
     private void MoveTo(CudaStage stage)
@@ -193,16 +218,16 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         bool kept = false;
         try
         {
-            (CudaMemory cosines, CudaMemory sines) = c.IsGlobal(layer) ? _here.Rotary : _here.SlidingRotary!.Value;
+            ulong cosines = c.IsGlobal(layer) ? _here.Angles : _here.SlidingAngles;
             foreach ((int first, int rows) in Chunks())
             {
-                ulong angles = (ulong)((long)first * (c.HeadDimension / 2) * sizeof(float));
+                ulong angles = cosines + (ulong)((long)first * c.HeadDimension * sizeof(float));
                 _here.Decoder.Project(
                     weights,
                     Residual(first),
                     rows,
-                    (nint)(cosines.Address + angles),
-                    (nint)(sines.Address + angles),
+                    (nint)angles,
+                    (nint)(angles + ((ulong)(c.HeadDimension / 2) * sizeof(float))),
                     QueryRows(first),
                     (nint)_here.Keys.Address,
                     (nint)_here.Values.Address,
@@ -262,18 +287,14 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         {
             CudaPromptCache cache = _prompt.Caches[i];
             DecodeConfiguration configuration = _request.DecodeConfigurations[i];
-            long start = Stopwatch.GetTimestamp();
-            (CudaKeyValues? kept, long forced, bool onProcessor) = CudaEviction.Compress(configuration.Method, configuration.Parameters, seen);
-            if (kept is not null)
-            {
-                _here.Device.Synchronize();
-                cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
-            }
-
-            cache.SelectedOnProcessor |= onProcessor;
-            cache.Blocks[layer] = kept ?? block;
-            cache.ForcedTokens[layer] = kept is null ? -1 : forced;
-            whole |= kept is null;
+            CudaKept compressed = CudaKept.All;
+            _here.Clock.Time(
+                seconds => cache.EvictionSeconds += compressed.Kept is null ? 0 : seconds,
+                () => compressed = CudaEviction.Compress(configuration.Method, configuration.Parameters, seen));
+            cache.SelectedOnProcessor |= compressed.ChosenOnProcessor;
+            cache.Blocks[layer] = compressed.Kept ?? block;
+            cache.ForcedTokens[layer] = compressed.Kept is null ? -1 : compressed.Forced;
+            whole |= compressed.Kept is null;
         }
     }
 
@@ -335,18 +356,20 @@ internal sealed unsafe class CudaPromptReader : IDisposable
             ModelConfiguration c = reader._configuration;
             int chunkRows = reader._chunkRows;
             long rows = CudaProducts.WrittenRows(reader.Length) + chunkRows;
-            Clock = new CudaClock(Device);
+            Clock = reader._model.Clock(stage);
             Decoder = new CudaDecoder(Device, reader._model.Weights, c, chunkRows);
             Residual = CudaMemory.Allocate(Device, rows * c.HiddenSize * sizeof(float));
             Queries = CudaMemory.Allocate(Device, rows * c.QueryHeads * c.HeadDimension * 2);
             Keys = CudaMemory.Allocate(Device, (long)chunkRows * c.KvHeads * c.HeadDimension * 2);
             Values = CudaMemory.Allocate(Device, (long)chunkRows * c.KvHeads * c.HeadDimension * 2);
-            Rotary = Upload(reader._rotary, reader.Length, c.HeadDimension);
-            SlidingRotary = c.GlobalLayerCount < c.LayerCount ? Upload(reader._model.SlidingRotary, reader.Length, c.HeadDimension) : null;
+            int positions = reader.Length + reader._request.MaximumOutputTokens;
+            Angles = reader._model.GlobalAngles(stage, reader._request.YarnFactor).At(0, positions);
+            SlidingAngles = reader._model.SlidingAngles(stage)?.At(0, positions) ?? 0;
         }
 
         public CudaDevice Device { get; }
 
+        /// <summary>The stage's, whose events serve one prompt after another.</summary>
         public CudaClock Clock { get; }
 
         public CudaDecoder Decoder { get; }
@@ -359,34 +382,20 @@ internal sealed unsafe class CudaPromptReader : IDisposable
 
         public CudaMemory Values { get; }
 
-        public (CudaMemory Cosines, CudaMemory Sines) Rotary { get; }
+        /// <summary>Address of the first position's cosines and sines, in global layers.</summary>
+        public ulong Angles { get; }
 
-        public (CudaMemory Cosines, CudaMemory Sines)? SlidingRotary { get; }
+        /// <summary>Likewise in sliding layers; 0 where there are none.</summary>
+        public ulong SlidingAngles { get; }
 
         public void Dispose()
         {
-            Clock.Dispose();
+            Clock.Forget();
             Decoder.Dispose();
             Residual.Dispose();
             Queries.Dispose();
             Keys.Dispose();
             Values.Dispose();
-            Rotary.Cosines.Dispose();
-            Rotary.Sines.Dispose();
-            SlidingRotary?.Cosines.Dispose();
-            SlidingRotary?.Sines.Dispose();
-        }
-
-        private (CudaMemory Cosines, CudaMemory Sines) Upload(RotaryEmbedding rotary, int length, int dimension)
-        {
-            using RotaryTable table = rotary.CreateTable(length);
-            table.Require(0, length);
-            long bytes = (long)length * (dimension / 2) * sizeof(float);
-            var result = (CudaMemory.Allocate(Device, bytes), CudaMemory.Allocate(Device, bytes));
-            result.Item1.Upload(table.Cosines(0), bytes);
-            result.Item2.Upload(table.Sines(0), bytes);
-            Device.Synchronize();
-            return result;
         }
     }
 }

@@ -98,6 +98,9 @@ public sealed class CudaSequence : IDisposable
 
     internal DecodeCounters Counters;
 
+    /// <summary>Rows of the step that is being arranged.</summary>
+    internal int Pending { get; set; }
+
     private long RowBytes => _configuration.HeadDimension * 2L;
 
     // Whether a table serves every step.

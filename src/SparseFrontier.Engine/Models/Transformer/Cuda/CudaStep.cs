@@ -5,12 +5,18 @@ namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>
 /// Runs rows of sequences through a GPU's layers: products for all rows at once; attention for all rows with the same kind of lists at once. The host tells the
-/// device each row's sequence, token and length, and nothing else; launches depend on the step's shape alone and are recorded when a shape comes a second time.
+/// device each row's sequence, token and length, and nothing else; launches depend on the step's shape alone and are recorded when a shape comes a second time. So that few
+/// shapes come, the last row of a kind is repeated up to a round number: a repetition writes what its original writes.
 /// </summary>
 internal sealed unsafe class CudaStep : IDisposable
 {
-    private const int MostRecordings = 64;
+    private const int MostRecordings = 256;
     private const int ClocksOfLayer = 4;
+
+    // Of a step's logits.
+    private const long LogitBytes = 64L << 20;
+    private const int RowsUnit = 64;
+    private const int MostRowsOfStep = 512;
 
     private readonly CudaModel _model;
     private readonly CudaStage _stage;
@@ -24,6 +30,8 @@ internal sealed unsafe class CudaStep : IDisposable
     private readonly CudaMemory _clocks;
     private readonly CudaMemory _choices;
     private readonly CudaMemory _draws;
+    private readonly CudaMemory _questions;
+    private readonly CudaMemory _answers;
     private readonly Dictionary<CudaStepShape, CudaGraph?> _recordings = [];
     private CudaMemory _scratch;
 
@@ -34,27 +42,35 @@ internal sealed unsafe class CudaStep : IDisposable
         _stage = stage;
         _device = stage.Device;
         ModelConfiguration c = _configuration = model.Configuration;
-        const int Rows = CudaStepProducts.MaximumRows;
-        long heads = (long)Rows * stage.Count * c.KvHeads;
-        _decoder = new CudaStepDecoder(_device, model.Weights, c, stage.IsLast);
+        long rows = RepeatedRows(MostRows(c));
+        long heads = rows * stage.Count * c.KvHeads;
+        _decoder = new CudaStepDecoder(_device, model.Weights, c, (int)rows, stage.IsLast);
         _windows = CudaMemory.From<int>(_device, [.. c.SlidingWindows.Skip(stage.First).Take(stage.Count)]);
-        _rows = CudaMemory.Allocate(_device, Rows * sizeof(StepRowState));
+        _rows = CudaMemory.Allocate(_device, rows * sizeof(StepRowState));
         _tables = CudaMemory.Allocate(_device, heads * sizeof(CacheHead));
         _places = CudaMemory.Allocate(_device, heads * StepPlaces.BytesOfHead);
-        _clocks = CudaMemory.Allocate(_device, (long)Rows * stage.Count * ClocksOfLayer * sizeof(ulong));
-        _choices = CudaMemory.Allocate(_device, Rows * sizeof(ulong));
-        _draws = CudaMemory.Allocate(_device, (long)Rows * stage.Count * c.QueryHeads * sizeof(RandomState));
+        _clocks = CudaMemory.Allocate(_device, rows * stage.Count * ClocksOfLayer * sizeof(ulong));
+        _choices = CudaMemory.Allocate(_device, rows * sizeof(ulong));
+        _draws = CudaMemory.Allocate(_device, rows * stage.Count * c.QueryHeads * sizeof(RandomState));
+        _questions = CudaMemory.Allocate(_device, rows * sizeof(LogitQuestion));
+        _answers = CudaMemory.Allocate(_device, rows * sizeof(LogitAnswer));
         _scratch = CudaMemory.Allocate(_device, 1 << 20);
     }
 
     /// <summary>Gives the step to the device; nothing waits.</summary>
     /// <param name="rows">The rows, arranged.</param>
     /// <param name="shape">Of all of them.</param>
+    /// <param name="questions">On the rows' logits, in the order in which they were given, where the shape compares.</param>
     /// <param name="before">The layers before these; null for the first.</param>
-    public void Begin(CudaStepEntry[] rows, CudaStepShape shape, CudaStep? before)
+    public void Begin(CudaStepEntry[] rows, CudaStepShape shape, ReadOnlySpan<LogitQuestion> questions, CudaStep? before)
     {
         RequireScratch(shape);
         Upload(rows);
+        if (shape.Result == StepResult.Comparisons && _stage.IsLast)
+        {
+            Ask(rows, questions);
+        }
+
         if (before is not null)
         {
             _decoder.Residual.CopyFrom(before._decoder.Residual, (long)rows.Length * _configuration.HiddenSize * sizeof(float));
@@ -89,26 +105,92 @@ internal sealed unsafe class CudaStep : IDisposable
         _clocks.Dispose();
         _choices.Dispose();
         _draws.Dispose();
+        _questions.Dispose();
+        _answers.Dispose();
         _scratch.Dispose();
     }
 
     /// <summary>Rows with the same kind of token lists side by side, each sequence's in their order.</summary>
-    internal static int[] Arrange(IReadOnlyList<(PageChoice Choice, int PageSize, bool SharesPages)> kinds) => [.. Enumerable.Range(0, kinds.Count).OrderBy(i => kinds[i])];
+    internal static int[] Arrange((PageChoice Choice, int PageSize, bool SharesPages)[] kinds)
+    {
+        // Kinds are few and rows are many: a pass for each takes less than sorting.
+        int[] order = new int[kinds.Length];
+        int count = 0;
+        foreach ((PageChoice Choice, int PageSize, bool SharesPages) kind in kinds.Distinct().Order())
+        {
+            for (int i = 0; i < kinds.Length; i++)
+            {
+                if (kinds[i] == kind)
+                {
+                    order[count++] = i;
+                }
+            }
+        }
 
-    /// <summary>The rows of a step, arranged.</summary>
+        return order;
+    }
+
+    /// <summary>The rows of a step, arranged, with repetitions.</summary>
     internal static CudaStepEntry[] Arrange(IReadOnlyList<(CudaSequence Sequence, int Token)> given)
     {
-        var appended = new Dictionary<CudaSequence, int>();
+        for (int i = 0; i < given.Count; i++)
+        {
+            given[i].Sequence.Pending = 0;
+        }
+
         var rows = new CudaStepEntry[given.Count];
+        bool one = true;
         for (int i = 0; i < rows.Length; i++)
         {
             (CudaSequence sequence, int token) = given[i];
-            int before = appended.GetValueOrDefault(sequence);
-            appended[sequence] = before + 1;
-            rows[i] = new CudaStepEntry(sequence, token, i, sequence.GeneratedLength + before + 1);
+            rows[i] = new CudaStepEntry(sequence, token, i, sequence.GeneratedLength + ++sequence.Pending);
+            one &= Kind(rows[i]) == Kind(rows[0]);
         }
 
-        return [.. Arrange([.. rows.Select(r => (r.Sequence.Choice, r.Sequence.PageSize, r.Sequence.SharesPages))]).Select(i => rows[i])];
+        if (!one)
+        {
+            CudaStepEntry[] mixed = rows;
+            rows = Array.ConvertAll(Arrange(Array.ConvertAll(rows, Kind)), i => mixed[i]);
+        }
+
+        return Repeat(rows);
+    }
+
+    /// <summary>Most rows of a step: many, where their logits are small.</summary>
+    internal static int MostRows(ModelConfiguration configuration) =>
+        (int)Math.Clamp(LogitBytes / (configuration.VocabularySize * sizeof(float)) / RowsUnit * RowsUnit, RowsUnit, MostRowsOfStep);
+
+    /// <summary>Rows with their repetitions, at most.</summary>
+    internal static int RepeatedRows(int rows) => rows + (rows / 8);
+
+    private static (PageChoice Choice, int PageSize, bool SharesPages) Kind(CudaStepEntry row) => (row.Sequence.Choice, row.Sequence.PageSize, row.Sequence.SharesPages);
+
+    private static CudaStepEntry[] Repeat(CudaStepEntry[] rows)
+    {
+        List<CudaStepEntry>? repeated = null;
+        for (int first = 0, end; first < rows.Length; first = end)
+        {
+            end = first + 1;
+            while (end < rows.Length && Kind(rows[end]) == Kind(rows[first]))
+            {
+                end++;
+            }
+
+            int count = CudaStepShape.RoundUpRows(end - first);
+            if (repeated is null && count > end - first)
+            {
+                repeated = new List<CudaStepEntry>(RepeatedRows(rows.Length));
+                repeated.AddRange(rows.AsSpan(0, first));
+            }
+
+            if (repeated is not null)
+            {
+                repeated.AddRange(rows.AsSpan(first, end - first));
+                repeated.AddRange(Enumerable.Repeat(rows[end - 1] with { Place = CudaStepEntry.Repetition }, count - (end - first)));
+            }
+        }
+
+        return repeated is null ? rows : [.. repeated];
     }
 
     private void Upload(CudaStepEntry[] rows)
@@ -142,6 +224,31 @@ internal sealed unsafe class CudaStep : IDisposable
         if (Array.Exists(rows, r => r.Sequence.Choice == PageChoice.Drawn))
         {
             UploadDraws(rows);
+        }
+    }
+
+    // A row's answer stands where the row was given.
+    private void Ask(CudaStepEntry[] rows, ReadOnlySpan<LogitQuestion> questions)
+    {
+        Span<int> rowAt = stackalloc int[questions.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            if (rows[i].Place >= 0)
+            {
+                rowAt[rows[i].Place] = i;
+            }
+        }
+
+        Span<LogitQuestion> arranged = stackalloc LogitQuestion[rows.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            LogitQuestion question = rows[i].Place >= 0 ? questions[rows[i].Place] : new LogitQuestion(-1, -1);
+            arranged[i] = question with { Dense = question.Dense >= 0 ? rowAt[question.Dense] : -1 };
+        }
+
+        fixed (LogitQuestion* source = arranged)
+        {
+            _questions.Upload(source, (long)rows.Length * sizeof(LogitQuestion));
         }
     }
 
@@ -220,12 +327,17 @@ internal sealed unsafe class CudaStep : IDisposable
             _decoder.Finish(weights, rows);
         }
 
-        if (shape.Logits && _stage.IsLast)
+        if (shape.Result != StepResult.None && _stage.IsLast)
         {
             _decoder.MakeLogits(rows);
         }
 
-        if (shape.Choices && _stage.IsLast)
+        if (shape.Result == StepResult.Comparisons && _stage.IsLast)
+        {
+            _device.Function("step.cu", "compareLogits", type).Launch((rows, 1, 1), 256, 0, _decoder.Logits!, _questions, _answers, c.VocabularySize);
+        }
+
+        if (shape.Result == StepResult.Choices && _stage.IsLast)
         {
             _device.Function("step.cu", "chooseLargest", type).Launch(
                 (Math.Min(32, (c.VocabularySize + 1023) / 1024), rows, 1), 256, 0, _decoder.Logits!, _choices, c.VocabularySize);
@@ -293,18 +405,22 @@ internal sealed unsafe class CudaStep : IDisposable
     /// <summary>Waits for the logits and writes them in the order in which the rows were given.</summary>
     public void Download(CudaStepEntry[] rows, Span<float> logits)
     {
-        int vocabulary = _configuration.VocabularySize;
+        long rowBytes = (long)_configuration.VocabularySize * sizeof(float);
         fixed (float* target = logits)
         {
-            if (Array.TrueForAll(rows, r => r.Place == Array.IndexOf(rows, r)))
+            // Rows that lie side by side as they were given are one copy.
+            for (int first = 0, end; first < rows.Length; first = end)
             {
-                _decoder.Logits!.Download(target, (long)rows.Length * vocabulary * sizeof(float));
-                return;
-            }
+                end = first + 1;
+                while (end < rows.Length && rows[end].Place == rows[end - 1].Place + 1)
+                {
+                    end++;
+                }
 
-            for (int i = 0; i < rows.Length; i++)
-            {
-                _decoder.Logits!.Download(target + ((long)rows[i].Place * vocabulary), (long)vocabulary * sizeof(float), (long)i * vocabulary * sizeof(float));
+                if (rows[first].Place >= 0)
+                {
+                    _decoder.Logits!.Download((byte*)target + (rows[first].Place * rowBytes), (end - first) * rowBytes, first * rowBytes);
+                }
             }
         }
     }
@@ -316,7 +432,24 @@ internal sealed unsafe class CudaStep : IDisposable
         _choices.Download(found, rows.Length * sizeof(ulong));
         for (int i = 0; i < rows.Length; i++)
         {
-            choices[rows[i].Place] = found[i] == 0 ? -1 : (int)~(uint)found[i];
+            if (rows[i].Place >= 0)
+            {
+                choices[rows[i].Place] = found[i] == 0 ? -1 : (int)~(uint)found[i];
+            }
+        }
+    }
+
+    /// <summary>Waits for the answers and writes them in the order in which the rows were given.</summary>
+    public void Download(CudaStepEntry[] rows, Span<LogitAnswer> answers)
+    {
+        LogitAnswer* found = stackalloc LogitAnswer[rows.Length];
+        _answers.Download(found, rows.Length * sizeof(LogitAnswer));
+        for (int i = 0; i < rows.Length; i++)
+        {
+            if (rows[i].Place >= 0)
+            {
+                answers[rows[i].Place] = found[i];
+            }
         }
     }
 
@@ -342,7 +475,12 @@ internal sealed unsafe class CudaStep : IDisposable
                 attention += own[3] - own[2];
             }
 
-            int count = group.End - group.First;
+            int count = 0;
+            foreach (CudaStepEntry row in rows.AsSpan(group.First, group.End - group.First))
+            {
+                count += row.Place >= 0 ? 1 : 0;
+            }
+
             foreach (CudaStepEntry row in rows.AsSpan(group.First, count))
             {
                 row.Sequence.Counters.IndexSeconds += index * 1e-9 / count;
@@ -352,5 +490,13 @@ internal sealed unsafe class CudaStep : IDisposable
     }
 }
 
-/// <summary>A row of a step: its place among those given, and the tokens of its sequence's tail with its own.</summary>
-internal sealed record CudaStepEntry(CudaSequence Sequence, int Token, int Place, int Appended);
+/// <summary>A row of a step.</summary>
+/// <param name="Sequence">Whose.</param>
+/// <param name="Token">Its token.</param>
+/// <param name="Place">Its place among those given, or <see cref="Repetition"/>. The repetitions of a kind stand behind its rows.</param>
+/// <param name="Appended">Tokens of its sequence's tail with its own.</param>
+internal readonly record struct CudaStepEntry(CudaSequence Sequence, int Token, int Place, int Appended)
+{
+    /// <summary>Place of a row that repeats the one before it, whose results nobody reads.</summary>
+    public const int Repetition = -2;
+}

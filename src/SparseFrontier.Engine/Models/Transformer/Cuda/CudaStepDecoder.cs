@@ -24,12 +24,13 @@ internal sealed class CudaStepDecoder : IDisposable
     private readonly CudaMemory? _up;
     private readonly CudaMemory? _branch;
 
-    /// <summary>Allocates scratch memory for <see cref="CudaStepProducts.MaximumRows"/> rows.</summary>
+    /// <summary>Allocates scratch memory.</summary>
     /// <param name="device">The GPU.</param>
     /// <param name="weights">Weights, of which those used lie there.</param>
     /// <param name="configuration">Shape and constants.</param>
+    /// <param name="maximumRows">Most rows of a step.</param>
     /// <param name="makesLogits">Whether the output matrix lies there.</param>
-    public CudaStepDecoder(CudaDevice device, CudaWeights weights, ModelConfiguration configuration, bool makesLogits)
+    public CudaStepDecoder(CudaDevice device, CudaWeights weights, ModelConfiguration configuration, int maximumRows, bool makesLogits)
     {
         _device = device;
         _weights = weights;
@@ -47,6 +48,13 @@ internal sealed class CudaStepDecoder : IDisposable
         Residual = Rows(c.HiddenSize, sizeof(float));
         Queries = Rows(c.QueryHeads * c.HeadDimension, 2);
         Logits = makesLogits ? Rows(c.VocabularySize, sizeof(float)) : null;
+
+        CudaMemory Rows(long width, int bytes)
+        {
+            CudaMemory memory = CudaMemory.Allocate(_device, maximumRows * width * bytes);
+            memory.Fill(0);
+            return memory;
+        }
     }
 
     /// <summary>[rows, hidden] float32.</summary>
@@ -164,11 +172,4 @@ internal sealed class CudaStepDecoder : IDisposable
     private void Normalize(CudaMemory weight, int rows) =>
         _device.Function("decoder.cu", "normalize", _type).Launch(
             (rows, 1, 1), Threads, 0, Residual, weight, _normalized, _configuration.HiddenSize, _configuration.NormEpsilon);
-
-    private CudaMemory Rows(long width, int bytes)
-    {
-        CudaMemory memory = CudaMemory.Allocate(_device, CudaStepProducts.MaximumRows * width * bytes);
-        memory.Fill(0);
-        return memory;
-    }
 }

@@ -2,20 +2,35 @@ using SparseFrontier.Kernels.Cuda;
 
 namespace SparseFrontier.Models.Transformer.Cuda;
 
+/// <summary>What a step makes of the last layer's rows.</summary>
+internal enum StepResult
+{
+    /// <summary>Nothing: the tokens are read alone.</summary>
+    None,
+
+    /// <summary>Logits.</summary>
+    Logits,
+
+    /// <summary>Logits, and the largest of each row.</summary>
+    Choices,
+
+    /// <summary>Logits, and answers to questions on them.</summary>
+    Comparisons,
+}
+
 /// <summary>What the launches of a step depend on: steps of equal shape differ only in what lies in the device's memory, so that one recording serves them all.</summary>
 /// <param name="Rows">Number of rows.</param>
 /// <param name="Sliding">Tokens of the longest list in sliding layers, rounded up; 0 without such layers.</param>
 /// <param name="Groups">Rows with the same kind of lists, in global layers.</param>
-/// <param name="Logits">Whether logits are made.</param>
-/// <param name="Choices">Whether the largest of them are found.</param>
-internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Groups, bool Logits, bool Choices)
+/// <param name="Result">What is made of the last layer's rows.</param>
+internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Groups, StepResult Result)
 {
     /// <inheritdoc/>
     public bool Equals(CudaStepShape? other) =>
-        other is not null && (Rows, Sliding, Logits, Choices) == (other.Rows, other.Sliding, other.Logits, other.Choices) && Groups.AsSpan().SequenceEqual(other.Groups);
+        other is not null && (Rows, Sliding, Result) == (other.Rows, other.Sliding, other.Result) && Groups.AsSpan().SequenceEqual(other.Groups);
 
     /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(Rows, Sliding, Groups.Length, Groups[^1], Logits, Choices);
+    public override int GetHashCode() => HashCode.Combine(Rows, Sliding, Groups.Length, Groups[^1], Result);
 
     /// <summary>A length rounded up by an eighth at most (from 2,048 on), so that shapes last for many steps.</summary>
     public static int RoundUp(int length)
@@ -29,8 +44,20 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
         return CudaAttention.RoundUp(length, unit);
     }
 
+    /// <summary>Rows of one kind rounded up by an eighth at most (from 16 on), so that a shape lasts while sequences begin and end.</summary>
+    public static int RoundUpRows(int rows)
+    {
+        int unit = 1;
+        while (unit * 16 <= rows)
+        {
+            unit *= 2;
+        }
+
+        return CudaAttention.RoundUp(rows, unit);
+    }
+
     /// <summary>The shape of rows that lie side by side by kind.</summary>
-    public static CudaStepShape Of(IReadOnlyList<CudaStepRow> rows, bool logits, bool choices)
+    public static CudaStepShape Of(IReadOnlyList<CudaStepRow> rows, StepResult result)
     {
         var groups = new List<CudaStepGroup>();
         for (int first = 0; first < rows.Count;)
@@ -63,7 +90,7 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
         }
 
         int sliding = rows.Max(r => r.SlidingTokens);
-        return new CudaStepShape(rows.Count, sliding == 0 ? 0 : RoundUp(sliding), [.. groups], logits, choices);
+        return new CudaStepShape(rows.Count, sliding == 0 ? 0 : RoundUp(sliding), [.. groups], result);
     }
 }
 
