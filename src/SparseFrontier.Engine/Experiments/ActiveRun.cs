@@ -6,6 +6,7 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
     /// <summary>A run is given up after so many attempts at the same sample that ended with their process or with an error.</summary>
     public const int MaximumTries = 3;
 
+    private readonly Dictionary<int, SampleResult> _unwritten = [];
     private RunClaim? _claim;
     private SampleFile? _file;
     private int _earlierTries;
@@ -100,13 +101,23 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
         Directory.WriteAttempt(_file.Name, plan.Specification.Device);
     }
 
-    /// <summary>Puts a sample on the disk.</summary>
-    public void Append(SampleResult sample)
+    /// <summary>Takes a sample that is to be written.</summary>
+    public void Take(SampleResult sample) => _unwritten[sample.Index] = sample;
+
+    /// <summary>Puts samples on the disk; may be called beside everything else, but not by two threads.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed; nothing of the samples stays in the file.</exception>
+    public void Write(IReadOnlyList<SampleResult> samples) => _file!.Append(samples);
+
+    /// <summary>Counts a sample that was taken, now that it is on the disk.</summary>
+    public void Keep(SampleResult sample)
     {
-        _file!.Append(sample);
+        _unwritten.Remove(sample.Index);
         Samples[sample.Index] = sample;
         _gotOn = true;
     }
+
+    /// <summary>A sample that is on the disk, or is being written; null if there is none.</summary>
+    public SampleResult? Find(int index) => Samples.GetValueOrDefault(index) ?? _unwritten.GetValueOrDefault(index);
 
     /// <summary>Counts this attempt, before the model is given the run's next sample. Once one is finished, the count says by itself that the attempt got on.</summary>
     public void BeginTry()

@@ -5,8 +5,8 @@ using SparseFrontier.Tasks;
 namespace SparseFrontier.Experiments;
 
 /// <summary>
-/// Runs the runs of one cell, which have model, samples and protocol in common: samples outermost, each on the disk before the next begins,
-/// a row as soon as a run is complete.
+/// Runs the runs of one cell, which have model, samples and protocol in common: samples outermost, each on the disk before the next begins (or, where
+/// several are under way together, before it counts), a row as soon as a run is complete.
 /// </summary>
 internal sealed class CellRunner(
     ResultStore store,
@@ -18,6 +18,7 @@ internal sealed class CellRunner(
 {
     private readonly List<SparseAttentionResult> _completed = [];
     private readonly Queue<Failure> _failures = new();
+    private RowWriter? _writer;
 
     /// <summary>Runs a cell.</summary>
     /// <param name="runs">Its runs, no two with the same id.</param>
@@ -38,6 +39,13 @@ internal sealed class CellRunner(
                 due.ForEach(r => Open(r, force, open));
                 if (open.Count > 0)
                 {
+                    // Rows that were computed are kept, however the cell ends.
+                    using var writer = new RowWriter(open.Count, (run, row) =>
+                    {
+                        run.Keep(row);
+                        progress.Computed(run.Plan.ToString());
+                    });
+                    _writer = writer;
                     RunSamples(cell, source, runs, open);
                 }
             }
@@ -160,7 +168,7 @@ internal sealed class CellRunner(
         catch (SparseFrontierException e) when (e.ErrorId is not (ErrorIds.ResultWriteFailed or ErrorIds.DeviceFailed))
         {
             // Samples that are under way are kept.
-            executor.Drain();
+            Drain();
             throw;
         }
 
@@ -177,7 +185,7 @@ internal sealed class CellRunner(
         for (int index = 0; index < count; index++)
         {
             CompleteFinished(open);
-            List<ActiveRun> due = [.. open.Where(r => index < r.SampleCount && !r.Samples.ContainsKey(index))];
+            List<ActiveRun> due = [.. open.Where(r => index < r.SampleCount && r.Find(index) is null)];
             if (due.Count == 0)
             {
                 continue;
@@ -198,7 +206,7 @@ internal sealed class CellRunner(
                 catch (BudgetInfeasibleException e)
                 {
                     // Rows of it may be under way.
-                    executor.Drain();
+                    Drain();
                     Finish(run, run.Row(RunStatus.Infeasible, e.Message, e.MaximumFeasibleSparsity), open);
                     progress.Skip(run.SampleCount - index);
                 }
@@ -210,13 +218,13 @@ internal sealed class CellRunner(
                 bool suspect = jobs[together[0]].FailedTries > 0;
                 if (suspect)
                 {
-                    executor.Drain();
+                    Drain();
                 }
 
                 Give(sample, together, jobs, dense);
                 if (suspect)
                 {
-                    executor.Drain();
+                    Drain();
                 }
 
                 TakeFailures(dense, open);
@@ -224,14 +232,21 @@ internal sealed class CellRunner(
         }
     }
 
+    /// <summary>Waits until everything given is computed and on the disk.</summary>
+    private void Drain()
+    {
+        executor.Drain();
+        _writer!.Drain();
+    }
+
     /// <summary>Waits for what was given; what failed of it may be given again.</summary>
     private void Settle(Func<int, DenseReference> dense, List<ActiveRun> open)
     {
-        executor.Drain();
+        Drain();
         while (_failures.Count > 0)
         {
             TakeFailures(dense, open);
-            executor.Drain();
+            Drain();
         }
     }
 
@@ -255,16 +270,12 @@ internal sealed class CellRunner(
             sample,
             together,
             () => dense(sample.Index),
-            (job, row) =>
-            {
-                jobs[job].Append(row);
-                progress.Computed(job.Run.ToString());
-            },
+            (job, row) => _writer!.Add(jobs[job], row),
             error => _failures.Enqueue(new Failure(sample, together, jobs, error)));
-        if (together is [{ Run.IsDense: true }] && jobs.Count > 1)
+        if (!executor.RunsSideBySide || (together is [{ Run.IsDense: true }] && jobs.Count > 1))
         {
-            // The others of the sample are compared with it, unless it fails.
-            executor.Drain();
+            // Nothing is begun before the disk has it; or the others of the sample are compared with it, unless it fails.
+            Drain();
         }
     }
 
@@ -276,7 +287,7 @@ internal sealed class CellRunner(
             foreach (SampleJob job in failure.Together)
             {
                 ActiveRun run = failure.Jobs[job];
-                if (!open.Contains(run) || run.Samples.ContainsKey(failure.Sample.Index))
+                if (!open.Contains(run) || run.Find(failure.Sample.Index) is not null)
                 {
                     continue;
                 }
@@ -336,7 +347,7 @@ internal sealed class CellRunner(
             ?? new Dictionary<int, SampleResult>();
         return index =>
         {
-            if ((dense?.Samples ?? samples).TryGetValue(index, out SampleResult? sample))
+            if ((dense is null ? samples.GetValueOrDefault(index) : dense.Find(index)) is { } sample)
             {
                 return new DenseReference(true, ReadTokens(sample.OutputTokens));
             }
@@ -370,7 +381,7 @@ internal sealed class CellRunner(
             executor.Calibrate(runs[0].Plan, hash, found => Keep(cell, hash, found, runs), error => failed.Add((runs, error)));
         }
 
-        executor.Drain();
+        Drain();
         foreach ((List<ActiveRun> runs, SparseFrontierException error) in failed)
         {
             if (error is BudgetInfeasibleException infeasible)
@@ -432,7 +443,7 @@ internal sealed class CellRunner(
     private void Fail(ActiveRun run, SparseFrontierException error, List<ActiveRun> open)
     {
         // Rows of it may be under way.
-        executor.Drain();
+        Drain();
         Attempt(() => run.Fail($"{error.ErrorId}: {error.Message}"));
         progress.Skip(run.SampleCount - run.Samples.Keys.Count(i => i < run.SampleCount));
         SparseAttentionResult row = run.Row(RunStatus.Failed, error.Message);

@@ -15,6 +15,9 @@ internal abstract class SampleExecutor : IDisposable
     /// <summary>How the model sees a prompt.</summary>
     public abstract PromptEncoder Encoder { get; }
 
+    /// <summary>Whether a sample may be taken while others are under way.</summary>
+    public abstract bool RunsSideBySide { get; }
+
     /// <summary>Has a sample computed; may return before it is, as soon as another can be taken.</summary>
     /// <param name="sample">The sample.</param>
     /// <param name="jobs">Configurations of one cell, the dense one first if it is among them.</param>
@@ -51,8 +54,6 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
     private readonly SampleRunner _runner = new(engine, batchSize, cancellationToken, device) { Energy = Devices.EnergyOf(device) };
     private readonly List<Given> _given = [];
 
-    // A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.
-    private readonly bool _sideBySide = Devices.CudaOrdinal(device) is not null;
     private (string Cell, Calibration Calibration)? _calibration;
 
     /// <inheritdoc/>
@@ -63,6 +64,10 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
 
     /// <inheritdoc/>
     public override PromptEncoder Encoder => engine.Encoder;
+
+    // A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.
+    /// <inheritdoc/>
+    public override bool RunsSideBySide { get; } = Devices.CudaOrdinal(device) is not null;
 
     /// <inheritdoc/>
     public override void Run(
@@ -79,7 +84,7 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
         Guard(() =>
         {
             _runner.Add(sample, jobs, dense(), (job, row) => Tell(given, job, row));
-            if (!_sideBySide)
+            if (!RunsSideBySide)
             {
                 _runner.Drain();
             }

@@ -95,17 +95,17 @@ internal sealed class SampleFile : IDisposable
         }
     }
 
-    /// <summary>Writes a sample and waits until the disk has it.</summary>
-    /// <exception cref="SparseFrontierException">ResultWriteFailed; nothing of the sample stays in the file.</exception>
-    public void Append(SampleResult sample)
+    /// <summary>Writes samples and waits until the disk has them.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed; nothing of the samples stays in the file.</exception>
+    public void Append(params IReadOnlyList<SampleResult> samples)
     {
-        byte[] line = [.. JsonSerializer.SerializeToUtf8Bytes(sample, StoreJson.Line), (byte)'\n'];
+        byte[] lines = [.. samples.SelectMany(s => JsonSerializer.SerializeToUtf8Bytes(s, StoreJson.Line).Append((byte)'\n'))];
         long end = _stream.Length;
         StoreIO.Write(_path, () =>
         {
             try
             {
-                _stream.Write(line);
+                _stream.Write(lines);
                 _stream.Flush(flushToDisk: true);
             }
             catch (IOException)
