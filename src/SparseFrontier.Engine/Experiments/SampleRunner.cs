@@ -249,9 +249,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
 
             Lane[] done = [.. sample.Forced];
             sample.Forced.Clear();
-            foreach (Lane lane in done)
+            foreach ((Lane lane, SampleResult row) in done.Zip(Rows(sample, done)))
             {
-                sample.Completed(lane.Job!, Row(sample, lane));
+                sample.Completed(lane.Job!, row);
             }
 
             if (sample.Left > 0)
@@ -362,11 +362,14 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             return;
         }
 
-        foreach (Lane lane in lanes)
-        {
-            lane.GoldLogLikelihood = LogitMath.LogProbability(lane.LastLogits, gold[0]);
-            lane.Divergence = reference is null ? 0 : LogitMath.Divergence(reference.LastLogits, lane.LastLogits);
-        }
+        WorkerPool.For(
+            lanes.Count,
+            i =>
+            {
+                lanes[i].GoldLogLikelihood = LogitMath.LogProbability(lanes[i].LastLogits, gold[0]);
+                lanes[i].Divergence = reference is null ? 0 : LogitMath.Divergence(reference.LastLogits, lanes[i].LastLogits);
+            },
+            cancellationToken);
 
         int together = engine.RowsAtOnce - (reference is null ? 0 : 1);
         foreach (Lane[] part in lanes.Chunk(together))
@@ -430,7 +433,27 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         return _logits.AsSpan(0, (int)length);
     }
 
-    private SampleResult Row(OpenSample open, Lane lane)
+    /// <summary>Rows of lanes, on all cores; where a task is code of the user's own, which belongs to the caller's thread, one after the other.</summary>
+    private SampleResult[] Rows(OpenSample sample, Lane[] lanes)
+    {
+        var rows = new SampleResult[lanes.Length];
+        long peakBytes = lanes.Length > 0 ? HostInformation.PeakMemoryBytes() : 0;
+        if (Array.Exists(lanes, l => l.Job!.Run.HasOwnCode))
+        {
+            for (int i = 0; i < rows.Length; i++)
+            {
+                rows[i] = Row(sample, lanes[i], peakBytes);
+            }
+        }
+        else
+        {
+            WorkerPool.For(rows.Length, i => rows[i] = Row(sample, lanes[i], peakBytes), CancellationToken.None);
+        }
+
+        return rows;
+    }
+
+    private SampleResult Row(OpenSample open, Lane lane, long peakBytes)
     {
         (TaskSample sample, SamplePrompt prompt, int[] gold) = (open.Sample, open.Prompt, open.Gold);
         int[]? denseOutput = open.Reference is null ? null : open.DenseOutput;
@@ -479,7 +502,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             Joules = lane.Joules,
             BytesRead = decode.BytesRead,
             CacheBytes = decode.CacheBytes,
-            PeakMemoryBytes = HostInformation.PeakMemoryBytes(),
+            PeakMemoryBytes = peakBytes,
             PrefillShared = lane.Prompt.IsShared,
             Device = device ?? run.Specification.Device,
         };
