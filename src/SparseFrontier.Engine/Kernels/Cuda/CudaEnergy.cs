@@ -71,7 +71,7 @@ internal sealed unsafe class CudaEnergy : EnergyCounter
         failed = failed == 0 ? ((delegate* unmanaged<byte*, nint*, int>)find)(place, &device) : failed;
         failed = failed == 0 ? ((delegate* unmanaged<nint, ulong*, int>)read)(device, &millijoules) : failed;
         return failed == 0
-            ? (new CudaEnergy((delegate* unmanaged<nint, ulong*, int>)read, device), "NVML")
+            ? (new PacedEnergy(new CudaEnergy((delegate* unmanaged<nint, ulong*, int>)read, device), TimeProvider.System), "NVML")
             : (null, $"none: NVIDIA's management library does not count this GPU's energy (error {failed})");
     }
 }
