@@ -19,6 +19,16 @@ public sealed unsafe class CudaStepTests
     }
 
     [Fact]
+    public void Questions_name_rows_where_these_lie()
+    {
+        // Rows 1 and 3 were given between those of another kind; the last of each kind is repeated.
+        int[] places = [0, 2, 4, CudaStepEntry.Repetition, 1, 3, CudaStepEntry.Repetition];
+        CudaStepEntry[] rows = Array.ConvertAll(places, place => new CudaStepEntry(null!, 0, place, 1));
+        LogitQuestion[] questions = [new(10, -1), new(11, 0), new(12, -1), new(13, 2), new(14, 3)];
+        Assert.Equal([new(10, -1), new(12, -1), new(14, 5), new(-1, -1), new(11, 0), new(13, 1), new(-1, -1)], CudaStep.Arrange(rows, questions));
+    }
+
+    [Fact]
     public void A_shape_lasts_for_many_steps_and_holds_every_list()
     {
         var shapes = new HashSet<CudaStepShape>();

@@ -156,6 +156,28 @@ internal sealed unsafe class CudaStep : IDisposable
         return Repeat(rows);
     }
 
+    /// <summary>Questions in the order of the arranged rows, which they name by their places there; none on repetitions.</summary>
+    internal static LogitQuestion[] Arrange(CudaStepEntry[] rows, ReadOnlySpan<LogitQuestion> questions)
+    {
+        int[] rowAt = new int[questions.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            if (rows[i].Place >= 0)
+            {
+                rowAt[rows[i].Place] = i;
+            }
+        }
+
+        var arranged = new LogitQuestion[rows.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            (int token, int dense) = rows[i].Place >= 0 ? questions[rows[i].Place] : new LogitQuestion(-1, -1);
+            arranged[i] = new LogitQuestion(token, dense < 0 ? -1 : rowAt[dense]);
+        }
+
+        return arranged;
+    }
+
     /// <summary>Most rows of a step: many, where their logits are small.</summary>
     internal static int MostRows(ModelConfiguration configuration) =>
         (int)Math.Clamp(LogitBytes / (configuration.VocabularySize * sizeof(float)) / RowsUnit * RowsUnit, RowsUnit, MostRowsOfStep);
@@ -227,26 +249,9 @@ internal sealed unsafe class CudaStep : IDisposable
         }
     }
 
-    // A row's answer stands where the row was given.
     private void Ask(CudaStepEntry[] rows, ReadOnlySpan<LogitQuestion> questions)
     {
-        Span<int> rowAt = stackalloc int[questions.Length];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            if (rows[i].Place >= 0)
-            {
-                rowAt[rows[i].Place] = i;
-            }
-        }
-
-        Span<LogitQuestion> arranged = stackalloc LogitQuestion[rows.Length];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            LogitQuestion question = rows[i].Place >= 0 ? questions[rows[i].Place] : new LogitQuestion(-1, -1);
-            arranged[i] = question with { Dense = question.Dense >= 0 ? rowAt[question.Dense] : -1 };
-        }
-
-        fixed (LogitQuestion* source = arranged)
+        fixed (LogitQuestion* source = Arrange(rows, questions))
         {
             _questions.Upload(source, (long)rows.Length * sizeof(LogitQuestion));
         }
