@@ -1,33 +1,26 @@
 #!/usr/bin/env bash
-# Samples a second of frontier-7m on the first GPU, by the command line alone: the time of many samples less the time of one, which holds what starting costs.
+# Rows a second of frontier-7m on the first GPU, by the command line alone: nine budgets each of three decode methods, and of two prefill methods (row_rate.py).
 #
 #   throughput.sh SPARSEFRONTIER [BATCH]
 #
-# SPARSEFRONTIER is the command line (several words where it is started by dotnet). A sample counts once for each of its configurations.
+# SPARSEFRONTIER is the command line (several words where it is started by dotnet). A row is one sample under one configuration; its gold answer is teacher-forced besides.
+# LENGTHS and TASKS name others; SAMPLES are enough to fill a batch several times. The first run compiles kernels: run it twice.
 set -euo pipefail
-program=$1 batch=${2:-64}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+program=$1 batch=${2:-512}
+here=$(dirname "$0")
 
-seconds() { # samples, options...
-    local samples=$1 start
-    shift
-    start=$(date +%s.%N)
-    $program run --model frontier-7m --device cuda:0 --task Niah --batch "$batch" --results "$(mktemp -d -p "$work")" --samples "$samples" "$@" >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-    echo "$(date +%s.%N) $start" | awk '{ print $1 - $2 }'
-}
+prefill=
+for k in 2 3 4 6 8 12 16 24 32; do
+    prefill+=",BlockSparse;TopBlocks=$k,VerticalSlash;VerticalSize=$((k * 16));SlashSize=$((64 + k * 16))"
+done
 
-row() { # name, configurations, samples, options...
-    local name=$1 configurations=$2 samples=$3 one many
-    shift 3
-    seconds 1 "$@" >/dev/null # compiles kernels that are not in the cache
-    one=$(seconds 1 "$@")
-    many=$(seconds "$samples" "$@")
-    awk -v n="$name" -v c="$configurations" -v s="$samples" -v a="$one" -v b="$many" \
-        'BEGIN { printf "%s: %d samples x %d configurations in %.1f s, one sample in %.1f s: %.0f a second\n", n, s, c, b, a, (s - 1) * c / (b - a) }'
-}
-
-for length in ${LENGTHS:-1024 2048 4096 8192}; do
-    row "$length tokens, SnapKV 0.7" 1 "${SAMPLES:-65}" --length "$length" --decode-method SnapKV --decode-sparsity 0.7
-    row "$length tokens, SnapKV, AdaSnapKV, Quest x 0.5, 0.6, 0.7, 0.8" 12 "${GRID_SAMPLES:-17}" --length "$length" --decode-method SnapKV,AdaSnapKV,Quest --decode-sparsity 0.5,0.6,0.7,0.8
+for length in ${LENGTHS:-2048 8192}; do
+    for task in ${TASKS:-VariableTracking}; do
+        rate() { # name, options...
+            python3 "$here/row_rate.py" "$task, $length tokens, $1, batch $batch" \
+                $program run --model frontier-7m --device cuda:0 --task "$task" --length "$length" --batch "$batch" --samples "${SAMPLES:-60}" "${@:2}"
+        }
+        rate "SnapKV, AdaSnapKV, Quest x 9" --decode-method SnapKV,AdaSnapKV,Quest --decode-sparsity 0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9
+        rate "BlockSparse, VerticalSlash x 9" --method "${prefill#,}"
+    done
 done
