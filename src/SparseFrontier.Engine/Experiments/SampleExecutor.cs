@@ -53,7 +53,6 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
 {
     private readonly SampleRunner _runner = new(engine, batchSize, cancellationToken, device) { Energy = Devices.EnergyOf(device) };
     private readonly List<Given> _given = [];
-
     private (string Cell, Calibration Calibration)? _calibration;
 
     /// <inheritdoc/>
@@ -65,8 +64,8 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
     /// <inheritdoc/>
     public override PromptEncoder Encoder => engine.Encoder;
 
-    // A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.
     /// <inheritdoc/>
+    /// <remarks>A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.</remarks>
     public override bool RunsSideBySide { get; } = Devices.CudaOrdinal(device) is not null;
 
     /// <inheritdoc/>

@@ -249,7 +249,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
 
             Lane[] done = [.. sample.Forced];
             sample.Forced.Clear();
-            foreach ((Lane lane, SampleResult row) in done.Zip(Rows(sample, done)))
+            foreach ((Lane lane, SampleResult row) in done.Zip(Results(sample, done)))
             {
                 sample.Completed(lane.Job!, row);
             }
@@ -434,7 +434,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     }
 
     /// <summary>Rows of lanes, on all cores; where a task is code of the user's own, which belongs to the caller's thread, one after the other.</summary>
-    private SampleResult[] Rows(OpenSample sample, Lane[] lanes)
+    private SampleResult[] Results(OpenSample sample, Lane[] lanes)
     {
         var rows = new SampleResult[lanes.Length];
         long peakBytes = lanes.Length > 0 ? HostInformation.PeakMemoryBytes() : 0;
