@@ -34,6 +34,33 @@ Describe 'New-SparseAttentionSweep' {
         $sweep[1].DecodeSparsity | Should -Be 0.5
     }
 
+    It 'takes methods, tasks, models and devices from the pipeline' {
+        (Get-SparseAttentionMethod Quest, SnapKV | New-SparseAttentionSweep -Sparsity 0.5).DecodeMethod | Should -Be SnapKV, Quest
+        $tasks = Get-SparseAttentionTask Niah, CommonWords | New-SparseAttentionSweep Quest -Sparsity 0.5
+        $tasks.Task | Should -Be Niah, CommonWords
+        $tasks.DecodeMethod | Should -Be Quest, Quest
+        (Get-SparseAttentionModel frontier-1m | New-SparseAttentionSweep Quest).Model | Should -Be frontier-1m
+        (Get-SparseAttentionDevice cpu | New-SparseAttentionSweep Quest).Device | Should -Be cpu
+        (Get-SparseAttentionMethod Quest | Get-SparseAttentionPlan -Sparsity 0.5).DecodeMethod | Should -Be Quest
+    }
+
+    It 'refuses a cell that is no number, and never takes the default for it: <name>' -ForEach @(
+        @{ name = 'a length beyond all'; cell = @{ SequenceLength = '99999999999999' } }
+        @{ name = 'a fraction'; cell = @{ SequenceLength = 1024.6 } }
+        @{ name = 'a word'; cell = @{ SampleCount = 'ten' } }
+        @{ name = 'a unit'; cell = @{ MaximumOutputTokens = '4k' } }
+        @{ name = 'a word for a sparsity'; cell = @{ Sparsity = 'half' } }
+    ) {
+        $row = [pscustomobject](@{ Method = 'Quest' } + $cell)
+        $row | New-SparseAttentionSweep -ErrorAction SilentlyContinue -ErrorVariable refused | Should -BeNullOrEmpty
+        $refused[0].FullyQualifiedErrorId | Should -BeLike 'ParameterArgumentTransformationError*'
+    }
+
+    It 'refuses a row that names no method' {
+        Get-ErrorId { [pscustomobject]@{ Methd = 'Quest'; SequenceLength = 1024 } | New-SparseAttentionSweep } | Should -Be RunSpecificationInvalid
+        ([pscustomobject]@{ SequenceLength = 1024 } | New-SparseAttentionSweep Quest).SequenceLength | Should -Be 1024
+    }
+
     It 'reports what is wrong: <id>' -ForEach @(
         @{ id = 'MethodNotFound'; script = { New-SparseAttentionSweep Qest } }
         @{ id = 'TaskNotFound'; script = { New-SparseAttentionSweep Quest Niha } }
@@ -47,6 +74,8 @@ Describe 'New-SparseAttentionSweep' {
         (Get-Completion 'New-SparseAttentionSweep -Method Sn').CompletionText | Should -Be SnapKV
         (Get-Completion 'New-SparseAttentionSweep -DecodeMethod ').CompletionText | Should -Not -Contain VerticalSlash
         (Get-Completion 'New-SparseAttentionSweep -Task Ni').CompletionText | Should -Be Niah
-        (Get-Completion 'New-SparseAttentionSweep -Method Quest -Parameter Pa').CompletionText | Should -BeLike 'PageSize=*'
+        $size = Get-Completion 'New-SparseAttentionSweep -Method Quest -Parameter Pa'
+        $size.CompletionText | Should -BeLike 'PageSize=*'
+        $size.ToolTip | Should -Match '^Quest: .+ From 1 to \d+, 16 if not given\.$'
     }
 }

@@ -49,7 +49,7 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     /// <summary>Prompt lengths, in tokens.</summary>
     /// <value>All of the rows</value>
     [Parameter(HelpMessage = "Prompt lengths, in tokens.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(int))]
     [Alias("Length")]
     public int[] SequenceLength { get; set; } = [];
 

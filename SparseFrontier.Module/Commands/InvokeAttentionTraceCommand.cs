@@ -72,7 +72,7 @@ public sealed class InvokeAttentionTraceCommand : SparseFrontierCmdlet
     /// <summary>Sparsities that the budgets are solved for on each file.</summary>
     /// <value>None: the parameters set the budget</value>
     [Parameter(HelpMessage = "Sparsities that the budgets are solved for on each file, 0 to 1.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(double))]
     public double[] Sparsity { get; set; } = [];
 
     /// <summary>Parameters of the methods: @{ PageSize = 32 }, or 'PageSize=32'.</summary>

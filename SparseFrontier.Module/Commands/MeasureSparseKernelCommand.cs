@@ -40,7 +40,7 @@ public sealed class MeasureSparseKernelCommand : SparseFrontierCmdlet
 
     /// <summary>Sparsities, 0 to 1.</summary>
     [Parameter(HelpMessage = "Sparsities, 0 to 1.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(double))]
     public double[] Sparsity { get; set; } = [.. new MeasureKernelOperation().Sparsity];
 
     /// <summary>Query heads of the layer.</summary>

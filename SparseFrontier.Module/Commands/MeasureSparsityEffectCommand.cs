@@ -43,7 +43,7 @@ public sealed class MeasureSparsityEffectCommand : SparseFrontierCmdlet
     /// <summary>Sparsities of the curves, above 0 and below 1.</summary>
     /// <value>Those that were run</value>
     [Parameter(HelpMessage = "Sparsities of the curves.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(double))]
     public double[] Sparsity { get; set; } = [];
 
     /// <summary>The relative error that the needed budget is for, above 0 and below 1: 0.1 for a tenth of the dense score.</summary>

@@ -38,7 +38,7 @@ public sealed class NewSparseAttentionSampleCommand : SparseFrontierCmdlet
     /// <summary>Lengths of the prompts, in tokens. Samples fill 95 to 100 % of a length.</summary>
     /// <value>2048</value>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true, HelpMessage = "Prompt lengths, in tokens.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(int))]
     [Alias("Length")]
     public int[] SequenceLength { get; set; } = [];
 
@@ -51,12 +51,13 @@ public sealed class NewSparseAttentionSampleCommand : SparseFrontierCmdlet
     /// <summary>Samples of each task, length and seed.</summary>
     /// <value>1</value>
     [Parameter(HelpMessage = "Samples of each task, length and seed.")]
+    [NumberTransformation(typeof(int), IsSingle = true)]
     public int? SampleCount { get; set; }
 
     /// <summary>Seeds of the samples.</summary>
     /// <value>43</value>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Seeds of the samples.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(long))]
     public long[] Seed { get; set; } = [];
 
     /// <summary>Parameters of the tasks: @{ Queries = 4 }, or 'Queries=4'.</summary>

@@ -13,7 +13,7 @@ internal abstract class CandidateCompleter : IArgumentCompleter
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
         from candidate in Matching(List(fakeBoundParameters), wordToComplete)
         select new CompletionResult(
-            Quote(candidate.Text), candidate.Text, CompletionResultType.ParameterValue, candidate.ToolTip.Length > 0 ? candidate.ToolTip : candidate.Text);
+            Quote(candidate.Text), candidate.Text, CompletionResultType.ParameterValue, VisibleText.Line(candidate.ToolTip.Length > 0 ? candidate.ToolTip : candidate.Text));
 
     /// <summary>The candidates, given the parameters typed so far.</summary>
     protected abstract IEnumerable<Candidate> List(IDictionary boundParameters);
@@ -31,7 +31,9 @@ internal abstract class CandidateCompleter : IArgumentCompleter
     internal static IEnumerable<Candidate> Matching(IEnumerable<Candidate> candidates, string typed)
     {
         string start = typed.Trim('\'', '"');
-        return candidates.Where(c => c.Text.StartsWith(start, StringComparison.OrdinalIgnoreCase));
+
+        // Names of folders come from anywhere; what would act on the terminal is not offered.
+        return candidates.Where(c => c.Text.StartsWith(start, StringComparison.OrdinalIgnoreCase) && VisibleText.Line(c.Text) == c.Text);
     }
 
     internal static string Quote(string text) =>

@@ -1,7 +1,9 @@
 using System.Reflection;
 using SparseFrontier.Analysis;
+using SparseFrontier.Attention;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Tasks;
 
 namespace SparseFrontier.Completion;
 
@@ -47,18 +49,20 @@ internal static class Candidates
     public static IEnumerable<Candidate> MethodParameters(IReadOnlyList<string> methods)
     {
         string[] names = [.. methods.Select(m => m.Split(';')[0])];
-        return from method in Collect<SparseAttentionMethod>(new GetMethodOperation { Name = names, IncludeControl = true }.Execute)
-               from parameter in method.Parameters.Split(';', StringSplitOptions.RemoveEmptyEntries)
+        var listed = Collect<SparseAttentionMethod>(new GetMethodOperation { Name = names, IncludeControl = true }.Execute).Select(m => m.Name).ToHashSet();
+        return from method in MethodRegistry.All
+               where listed.Contains(method.Name)
+               from parameter in method.Parameters
                group method.Name by parameter into owners
-               select new Candidate(owners.Key, $"{owners.Key} of {string.Join(", ", owners.Distinct())}");
+               select Parameter(owners.Key.Name, owners.Key.Default, owners.Key.Minimum, owners.Key.Maximum, owners.Key.Description, owners);
     }
 
     /// <summary>"Name=default" of the parameters of tasks; of all tasks where none is named.</summary>
     public static IEnumerable<Candidate> TaskParameters(IReadOnlyList<string> tasks) =>
-        from task in Collect<SparseAttentionTask>(new GetTaskOperation { Name = tasks }.Execute)
-        from parameter in task.Parameters.Split(';', StringSplitOptions.RemoveEmptyEntries)
-        group task.Name by parameter into owners
-        select new Candidate(owners.Key, $"{owners.Key} of {string.Join(", ", owners.Distinct())}");
+        from listed in Collect<SparseAttentionTask>(new GetTaskOperation { Name = tasks }.Execute)
+        from parameter in TaskRegistry.Tasks.FirstOrDefault(t => t.Name == listed.Name)?.Parameters ?? []
+        group listed.Name by parameter into owners
+        select Parameter(owners.Key.Name, owners.Key.Default, owners.Key.Minimum, owners.Key.Maximum, owners.Key.Description, owners);
 
     /// <summary>Columns of result rows.</summary>
     public static IEnumerable<Candidate> Columns() =>
@@ -75,6 +79,10 @@ internal static class Candidates
         new("DecodeDensity", "1 - decode sparsity"),
         .. Columns().Where(c => c.Text.EndsWith("Seconds", StringComparison.Ordinal) || c.Text.EndsWith("Bytes", StringComparison.Ordinal) || c.Text == nameof(SparseAttentionResult.BytesRead)),
     ];
+
+    private static Candidate Parameter(string name, double value, double minimum, double maximum, string description, IEnumerable<string> owners) => new(
+        FormattableString.Invariant($"{name}={value}"),
+        FormattableString.Invariant($"{string.Join(", ", owners.Distinct())}: {description} {(maximum < int.MaxValue ? $"From {minimum} to {maximum}" : $"At least {minimum}")}, {value} if not given."));
 
     private static List<T> Collect<T>(Action<IPipelineSink, CancellationToken> operation)
     {

@@ -10,5 +10,6 @@ internal sealed class ResultPathCompleter : IArgumentCompleter
     /// <inheritdoc/>
     public IEnumerable<CompletionResult> CompleteArgument(
         string commandName, string parameterName, string wordToComplete, CommandAst commandAst, IDictionary fakeBoundParameters) =>
-        CompletionCompleters.CompleteFilename(wordToComplete).Where(c => c.ResultType == CompletionResultType.ProviderContainer);
+        CompletionCompleters.CompleteFilename(wordToComplete)
+            .Where(c => c.ResultType == CompletionResultType.ProviderContainer && VisibleText.Line(c.ListItemText) == c.ListItemText && VisibleText.Line(c.ToolTip) == c.ToolTip);
 }

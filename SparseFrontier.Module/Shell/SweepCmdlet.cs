@@ -62,7 +62,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Prompt lengths, in tokens.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(int))]
     [Alias("Length")]
     public int[] SequenceLength { get; set; } = [];
 
@@ -78,7 +78,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Sparsities of the prefill method, 0 to 1; of the decode method where that is the only sparse one.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(double))]
     public double[] Sparsity { get; set; } = [];
 
     /// <summary>Sparsities asked of the decode method, from 0 to below 1: 0.9 leaves out nine tenths of the cached tokens.</summary>
@@ -87,7 +87,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Sparsities of the decode method, 0 to 1.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(double))]
     public double[] DecodeSparsity { get; set; } = [];
 
     /// <summary>
@@ -119,17 +119,19 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     /// <summary>Samples of each run. It is not part of a run's identity: 500 after 100 computes the other 400.</summary>
     /// <value>20; in the default comparison 8</value>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Samples of each run.")]
+    [NumberTransformation(typeof(int), IsSingle = true)]
     public int? SampleCount { get; set; }
 
     /// <summary>Tokens that the answer to a sample may have at most.</summary>
     /// <value>1024; in the default comparison 512</value>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Output tokens of a sample at most.")]
+    [NumberTransformation(typeof(int), IsSingle = true)]
     public int? MaximumOutputTokens { get; set; }
 
     /// <summary>Seeds of the samples: each seed is a run of its own, with samples unrelated to another seed's.</summary>
     /// <value>43</value>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Seeds of the samples.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(long))]
     public long[] Seed { get; set; } = [];
 
     /// <summary>Where the question stands: before the context (First), after it (Last) or in both places (Both).</summary>
@@ -157,7 +159,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Layers left dense, counted from 0.")]
-    [NumberTransformation]
+    [NumberTransformation(typeof(int))]
     [Alias("DenseLayers")]
     public int[] DenseLayer { get; set; } = [];
 
@@ -225,31 +227,43 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     public string? Preset { get; set; }
 
     /// <summary>The grid that the parameters describe.</summary>
-    private protected SweepDefinition Sweep() => new()
+    /// <exception cref="SparseFrontierException">RunSpecificationInvalid: a record of a pipeline that names no method.</exception>
+    private protected SweepDefinition Sweep()
     {
-        Method = Given(Method),
-        DecodeMethod = Given(DecodeMethod),
-        Model = [.. Given(Model).SelectMany(ResolveModel)],
-        Task = Given(Task),
-        SequenceLength = SequenceLength ?? [],
-        Sparsity = Sparsity ?? [],
-        DecodeSparsity = DecodeSparsity ?? [],
-        Parameter = Parameter,
-        TaskParameter = TaskParameter,
-        SampleCount = SampleCount,
-        MaximumOutputTokens = MaximumOutputTokens,
-        Seed = Seed ?? [],
-        QuestionPosition = QuestionPosition,
-        CompressBefore = CompressBefore,
-        DenseLayer = DenseLayer ?? [],
-        BudgetSchedule = BudgetSchedule,
-        AllowDenseFallback = AllowDenseFallback,
-        ReferenceScoring = ReferenceScoring,
-        ShortInstructions = ShortInstructions,
-        Device = Given(Device) is { Length: > 0 } devices ? string.Join(',', devices) : "cpu",
-        TaskDataPath = string.IsNullOrEmpty(TaskDataPath) ? null : ResolveOutput(TaskDataPath),
-        Preset = Preset,
-    };
+        if (MyInvocation.ExpectingInput && Given(Method).Length == 0 && Given(DecodeMethod).Length == 0 && Preset is null)
+        {
+            throw new SparseFrontierException(
+                ErrorIds.RunSpecificationInvalid,
+                "What came through the pipeline names no method, so that the default comparison would be run and not what it says. Its columns are matched by name: "
+                + "Method or DecodeMethod, Task, SequenceLength, Sparsity, ...; or name methods with -Method.");
+        }
+
+        return new SweepDefinition
+        {
+            Method = Given(Method),
+            DecodeMethod = Given(DecodeMethod),
+            Model = [.. Given(Model).SelectMany(ResolveModel)],
+            Task = Given(Task),
+            SequenceLength = SequenceLength ?? [],
+            Sparsity = Sparsity ?? [],
+            DecodeSparsity = DecodeSparsity ?? [],
+            Parameter = Parameter,
+            TaskParameter = TaskParameter,
+            SampleCount = SampleCount,
+            MaximumOutputTokens = MaximumOutputTokens,
+            Seed = Seed ?? [],
+            QuestionPosition = QuestionPosition,
+            CompressBefore = CompressBefore,
+            DenseLayer = DenseLayer ?? [],
+            BudgetSchedule = BudgetSchedule,
+            AllowDenseFallback = AllowDenseFallback,
+            ReferenceScoring = ReferenceScoring,
+            ShortInstructions = ShortInstructions,
+            Device = Given(Device) is { Length: > 0 } devices ? string.Join(',', devices) : "cpu",
+            TaskDataPath = string.IsNullOrEmpty(TaskDataPath) ? null : ResolveOutput(TaskDataPath),
+            Preset = Preset,
+        };
+    }
 
     // An empty cell of a table is nothing given; PowerShell makes null of an empty array that a transformation returns.
     private static string[] Given(string[]? values) => [.. (values ?? []).Where(v => !string.IsNullOrEmpty(v))];

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Management.Automation;
 using SparseFrontier.Binding;
 using Xunit;
 
@@ -67,8 +68,32 @@ public class BindingTests
     [Fact]
     public void Numbers_may_be_text()
     {
-        Assert.Equal([0, 0.5, 12], NumberTransformationAttribute.Parse("0, .5,12"));
-        Assert.Empty(NumberTransformationAttribute.Parse(""));
+        var reals = new NumberTransformationAttribute(typeof(double));
+        Assert.Equal([0, 0.5, 12], (double[])reals.Transform("0, .5,12")!);
+        Assert.Empty((double[])reals.Transform("")!);
+        Assert.Equal([0.5, 2], (double[])reals.Transform(new object[] { 0.5, 2L })!);
+        var wholes = new NumberTransformationAttribute(typeof(int));
+        Assert.Equal([1024, 4096, 1000], (int[])wholes.Transform(new object[] { "1024", 4096.0, "1e3" })!);
+        Assert.Equal([long.MaxValue], (long[])new NumberTransformationAttribute(typeof(long)).Transform("9223372036854775807")!);
+        var single = new NumberTransformationAttribute(typeof(int)) { IsSingle = true };
+        Assert.Equal((8, null, null), (single.Transform("8"), single.Transform(""), single.Transform(null)));
+    }
+
+    // Of a value that comes by property name PowerShell would leave a failed conversion out, and the default would be run.
+    [Theory]
+    [InlineData(typeof(int), "99999999999999")]
+    [InlineData(typeof(int), "ten")]
+    [InlineData(typeof(int), "4k")]
+    [InlineData(typeof(int), 1024.6)]
+    [InlineData(typeof(int), true)]
+    [InlineData(typeof(long), "1e300")]
+    [InlineData(typeof(double), "half")]
+    public void What_is_no_number_is_refused(Type element, object cell)
+    {
+        var attribute = new NumberTransformationAttribute(element);
+        ArgumentTransformationMetadataException error = Assert.Throws<ArgumentTransformationMetadataException>(() => attribute.Transform(cell));
+        Assert.IsNotType<PSInvalidCastException>(error.InnerException);
+        Assert.Throws<ArgumentTransformationMetadataException>(() => new NumberTransformationAttribute(typeof(int)) { IsSingle = true }.Transform("1,2"));
     }
 
     [Fact]

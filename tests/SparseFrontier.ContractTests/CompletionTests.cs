@@ -24,6 +24,11 @@ public class CompletionTests
         Assert.Contains(Candidates.MethodParameters([]), c => c.Text.StartsWith("VerticalSize=", StringComparison.Ordinal));
     }
 
+    // Folders are named by anybody.
+    [Fact]
+    public void What_a_terminal_would_obey_is_not_offered() =>
+        Assert.Equal(["plain"], CandidateCompleter.Matching([new("pl\u001b[31main", ""), new("plain", "")], "p").Select(c => c.Text));
+
     [Fact]
     public void Matching_ignores_case_and_quotes() =>
         Assert.Equal(["Quest"], CandidateCompleter.Matching(Candidates.Methods(), "'que").Select(c => c.Text));

@@ -283,7 +283,7 @@ internal static class Tables
         new("Name", m => m.Name),
         new("Phase", m => m.Phase),
         new("Budget", m => m.Budget),
-        new("Parameters", m => m.Parameters.Replace(";", " ", StringComparison.Ordinal)));
+        new("Parameters", m => m.DefaultParameters.Replace(";", " ", StringComparison.Ordinal)));
 
     /// <summary>Tasks.</summary>
     public static void Tasks(TextWriter writer, IReadOnlyList<SparseAttentionTask> tasks) => TextTable.Write(

@@ -28,7 +28,7 @@ public sealed class SparseAttentionMethod
     public string Budget { get; init; } = "";
 
     /// <summary>"Name=default;Name=default".</summary>
-    public string Parameters { get; init; } = "";
+    public string DefaultParameters { get; init; } = "";
 
     /// <summary>Whether a sparsity is found by measuring calibration samples.</summary>
     public bool NeedsCalibration { get; init; }

@@ -28,7 +28,7 @@ public sealed class SparseAttentionTask
     public int ApproximationWindow { get; init; }
 
     /// <summary>"Name=default;Name=default".</summary>
-    public string Parameters { get; init; } = "";
+    public string DefaultParameters { get; init; } = "";
 
     /// <inheritdoc/>
     public override string ToString() => Name;

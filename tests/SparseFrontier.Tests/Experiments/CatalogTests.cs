@@ -19,7 +19,7 @@ public class CatalogTests
         new GetMethodOperation { Name = ["Quest"] }.Execute(sink, default);
         SparseAttentionMethod quest = Assert.IsType<SparseAttentionMethod>(Assert.Single(sink.Objects));
         Assert.Equal(("Decode", "pages", "TokenBudget", false), (quest.Phase, quest.Unit, quest.Budget, quest.NeedsCalibration));
-        Assert.Equal("PageSize=16;SharePages=1;TokenBudget=1024", quest.Parameters);
+        Assert.Equal("PageSize=16;SharePages=1;TokenBudget=1024", quest.DefaultParameters);
     }
 
     [Fact]

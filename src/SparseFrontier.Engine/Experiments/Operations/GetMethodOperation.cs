@@ -45,7 +45,7 @@ public sealed class GetMethodOperation
         BudgetAllocation = method.Taxonomy.BudgetAllocation,
         CacheManagement = method.Taxonomy.CacheManagement,
         Budget = method.BudgetParameter ?? "",
-        Parameters = method.CreateParameters().ToString(),
+        DefaultParameters = method.CreateParameters().ToString(),
         NeedsCalibration = method.NeedsCalibration,
         IsControl = method.IsControl,
         Source = method.Source,

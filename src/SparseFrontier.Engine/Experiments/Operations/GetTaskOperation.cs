@@ -36,6 +36,6 @@ public sealed class GetTaskOperation
         Metric = task.Metric,
         ChanceScore = task.ChanceScore,
         ApproximationWindow = task.ApproximationWindow,
-        Parameters = ParameterText.Format(task.Parameters.Select(p => new KeyValuePair<string, double>(p.Name, p.Default))),
+        DefaultParameters = ParameterText.Format(task.Parameters.Select(p => new KeyValuePair<string, double>(p.Name, p.Default))),
     };
 }
