@@ -35,4 +35,13 @@ public interface IPipelineSink
 /// <param name="Percent">0 to 100, or -1.</param>
 /// <param name="SecondsRemaining">Estimate, or null.</param>
 /// <param name="Completed">Whether the activity has ended.</param>
-public sealed record ProgressUpdate(int ActivityId, string Activity, string Status, double Percent, double? SecondsRemaining = null, bool Completed = false);
+public sealed record ProgressUpdate(int ActivityId, string Activity, string Status, double Percent, double? SecondsRemaining = null, bool Completed = false)
+{
+    /// <summary>Where the only activity of an operation stands, with the time that is left at the pace so far.</summary>
+    /// <param name="activity">What is being done.</param>
+    /// <param name="status">Where it stands.</param>
+    /// <param name="share">The part that is done, 0 to 1.</param>
+    /// <param name="elapsed">Since it began.</param>
+    public static ProgressUpdate At(string activity, string status, double share, TimeSpan elapsed) =>
+        new(1, activity, status, 100 * share, share > 0 ? elapsed.TotalSeconds * (1 - share) / share : null);
+}

@@ -1,11 +1,24 @@
 using System.Diagnostics;
 using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
 using Xunit;
 
 namespace SparseFrontier.Tests.Experiments;
 
 public class ProgressThrottleTests
 {
+    [Fact]
+    public void Time_that_is_left_follows_from_the_pace_so_far()
+    {
+        Assert.Equal(new ProgressUpdate(1, "a", "b", 25, 30), ProgressUpdate.At("a", "b", 0.25, TimeSpan.FromSeconds(10)));
+        Assert.Equal(new ProgressUpdate(1, "a", "b", 0), ProgressUpdate.At("a", "b", 0, TimeSpan.FromSeconds(10)));
+        var sink = new RecordingSink();
+        new TestKernelCorrectnessOperation { Kernel = ["PageScores"] }.Execute(sink, TestContext.Current.CancellationToken);
+        Assert.Null(sink.Updates[0].SecondsRemaining);
+        Assert.All(sink.Updates[1..^1], u => Assert.InRange(u.SecondsRemaining!.Value, 0, 3600));
+        Assert.True(sink.Updates.Count > 3 && sink.Updates[^1].Completed);
+    }
+
     [Fact]
     public void Five_updates_a_second_pass()
     {

@@ -155,6 +155,11 @@ public sealed partial class ReportTests : IDisposable
         Assert.Equal(path, Assert.IsType<FileInfo>(Assert.Single(sink.Objects)).FullName);
         Assert.Equal(ErrorIds.OutputFileExists, Assert.Throws<SparseFrontierException>(() => operation.Execute(sink, CancellationToken.None)).ErrorId);
         new ExportReportOperation { Results = rows, Path = path, Force = true }.Execute(sink, CancellationToken.None);
+        foreach (string name in (string[])["report.json", "report", "report.html.gz"])
+        {
+            var other = new ExportReportOperation { Results = rows, Path = _folder.File(name) };
+            Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => other.Execute(sink, CancellationToken.None)).ErrorId);
+        }
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 
 namespace SparseFrontier.Experiments.Operations;
@@ -44,10 +45,11 @@ public sealed class ImportBundleOperation
     {
         (string bundleId, IReadOnlyList<string> ids) = BundleReader.Unpack(path, folder, cancellationToken);
         int done = 0;
+        var stopwatch = Stopwatch.StartNew();
         foreach (string id in ids)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            sink.Progress(new ProgressUpdate(1, "Scoring stored outputs", $"Run {id}", 100.0 * done++ / ids.Count));
+            sink.Progress(ProgressUpdate.At("Scoring stored outputs", $"Run {id}", done++ / (double)ids.Count, stopwatch.Elapsed));
             Rescoring run = Rescore(path, folder, id);
             BundledRun row = run.Run with { Bundle = path, BundleId = bundleId };
             if (row.Verdict != RescoringVerdict.Reproduced)

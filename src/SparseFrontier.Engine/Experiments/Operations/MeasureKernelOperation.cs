@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
 using SparseFrontier.Kernels.Cuda;
@@ -56,11 +57,12 @@ public sealed class MeasureKernelOperation
         double[] sparsities = [.. Sparsity.Distinct().Order()];
         var timer = new InterleavedTimer { Rounds = IterationCount };
         var rows = new List<KernelMeasurement>();
+        var stopwatch = Stopwatch.StartNew();
         for (int i = 0; i < lengths.Length; i++)
         {
             // Dense attention grows with the square of the length, and with it the time that is left.
             double done = lengths.Take(i).Sum(n => (double)n * n) / lengths.Sum(n => (double)n * n);
-            sink.Progress(new ProgressUpdate(1, "Measuring kernels", FormattableString.Invariant($"{lengths[i]} tokens"), 100 * done));
+            sink.Progress(ProgressUpdate.At("Measuring kernels", FormattableString.Invariant($"{lengths[i]} tokens"), done, stopwatch.Elapsed));
             var shape = new LayerShape(lengths[i], QueryHeadCount, KvHeadCount, HeadDimension, gpu?.Name ?? Device);
             if (gpu is not null)
             {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
 using SparseFrontier.Tasks;
@@ -104,6 +105,7 @@ public sealed class MeasurePatternOperation
             sink)
         { AsMask = AsMask };
         int done = 0;
+        var stopwatch = Stopwatch.StartNew();
         string activity = FormattableString.Invariant($"{run.Task} at {run.SequenceLength} tokens, sample {sample.Index}");
         if (methods.Count > 0)
         {
@@ -113,7 +115,7 @@ public sealed class MeasurePatternOperation
                 null,
                 layer =>
                 {
-                    sink.Progress(new ProgressUpdate(1, activity, $"Layer {layer.Layer}", 100.0 * done++ / shape.Layers.Count));
+                    sink.Progress(ProgressUpdate.At(activity, $"Layer {layer.Layer}", done++ / (double)shape.Layers.Count, stopwatch.Elapsed));
                     if (Layer.Count == 0 || Layer.Contains(layer.Layer))
                     {
                         inspector.Measure(layer, sample.Prompt.Length);

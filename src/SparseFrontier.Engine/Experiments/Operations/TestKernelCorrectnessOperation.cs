@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SparseFrontier.Kernels;
 using SparseFrontier.Tensors;
 
@@ -39,10 +40,11 @@ public sealed class TestKernelCorrectnessOperation
                select (set, test),
         ];
         bool passed = cases.Length > 0;
+        var stopwatch = Stopwatch.StartNew();
         for (int i = 0; i < cases.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            sink.Progress(new ProgressUpdate(1, "Kernel correctness", cases[i].Case.Kernel, 100.0 * i / cases.Length));
+            sink.Progress(ProgressUpdate.At("Kernel correctness", cases[i].Case.Kernel, i / (double)cases.Length, stopwatch.Elapsed));
             KernelCorrectnessResult result = KernelCorrectness.Run(cases[i].Set, cases[i].Case, Seed);
             passed &= result.Passed;
             if (!Quiet)

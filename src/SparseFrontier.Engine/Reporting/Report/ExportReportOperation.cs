@@ -49,6 +49,12 @@ public sealed class ExportReportOperation
                 ErrorIds.ParameterInvalid, FormattableString.Invariant($"A loss of {MaximumDrop} is not above 0 and below 1: it is a part of the score, 0.05 for five points of a hundred."), MaximumDrop);
         }
 
+        if (System.IO.Path.GetExtension(Path).ToUpperInvariant() is not (".HTML" or ".HTM"))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid, $"A report is a page of HTML, and '{Path}' is not named as one. Name a file .html; rows go to JSON and CSV by ConvertTo-Json, Export-Csv or --json.", Path);
+        }
+
         KernelMeasurement[] kernels = [.. KernelMeasurements, .. KernelMeasurementPaths.SelectMany(ReadMeasurements)];
         if (Results.Count == 0 && kernels.Length == 0)
         {
