@@ -54,6 +54,14 @@ public sealed class InvokeSparseAttentionRunCommand : RunCmdlet
     [Parameter(HelpMessage = "Repeat runs that are finished.")]
     public SwitchParameter Force { get; set; }
 
+    /// <summary>
+    /// Seconds after which the runs stop as by Ctrl-C, with the error RunTimedOut. What is finished is kept, and the same command goes on from there: for jobs with a window of time.
+    /// </summary>
+    /// <value>No limit</value>
+    [Parameter(HelpMessage = "Seconds after which the runs stop; what is finished is kept, and the same command goes on from there.")]
+    [ValidateRange(1, 4000000)]
+    public int? TimeoutSeconds { get; set; }
+
     /// <inheritdoc/>
     protected override void EndProcessing()
     {
@@ -65,6 +73,7 @@ public sealed class InvokeSparseAttentionRunCommand : RunCmdlet
                 ResultPath = ResultFolder(ResultPath),
                 Force = Force,
                 BatchSize = BatchSize,
+                TimeoutSeconds = TimeoutSeconds,
             }.Execute);
         }
     }

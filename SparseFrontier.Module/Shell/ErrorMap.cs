@@ -41,6 +41,7 @@ internal static class ErrorMap
         ErrorIds.DeviceFailed => ErrorCategory.DeviceError,
         ErrorIds.KernelCompilationFailed => ErrorCategory.InvalidResult,
         ErrorIds.RunBusy => ErrorCategory.ResourceBusy,
+        ErrorIds.RunTimedOut => ErrorCategory.OperationTimeout,
         ErrorIds.RunPoisoned => ErrorCategory.OperationStopped,
         ErrorIds.ResultUnreadable => ErrorCategory.ReadError,
         ErrorIds.ResultWriteFailed => ErrorCategory.WriteError,

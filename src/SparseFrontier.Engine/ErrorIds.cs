@@ -36,6 +36,7 @@ public static class ErrorIds
     public const string SubmissionRejected = "SubmissionRejected";
     public const string JobNotFound = "JobNotFound";
     public const string RunBusy = "RunBusy";
+    public const string RunTimedOut = "RunTimedOut";
     public const string RunPoisoned = "RunPoisoned";
     public const string ResultUnreadable = "ResultUnreadable";
     public const string ResultRowInvalid = "ResultRowInvalid";

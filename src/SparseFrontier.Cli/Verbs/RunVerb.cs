@@ -14,6 +14,7 @@ internal static class RunVerb
         Option<string> results = Options.Text("--results", "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.", "DIR");
         var input = new Option<string?>("--input") { Description = "File of runs, one as JSON a line, as spec.json holds them under Specification; instead of the options of a grid.", HelpName = "FILE" };
         var force = new Option<bool>("--force") { Description = "Repeat runs that are finished." };
+        var timeout = new Option<double?>("--timeout") { Description = "Seconds after which the runs stop; what is finished is kept, and the same command goes on from there.", HelpName = "s" };
         var whatIf = new Option<bool>("--what-if") { Description = "Only say what would run and what that would cost; no model is loaded." };
         var command = new Command("run", "Runs methods on tasks; without options the default comparison on the embedded model. Finished runs are returned, interrupted ones go on.");
         sweep.AddTo(command);
@@ -21,6 +22,7 @@ internal static class RunVerb
         command.Options.Add(batch);
         command.Options.Add(results);
         command.Options.Add(force);
+        command.Options.Add(timeout);
         command.Options.Add(whatIf);
         return command.Does((parsed, sink, token) =>
         {
@@ -42,6 +44,7 @@ internal static class RunVerb
                 ResultPath = parsed.GetValue(results)!,
                 Force = parsed.GetValue(force),
                 BatchSize = parsed.GetValue(batch),
+                TimeoutSeconds = parsed.GetValue(timeout),
             }.Execute(sink, token);
             sink.ClearProgress();
             SparseAttentionResult[] rows = [.. sink.Objects.OfType<SparseAttentionResult>().OrderBy(r => Position(specifications, r))];

@@ -1,5 +1,6 @@
 using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
 using Xunit;
 
 namespace SparseFrontier.Tests.Experiments;
@@ -178,6 +179,30 @@ public class SweepRunTests
         Assert.Empty(sink.Objects);
         Assert.Equal(0, engines.Opened);
         Assert.False(Directory.Exists(folder.File("results")));
+    }
+
+    [Fact]
+    public void Runs_stop_when_their_time_is_over_and_go_on_later()
+    {
+        using var folder = new TemporaryFolder();
+        using var expected = new TemporaryFolder();
+        var engines = new HashEngineFactory { BeforeStep = () => Thread.Sleep(2) };
+        var sink = new RecordingSink();
+        new InvokeRunOperation { Specifications = Sweeps.Mixed(samples: 200), ResultPath = folder.Path, Engines = engines, TimeoutSeconds = 1 }.Execute(sink, default);
+        SparseFrontierException error = Assert.Single(sink.Errors);
+        Assert.Equal(ErrorIds.RunTimedOut, error.ErrorId);
+        Assert.True(Directory.GetFiles(folder.Path, "samples-*.jsonl", SearchOption.AllDirectories).Sum(f => File.ReadLines(f).Count()) > 0);
+        RecordingSink after = Sweeps.Run(folder.Path, Sweeps.Mixed());
+        Assert.Empty(after.Errors);
+        Assert.All(after.Rows, r => Assert.Equal(RunStatus.Completed, r.Status));
+        Assert.Equal(
+            Sweeps.Run(expected.Path, Sweeps.Mixed()).Rows.Select(r => (r.RunId, r.Score)).Order(), after.Rows.Select(r => (r.RunId, r.Score)).Order());
+        var timed = new RecordingSink();
+        new InvokeRunOperation { Specifications = Sweeps.Mixed(), ResultPath = folder.Path, Engines = new HashEngineFactory(), TimeoutSeconds = 600 }.Execute(timed, default);
+        Assert.Empty(timed.Errors);
+        Assert.Equal(5, timed.Rows.Count);
+        var never = new InvokeRunOperation { Specifications = Sweeps.Mixed(), ResultPath = folder.Path, TimeoutSeconds = 0 };
+        Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => never.Execute(timed, default)).ErrorId);
     }
 
     [Fact]

@@ -9,6 +9,9 @@ namespace SparseFrontier.Experiments.Operations;
 /// </summary>
 public sealed class InvokeRunOperation
 {
+    // As long as a timer can wait.
+    private const double LongestTimeout = 4_000_000;
+
     /// <summary>The runs.</summary>
     public required IReadOnlyList<RunSpecification> Specifications { get; init; }
 
@@ -21,6 +24,9 @@ public sealed class InvokeRunOperation
     /// <summary>Sequences generated side by side at most; changes speed and memory, never results.</summary>
     public int BatchSize { get; init; } = 8;
 
+    /// <summary>Seconds after which the runs stop as if they were told to; null: no limit.</summary>
+    public double? TimeoutSeconds { get; init; }
+
     /// <summary>How models are opened.</summary>
     internal EngineFactory Engines { get; init; } = new TransformerEngineFactory();
 
@@ -31,9 +37,36 @@ public sealed class InvokeRunOperation
     internal Func<string, IReadOnlyList<string>> DevicesOf { get; init; } = Devices.RequireList;
 
     /// <summary>Checks every specification, then runs them.</summary>
-    /// <exception cref="SparseFrontierException">Whatever is wrong with a specification, before any run starts; of a single model, what is wrong with it; ResultWriteFailed. What goes wrong with a run (RunBusy, ...), or one of several models, is an error on the sink.</exception>
+    /// <exception cref="SparseFrontierException">Whatever is wrong with a specification, before any run starts; of a single model, what is wrong with it; ResultWriteFailed. What goes wrong with a run (RunBusy, ...), or one of several models, and that the time was over (RunTimedOut), is an error on the sink.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; what is finished is kept.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        if (TimeoutSeconds is not { } seconds)
+        {
+            RunAll(sink, cancellationToken);
+            return;
+        }
+
+        if (seconds is not (> 0 and <= LongestTimeout))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid, FormattableString.Invariant($"A time limit is above 0 and at most {LongestTimeout} seconds, not {seconds}."), seconds);
+        }
+
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(TimeSpan.FromSeconds(seconds));
+        try
+        {
+            RunAll(sink, limit.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            sink.Error(new SparseFrontierException(
+                ErrorIds.RunTimedOut, FormattableString.Invariant($"The {seconds} seconds that the runs were given are over. What is finished is kept; run the same again and it goes on from there."), seconds));
+        }
+    }
+
+    private void RunAll(IPipelineSink sink, CancellationToken cancellationToken)
     {
         if (BatchSize < 1)
         {
