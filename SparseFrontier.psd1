@@ -15,6 +15,7 @@
         'Compare-SparseAttentionResult'
         'Export-AttentionTrace'
         'Export-SparseAttentionBundle'
+        'Export-SparseAttentionResult'
         'Export-SparsityReport'
         'Get-SparseAttentionCost'
         'Get-SparseAttentionDevice'

@@ -8,6 +8,7 @@ BeforeDiscovery {
         @{ Name = 'Compare-SparseAttentionResult'; Call = { $rows | Compare-SparseAttentionResult $rows }; Wrong = { $rows | Compare-SparseAttentionResult $rows -ConfidenceLevel 2 }; Id = 'ParameterInvalid' }
         @{ Name = 'Export-AttentionTrace'; Call = { Export-AttentionTrace -Layer 0 -OutputPath "$folder/trace" -Force -PassThru @run }; Wrong = { Export-AttentionTrace -Layer 99 -OutputPath "$folder/trace" @run }; Id = 'ParameterInvalid' }
         @{ Name = 'Export-SparseAttentionBundle'; Call = { $rows | Export-SparseAttentionBundle "$folder/$PID-$([guid]::NewGuid()).zip" -PassThru }; Wrong = { $rows | Export-SparseAttentionBundle Env:/a.zip }; Id = 'PathNotFileSystem' }
+        @{ Name = 'Export-SparseAttentionResult'; Call = { $rows | Export-SparseAttentionResult "$folder/$PID-$([guid]::NewGuid()).jsonl.gz" -PassThru }; Wrong = { $rows | Export-SparseAttentionResult Env:/a.jsonl }; Id = 'PathNotFileSystem'; File = $true }
         @{ Name = 'Export-SparsityReport'; Call = { $rows | Export-SparsityReport "$folder/$PID-$([guid]::NewGuid()).html" -PassThru }; Wrong = { $rows | Export-SparsityReport Env:/a.html }; Id = 'PathNotFileSystem'; File = $true }
         @{ Name = 'Get-SparseAttentionCost'; Call = { Get-SparseAttentionCost Qwen2.5-7B Quest -Sparsity 0.5 }; Wrong = { Get-SparseAttentionCost NoSuchModel }; Id = 'ModelNotFound' }
         @{ Name = 'Get-SparseAttentionDevice'; Call = { Get-SparseAttentionDevice cpu }; Wrong = { Get-SparseAttentionDevice tpu:7 }; Id = 'DeviceNotFound' }

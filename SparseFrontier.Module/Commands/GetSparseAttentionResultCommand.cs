@@ -27,14 +27,14 @@ namespace SparseFrontier.Commands;
 [OutputType(typeof(SampleResult))]
 public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
 {
-    /// <summary>Folders of results, or of single runs.</summary>
+    /// <summary>Folders of results or of single runs, or files of rows that Export-SparseAttentionResult wrote.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(
         Position = 0,
         ParameterSetName = ParameterSets.Path,
         ValueFromPipeline = true,
         ValueFromPipelineByPropertyName = true,
-        HelpMessage = "Folders of results or of single runs; wildcards match.")]
+        HelpMessage = "Folders of results or of single runs, or files of rows; wildcards match.")]
     [ArgumentCompleter(typeof(ResultPathCompleter))]
     [SupportsWildcards]
     public string[] Path { get; set; } = [];

@@ -219,11 +219,14 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         HelpMessage = "Data file or folder of the tasks that read one: Squad, Quality, Toefl.")]
     public string? TaskDataPath { get; set; }
 
-    /// <summary>The paper's own grid (Paper) or its ablations (Ablation), restricted to what other parameters name.</summary>
+    /// <summary>
+    /// The paper's own grid (Paper), its ablations (Ablation), or the grid of docs/findings.md on the embedded models, for a GPU (Findings) or two cores (FindingsSmall),
+    /// restricted to what other parameters name.
+    /// </summary>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
-        HelpMessage = "The paper's own grid (Paper) or its ablations (Ablation), restricted to what other parameters name.")]
-    [ValidateSet("Paper", "Ablation")]
+        HelpMessage = "The paper's own grid (Paper), its ablations (Ablation), or the grid of docs/findings.md for a GPU (Findings) or two cores (FindingsSmall).")]
+    [ValidateSet("Paper", "Ablation", "Findings", "FindingsSmall")]
     public string? Preset { get; set; }
 
     /// <summary>The grid that the parameters describe.</summary>

@@ -27,6 +27,7 @@ internal static class Root
             ReportVerb.Create(),
             CostVerb.Create(),
             ResultsVerb.Create(),
+            ExportVerb.Create(),
             ImportVerb.Create(),
             new Command("bundle", "Writes runs as one file to cite, and scores such a file again.") { BundleExportVerb.Create(), BundleImportVerb.Create() },
             MethodsVerb.Create(),

@@ -19,7 +19,7 @@ public class CmdletContractTests
 
     private static readonly string[] s_expected =
     [
-        "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparseAttentionBundle", "Export-SparsityReport", "Get-SparseAttentionCost",
+        "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparseAttentionBundle", "Export-SparseAttentionResult", "Export-SparsityReport", "Get-SparseAttentionCost",
         "Get-SparseAttentionDevice", "Get-SparseAttentionJob", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
         "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Get-SparsityRecommendation", "Import-SparseAttentionBundle", "Import-SparseAttentionResult", "Invoke-AttentionTrace",
         "Invoke-SparseAttentionRun", "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityScaling",

@@ -10,7 +10,7 @@ internal static class ResultFilters
     /// <summary>Folders of results.</summary>
     public static Argument<string[]> Paths() => new("RESULTS")
     {
-        Description = "Folders of results or of single runs; wildcards match. Without any: SPARSEFRONTIER_RESULTS, else the folder results here.",
+        Description = "Folders of results or of single runs, wildcards match, or files of rows that export wrote. Without any: SPARSEFRONTIER_RESULTS, else the folder results here.",
         Arity = ArgumentArity.ZeroOrMore,
         DefaultValueFactory = _ => [],
     };

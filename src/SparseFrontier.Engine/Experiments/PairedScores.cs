@@ -7,8 +7,9 @@ internal sealed class PairedScores
 {
     private readonly Dictionary<(string Path, string RunId), IReadOnlyList<SampleResult>> _samples = [];
 
-    /// <summary>Whether samples of a row's run are on this disk; imported runs have a folder and may have none.</summary>
-    public static bool AreHere(SparseAttentionResult row) => row.Path is { Length: > 0 } path && Directory.Exists(path) && SampleFile.List(path).Count > 0;
+    /// <summary>Whether samples of a row's run are on this disk, in its folder or in a file of rows; imported runs have a folder and may have none.</summary>
+    public static bool AreHere(SparseAttentionResult row) =>
+        row.Path is { Length: > 0 } path && (Directory.Exists(path) ? SampleFile.List(path).Count > 0 : ResultSummaryFile.IsSummary(path));
 
     /// <summary>Whether an error says that rows cannot be compared, which does not concern other rows.</summary>
     public static bool IsOfData(SparseFrontierException e) => e.ErrorId is ErrorIds.DataInsufficient or ErrorIds.ResultUnreadable or ErrorIds.ResultRowInvalid;
@@ -27,7 +28,17 @@ internal sealed class PairedScores
                 row.RunId);
         }
 
-        if (!_samples.TryGetValue((path, row.RunId), out IReadOnlyList<SampleResult>? samples))
+        if (!_samples.TryGetValue((path, row.RunId), out IReadOnlyList<SampleResult>? samples) && ResultSummaryFile.IsSummary(path))
+        {
+            foreach ((SparseAttentionResult other, IReadOnlyList<SampleResult> held) in ResultSummaryFile.Read(path))
+            {
+                _samples[(path, other.RunId)] = held;
+            }
+
+            samples = _samples.GetValueOrDefault((path, row.RunId)) ?? throw new SparseFrontierException(ErrorIds.ResultRowInvalid, $"'{path}' has no run {row.RunId}. Read the row again.", row.RunId);
+        }
+
+        if (samples is null)
         {
             samples = [.. new RunDirectory(path).ReadSamples(row.RunId, _ => { }).Values];
             _samples.Add((path, row.RunId), samples);

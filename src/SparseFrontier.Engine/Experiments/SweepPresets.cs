@@ -5,10 +5,11 @@ namespace SparseFrontier.Experiments;
 
 /// <summary>
 /// The paper's own grids (The Sparse Frontier, arXiv:2504.17768): budgets of its appendix by length, and the ablations of each method's other
-/// parameters. Methods, tasks, models, lengths and seeds named in the sweep restrict them.
+/// parameters; and the grid of its findings on small models (<see cref="FindingsGrid"/>). Methods, tasks, models, lengths and seeds named in the sweep restrict them.
 /// </summary>
 internal static class SweepPresets
 {
+    private static readonly string[] s_names = ["Paper", "Ablation", "Findings", "FindingsSmall"];
     private static readonly int[] s_lengths = [16384, 32768, 65536, 128000];
 
     // Table 6 of version 1 (table 4 of version 3), from the sparsest to the densest.
@@ -67,12 +68,9 @@ internal static class SweepPresets
     /// <exception cref="SparseFrontierException">ParameterInvalid: no such preset, a length that it has no budgets for, or sparsities or parameters that it sets itself.</exception>
     public static IReadOnlyList<RunSpecification> Build(SweepDefinition sweep)
     {
-        bool paper = sweep.Preset!.Equals("Paper", StringComparison.OrdinalIgnoreCase);
-        if (!paper && !sweep.Preset.Equals("Ablation", StringComparison.OrdinalIgnoreCase))
-        {
-            throw Invalid($"There is no preset '{sweep.Preset}'. {NameMatcher.Suggestion(sweep.Preset, ["Paper", "Ablation"])}", sweep.Preset);
-        }
-
+        string name = s_names.FirstOrDefault(n => n.Equals(sweep.Preset!.Replace("-", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase))
+            ?? throw Invalid($"There is no preset '{sweep.Preset}'. {NameMatcher.Suggestion(sweep.Preset!, s_names)}", sweep.Preset);
+        bool paper = name == "Paper";
         if (sweep.Parameter.Length > 0 || sweep.DecodeMethod.Count > 0 || (paper && sweep.Sparsity.Count + sweep.DecodeSparsity.Count > 0))
         {
             throw Invalid($"The preset {sweep.Preset} sets the methods' parameters itself. Leave Parameter, DecodeMethod and sparsities out.", sweep.Preset);
@@ -81,6 +79,14 @@ internal static class SweepPresets
         if (sweep.Sparsity.Count == 0 && sweep.DecodeSparsity.Count > 0)
         {
             throw Invalid("The ablations take Sparsity for the methods of both phases. Give Sparsity instead of DecodeSparsity.", sweep.DecodeSparsity);
+        }
+
+        if (name.StartsWith("Findings", StringComparison.Ordinal))
+        {
+            // A pattern matches no controls, which belong to this grid: only names restrict it.
+            string[] named = [.. sweep.Method.Count > 0 ? SweepBuilder.FindMethods(sweep.Method, decodeOnly: false).Select(m => m.Method.Name) : []];
+            List<RunSpecification> findings = [.. FindingsGrid.Runs(sweep, name == "FindingsSmall", named)];
+            return findings.Count > 0 ? findings : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", named)}.", sweep.Method);
         }
 
         HashSet<string> methods = [.. SweepBuilder.FindMethods(sweep.Method.Count > 0 ? sweep.Method : ["*"], decodeOnly: false).Select(m => m.Method.Name)];
@@ -94,7 +100,7 @@ internal static class SweepPresets
         foreach (CellDefinition cell in SweepBuilder.Cells(complete))
         {
             var counted = cell with { Sweep = complete with { SampleCount = sweep.SampleCount ?? (IsQwen(cell.Model) ? 100 : 50) } };
-            IEnumerable<Combination> combinations = paper ? Paper(counted) : Ablation(sweep, counted);
+            IEnumerable<Combination> combinations = paper ? Paper(counted) : Ablation(sweep.Sparsity.Count > 0 ? sweep.Sparsity : s_ablationSparsities, counted);
             specifications.AddRange(combinations
                 .Where(c => methods.Contains(c.Method == "Dense" ? c.DecodeMethod : c.Method))
                 .Distinct()
@@ -146,10 +152,12 @@ internal static class SweepPresets
         }
     }
 
-    private static IEnumerable<Combination> Ablation(SweepDefinition sweep, CellDefinition cell)
+    /// <summary>Every value that the paper tried of each method's parameters, and dense attention.</summary>
+    /// <param name="sparsities">Sparsities of the methods; FlexPrefill's follow from the paper's thresholds.</param>
+    /// <param name="cell">The cell, whose task names the window.</param>
+    internal static IEnumerable<Combination> Ablation(IReadOnlyList<double> sparsities, CellDefinition cell)
     {
         yield return Dense();
-        IReadOnlyList<double> sparsities = sweep.Sparsity.Count > 0 ? sweep.Sparsity : s_ablationSparsities;
         string window = Invariant($"Window={cell.Task.ApproximationWindow}");
         foreach ((string method, string parameter, double[] values) in s_ablations)
         {

@@ -147,10 +147,67 @@ public class SweepBuilderTests
                 new() { Preset = "Ablation", DecodeSparsity = [0.3] },
                 new() { Preset = "Paper", SequenceLength = [16384], Sparsity = [0.5] },
                 new() { Preset = "Paper", SequenceLength = [16384], Parameter = "PageSize=32" },
+                new() { Preset = "Findings", Parameter = "PageSize=32" },
             ])
         {
             Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Build(sweep)).ErrorId);
         }
+    }
+
+    [Fact]
+    public void The_grid_of_findings_has_two_series_that_meet_at_its_longest_length()
+    {
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "findings", Model = ["frontier-3m"], Task = ["Niah"] });
+        Assert.Equal([1024, 2048, 4096, 8192], runs.Select(r => r.SequenceLength).Distinct());
+        Assert.All(runs, r => Assert.Equal((50, true, 512), (r.SampleCount, r.ShortInstructions, r.MaximumOutputTokens)));
+        Assert.Equal(runs.Count, runs.Select(Key).Distinct().Count());
+
+        // Nine sparsities of six methods and of three controls in each phase, beside dense attention; below 8,192 tokens twice, but OracleTopK of the decode phase has nothing to scale.
+        List<RunSpecification> grid = [.. runs.Where(r => r.CompressBefore == "None")];
+        Assert.Equal(1 + (12 * 9) + (11 * 9), grid.Count(r => r.SequenceLength == 1024));
+        List<RunSpecification> longest = [.. grid.Where(r => r.SequenceLength == 8192)];
+        Assert.Equal(1 + (12 * 9), longest.Count(r => r.Parameters.Length + r.DecodeParameters.Length == 0));
+        Assert.All(["Random", "WindowSink", "OracleTopK"], c => Assert.Equal(18, longest.Count(r => r.Method == c || r.DecodeMethod == c)));
+
+        // What the ablation adds: values that the grid does not have.
+        Assert.Equal(["32", "64"], longest.Where(r => r.Method == "BlockSparse" && r.Parameters.Length > 0).Select(r => r.Parameters["BlockSize=".Length..]).Distinct());
+        Assert.Equal(2 * 3, longest.Count(r => r.Method == "VerticalSlash" && r.Parameters.Length > 0));
+        Assert.All(runs.Where(r => r.CompressBefore == "Question"), r => Assert.Equal((4096, "Last"), (r.SequenceLength, r.QuestionPosition)));
+        Assert.DoesNotContain(Build(new SweepDefinition { Preset = "findings", Task = ["Niah"], SequenceLength = [8192], Model = ["frontier-1m", "frontier-3m"] }), r => r.Model == "frontier-1m" && r.Parameters.StartsWith("BlockSize", StringComparison.Ordinal));
+
+        static string Key(RunSpecification r) => string.Join('|', r.SequenceLength, r.Method, r.Parameters, r.Sparsity, r.DecodeMethod, r.DecodeParameters, r.DecodeSparsity, r.CompressBefore);
+    }
+
+    [Fact]
+    public void Difficulty_is_the_same_at_all_lengths_and_the_papers_where_it_fits()
+    {
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "Findings", Model = ["frontier-3m"], Task = ["StoryRetrieval", "StoryFiltering"] });
+        Assert.All(runs.Where(r => r.Task == "StoryFiltering"), r => Assert.Equal("", r.TaskParameters));
+        Assert.Equal(["Queries=2", ""], runs.Where(r => r.Task == "StoryRetrieval").Select(r => r.TaskParameters).Distinct());
+        Assert.Equal([4096, 8192], runs.Where(r => r.Task == "StoryRetrieval" && r.TaskParameters.Length == 0).Select(r => r.SequenceLength).Distinct());
+        Assert.Equal(["Queries=6"], Build(new SweepDefinition { Preset = "Findings", Task = ["StoryRetrieval"], TaskParameter = "Queries=6", SequenceLength = [4096] }).Select(r => r.TaskParameters).Distinct());
+    }
+
+    [Fact]
+    public void Values_are_scaled_with_the_length_and_rows_say_in_which_series_they_are()
+    {
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "FindingsSmall", SequenceLength = [1024], Task = ["Niah", "StoryFiltering"], Model = ["frontier-3m"], Method = ["VerticalSlash", "SnapKV", "Quest", "FlexPrefill", "BlockSparse"], Sparsity = [0.8] });
+        Assert.Equal(
+            ["Alpha=0.65;ForcedSlashes=8;ForcedVerticals=1;Window=64;MinimumBudget=64", "Alpha=0;ForcedSlashes=8;ForcedVerticals=1;Window=64;MinimumBudget=20", "Alpha=0;ForcedSlashes=8;ForcedVerticals=1;Window=64;MinimumBudget=50", "BlockSize=2;ForcedFirstBlocks=1;ForcedLocalBlocks=2", "ForcedSlashes=8;ForcedVerticals=1;Window=64"],
+            runs.Where(r => r.Task == "Niah").Select(r => r.Parameters).Where(p => p.Length > 0).Order(StringComparer.Ordinal));
+        Assert.Contains(runs, r => r.Task == "StoryFiltering" && r.Parameters == "ForcedSlashes=8;ForcedVerticals=1;Window=32");
+        Assert.Contains(runs, r => r.DecodeParameters == "KernelSize=3;LocalWindow=16;PrefixTokens=1;Window=32");
+        Assert.Contains(runs, r => r.DecodeParameters == "PageSize=2");
+
+        Assert.Equal(FindingSeries.Scaled, Series("Quest", "PageSize=2;SharePages=1;TokenBudget=64", 1024));
+        Assert.Equal(FindingSeries.Absolute, Series("Quest", "PageSize=16;SharePages=1;TokenBudget=64", 1024));
+        Assert.Equal(FindingSeries.Other, Series("Quest", "PageSize=32;SharePages=1;TokenBudget=64", 1024));
+        Assert.Equal(FindingSeries.Absolute, Series("Quest", "PageSize=16;TokenBudget=64", 8192));
+        Assert.Equal(FindingSeries.Other, Series("AdaSnapKV", "Capacity=9;KernelSize=21;LocalWindow=128;MinimumHeadRatio=0.5;PrefixTokens=4;Window=256", 8192));
+        Assert.Equal(FindingSeries.Other, Series("Quest", "PageSize=16;Schedule=layer:0 dense", 8192));
+
+        static FindingSeries Series(string method, string parameters, int length) =>
+            FindingsGrid.SeriesOf(new SparseAttentionResult { Method = "Dense", DecodeMethod = method, DecodeParameters = parameters, SequenceLength = length, Task = "Niah" });
     }
 
     [Theory]

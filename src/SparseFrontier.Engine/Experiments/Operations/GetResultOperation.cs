@@ -3,7 +3,7 @@ namespace SparseFrontier.Experiments.Operations;
 /// <summary>Reads results: a row of each run, or its samples. Damaged files are warned of and skipped.</summary>
 public sealed class GetResultOperation
 {
-    /// <summary>Folders of results or of single runs; wildcards match. Empty: the default folder.</summary>
+    /// <summary>Folders of results or of single runs, wildcards match, and files of rows that <see cref="ExportResultOperation"/> wrote. Empty: the default folder.</summary>
     public IReadOnlyList<string> Path { get; init; } = [];
 
     /// <summary>Run ids; wildcards match. Empty: all. So with the following.</summary>
@@ -33,8 +33,8 @@ public sealed class GetResultOperation
     /// <summary>Whether to emit <see cref="SampleResult"/> rows instead of runs.</summary>
     public bool Sample { get; init; }
 
-    /// <summary>Emits the rows, oldest run first.</summary>
-    /// <exception cref="SparseFrontierException">FileNotFound: a path without wildcards that is not there. A run id without wildcards that is not there is the error RunNotFound on the sink.</exception>
+    /// <summary>Emits the rows of folders, oldest run first, and those of files in their order.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable, ResultRowInvalid: a file of rows is damaged. FileNotFound: a path without wildcards that is not there. A run id without wildcards that is not there is the error RunNotFound on the sink.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         var missing = new HashSet<string>(RunId.Where(id => !NameMatcher.IsPattern(id)), StringComparer.OrdinalIgnoreCase);
@@ -61,9 +61,24 @@ public sealed class GetResultOperation
             }
         }
 
+        foreach ((SparseAttentionResult row, IReadOnlyList<SampleResult> samples) in Path.Where(ResultSummaryFile.IsSummary).SelectMany(ResultSummaryFile.Read))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            missing.RemoveWhere(id => NameMatcher.Matches(row.RunId, id));
+            if (!Matches(row))
+            {
+                continue;
+            }
+
+            foreach (object item in Sample ? samples.Cast<object>() : [row])
+            {
+                sink.Object(item);
+            }
+        }
+
         foreach (string id in missing)
         {
-            sink.Error(new SparseFrontierException(ErrorIds.RunNotFound, $"There is no run '{id}' in {string.Join(", ", Folders().Select(f => $"'{f}'"))}.", id));
+            sink.Error(new SparseFrontierException(ErrorIds.RunNotFound, $"There is no run '{id}' in {string.Join(", ", Folders().Concat(Path.Where(ResultSummaryFile.IsSummary)).Select(f => $"'{f}'"))}.", id));
         }
     }
 
@@ -106,9 +121,9 @@ public sealed class GetResultOperation
             {
                 folders.Add(path);
             }
-            else
+            else if (!ResultSummaryFile.IsSummary(path))
             {
-                throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no folder of results '{path}'.", path);
+                throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no folder of results '{path}', nor a file of rows (.jsonl, .jsonl.gz) of that name.", path);
             }
         }
 
