@@ -25,6 +25,7 @@
         'Get-SparseAttentionPlan'
         'Get-SparseAttentionResult'
         'Get-SparseAttentionTask'
+        'Get-SparsityFinding'
         'Get-SparsityPareto'
         'Get-SparsityRecommendation'
         'Import-SparseAttentionBundle'

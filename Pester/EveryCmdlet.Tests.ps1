@@ -17,6 +17,7 @@ BeforeDiscovery {
         @{ Name = 'Get-SparseAttentionPlan'; Call = { Get-SparseAttentionPlan Quest -Sparsity 0.5 @run }; Wrong = { Get-SparseAttentionPlan NoSuch @run }; Id = 'MethodNotFound' }
         @{ Name = 'Get-SparseAttentionResult'; Call = { Get-SparseAttentionResult $results }; Wrong = { Get-SparseAttentionResult "$folder/none" }; Id = 'FileNotFound' }
         @{ Name = 'Get-SparseAttentionTask'; Call = { Get-SparseAttentionTask }; Wrong = { Get-SparseAttentionTask NoSuch }; Id = 'TaskNotFound' }
+        @{ Name = 'Get-SparsityFinding'; Call = { $rows | Get-SparsityFinding }; Wrong = { $rows | Get-SparsityFinding -Name NoSuch }; Id = 'ParameterInvalid' }
         @{ Name = 'Get-SparsityPareto'; Call = { $rows | Get-SparsityPareto }; Wrong = { $rows | Get-SparsityPareto -Cost NoSuch }; Id = 'ParameterInvalid' }
         @{ Name = 'Get-SparsityRecommendation'; Call = { $rows | Get-SparsityRecommendation -MaximumDrop 0.5 }; Wrong = { $rows | Get-SparsityRecommendation -MaximumDrop 2 }; Id = 'ParameterInvalid' }
         @{ Name = 'Import-SparseAttentionBundle'; Call = { Import-SparseAttentionBundle "$folder/paper.zip" }; Wrong = { Import-SparseAttentionBundle "$folder/none.zip" }; Id = 'FileNotFound' }

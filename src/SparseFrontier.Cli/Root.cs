@@ -22,6 +22,7 @@ internal static class Root
             CompareVerb.Create(),
             ClaimVerb.Create(),
             EffectVerb.Create(),
+            FindingsVerb.Create(),
             ScalingVerb.Create(),
             RecommendVerb.Create(),
             ReportVerb.Create(),

@@ -21,7 +21,7 @@ public class CmdletContractTests
     [
         "Compare-SparseAttentionResult", "Export-AttentionTrace", "Export-SparseAttentionBundle", "Export-SparseAttentionResult", "Export-SparsityReport", "Get-SparseAttentionCost",
         "Get-SparseAttentionDevice", "Get-SparseAttentionJob", "Get-SparseAttentionMethod", "Get-SparseAttentionModel", "Get-SparseAttentionPlan",
-        "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityPareto", "Get-SparsityRecommendation", "Import-SparseAttentionBundle", "Import-SparseAttentionResult", "Invoke-AttentionTrace",
+        "Get-SparseAttentionResult", "Get-SparseAttentionTask", "Get-SparsityFinding", "Get-SparsityPareto", "Get-SparsityRecommendation", "Import-SparseAttentionBundle", "Import-SparseAttentionResult", "Invoke-AttentionTrace",
         "Invoke-SparseAttentionRun", "Measure-AttentionPattern", "Measure-SparseKernel", "Measure-SparsityEffect", "Measure-SparsityScaling",
         "Measure-SparsityTolerance", "Merge-SparseAttentionResult", "New-SparseAttentionSample", "New-SparseAttentionSweep", "Register-SparseAttentionMethod",
         "Register-SparseAttentionTask", "Remove-SparseAttentionResult", "Show-AttentionMask", "Show-SparsityPareto", "Stop-SparseAttentionJob", "Submit-SparseAttentionRun",

@@ -151,6 +151,23 @@ internal static class Tables
         }
     }
 
+    /// <summary>What results say of the paper's claims.</summary>
+    public static void Findings(TextWriter writer, IReadOnlyList<SparsityFinding> rows)
+    {
+        writer.WriteLine(CellText.FindingHeading(rows[0]));
+        TextTable.Write(
+            writer,
+            rows,
+            new("Claim", f => f.Name),
+            new("Label", CellText.FindingLabel),
+            new("Estimate", f => CellText.Signed(f.Estimate), Right: true),
+            new("95 %", f => CellText.SignedInterval(f.Low, f.High)),
+            new("n", f => f.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
+            new("Random", f => CellText.Signed(f.GainOverRandom), Right: true),
+            new("Oracle", f => CellText.Signed(f.GapToOracle), Right: true),
+            new("", CellText.FindingMessage));
+    }
+
     /// <summary>Errors over lengths or sizes, a table for each method.</summary>
     public static void Effects(TextWriter writer, IReadOnlyList<SparsityEffect> rows)
     {

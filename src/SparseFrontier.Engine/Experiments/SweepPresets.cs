@@ -1,3 +1,4 @@
+using SparseFrontier.Experiments.Findings;
 using SparseFrontier.Models.Transformer;
 using static System.FormattableString;
 

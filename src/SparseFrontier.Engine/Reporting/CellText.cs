@@ -236,6 +236,30 @@ public static class CellText
     /// <summary>An interval of differences, "[-0.021, 0.035]", or nothing.</summary>
     public static string SignedInterval(double? low, double? high) => low is null || high is null ? "" : $"[{Signed(low)}, {Signed(high)}]";
 
+    /// <summary>Heading of findings: their series.</summary>
+    public static string FindingHeading(SparsityFinding row) => VisibleText.Line($"{row?.Series} windows, forced sets, floors and tiles");
+
+    /// <summary>A label, and whether it rests on lengths beyond training.</summary>
+    public static string FindingLabel(SparsityFinding row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        return row.Label.ToString() + (row.IsExtrapolated ? ", Extrapolated" : "");
+    }
+
+    /// <summary>Why, and where: the message, the share of attention of findings about cost, samples needed, else the cells.</summary>
+    public static string FindingMessage(SparsityFinding row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        string[] parts =
+        [
+            row.Message,
+            row.AttentionShare is { } share ? string.Create(CultureInfo.CurrentCulture, $"attention {share:P0} of the cost{(row.EquivalentLength is { } length ? $", as Qwen2.5-7B at {length} tokens" : "")}") : "",
+            row.NeededSampleCount is { } needed ? string.Create(CultureInfo.CurrentCulture, $"about {needed} samples would decide it") : "",
+        ];
+        string text = string.Join("; ", parts.Where(p => p.Length > 0));
+        return VisibleText.Line(text.Length > 0 ? text : row.Cells);
+    }
+
     /// <summary>Heading of the runs of a bundle: its file and what names it.</summary>
     public static string BundleHeading(BundledRun row) => VisibleText.Line($"{Path.GetFileName(row?.Bundle)}, {row?.BundleId}");
 

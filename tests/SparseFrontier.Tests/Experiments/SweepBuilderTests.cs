@@ -1,5 +1,6 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Findings;
 using SparseFrontier.Experiments.Operations;
 using Xunit;
 

@@ -1,7 +1,7 @@
 using SparseFrontier.Tasks;
 using static System.FormattableString;
 
-namespace SparseFrontier.Experiments;
+namespace SparseFrontier.Experiments.Findings;
 
 /// <summary>Which of the two readings of the paper's windows, forced sets, floors and tiles a run has.</summary>
 internal enum FindingSeries
@@ -25,12 +25,16 @@ internal static class FindingsGrid
     /// <summary>The length at which the scaled series has the paper's values, so that the two series are one there.</summary>
     public const int ReferenceLength = 8192;
 
+    /// <summary>The longest prompts that the embedded models were trained on.</summary>
+    public const int TrainedLength = 8192;
+
+    /// <summary>The paper's levels but 0 (section 3.2 of its version 3).</summary>
+    public static readonly IReadOnlyList<double> Sparsities = [0.33, 0.5, 0.6, 0.7, 0.8, 0.87, 0.9, 0.93, 0.95];
+
     private static readonly int[] s_lengths = [1024, 2048, 4096, 8192];
     private static readonly string[] s_models = ["frontier-1m", "frontier-3m", "frontier-7m"];
     private static readonly string[] s_tasks = ["Niah", "VariableTracking", "CommonWords", "StoryRetrieval", "StoryMultiHop", "StoryFiltering"];
 
-    // The paper's levels but 0 (section 3.2 of its version 3).
-    private static readonly double[] s_sparsities = [0.33, 0.5, 0.6, 0.7, 0.8, 0.87, 0.9, 0.93, 0.95];
     private static readonly double[] s_compressedSparsities = [0.5, 0.8, 0.9, 0.95];
     private static readonly double[] s_ablationSparsities = [0.8, 0.9];
 
@@ -54,12 +58,15 @@ internal static class FindingsGrid
     private const int SmallSampleCount = 8;
     private static readonly string[] s_smallTasks = ["Niah", "StoryRetrieval", "StoryFiltering", "CommonWords"];
     private static readonly int[] s_smallLengths = [1024, 2048];
-    private static readonly double[] s_smallSparsities = [0.5, 0.8, 0.9];
+    private static readonly double[] s_smallSparsities = [0.8, 0.9];
     private static readonly (double Alpha, int Floor)[] s_smallFlexPrefill = [(0, 160), (0, 400), (0.65, 512)];
 
     private static readonly string[] s_controls = ["Random", "WindowSink", "OracleTopK"];
     private static readonly string[] s_prefill = ["VerticalSlash", "FlexPrefill", "BlockSparse"];
     private static readonly string[] s_decode = ["SnapKV", "AdaSnapKV", "Quest"];
+
+    /// <summary>Whether a model is one of those that the grid is run on.</summary>
+    public static bool IsEmbedded(string model) => s_models.Contains(model, StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The series of a row by the parameters that are not its budget.</summary>
     /// <param name="row">A row of a sparse method.</param>
@@ -68,10 +75,33 @@ internal static class FindingsGrid
         bool prefill = !Attention.MethodRegistry.IsDense(row.Method);
         string method = prefill ? row.Method : row.DecodeMethod;
         int window = TaskRegistry.Tasks.FirstOrDefault(t => t.Name == row.Task)?.ApproximationWindow ?? 256;
-        return Values(prefill ? row.Parameters : row.DecodeParameters) is not { } given || (!prefill && method == "AdaSnapKV" && given.GetValueOrDefault("MinimumHeadRatio", 0.2) != 0.2) ? FindingSeries.Other
-            : Holds(given, Fixed(method, prefill, window, ReferenceLength)) ? FindingSeries.Absolute
-            : row.SequenceLength < ReferenceLength && Holds(given, Fixed(method, prefill, window, row.SequenceLength)) ? FindingSeries.Scaled
+        return Values(prefill ? row.Parameters : row.DecodeParameters) is not { } given ? FindingSeries.Other
+            : Has(ReferenceLength) ? FindingSeries.Absolute
+            : row.SequenceLength < ReferenceLength && Has(row.SequenceLength) ? FindingSeries.Scaled
             : FindingSeries.Other;
+
+        // A floor under a threshold and the share of every head are fixed as well; a floor without a threshold is the budget.
+        bool Has(int length) => Holds(given, Fixed(method, prefill, window, length))
+            && (method != "FlexPrefill" || given.GetValueOrDefault("Alpha") == 0 || given.GetValueOrDefault("MinimumBudget") == Proportion(512, length))
+            && given.GetValueOrDefault("MinimumHeadRatio", 0.2) == 0.2;
+    }
+
+    /// <summary>Whether a row's method has anything that is scaled.</summary>
+    public static bool IsScalable(SparseAttentionResult row) => Attention.MethodRegistry.IsDense(row.Method)
+        ? Fixed(row.DecodeMethod, false, 256, ReferenceLength).Count > 0
+        : Fixed(row.Method, true, 256, ReferenceLength).Count > 0;
+
+    /// <summary>The parameters of a row of no series that an ablation changed, as "Name=value"; empty where none is one that the paper tried.</summary>
+    /// <param name="row">A row of a sparse method.</param>
+    public static string VariantOf(SparseAttentionResult row)
+    {
+        bool prefill = !Attention.MethodRegistry.IsDense(row.Method);
+        string method = prefill ? row.Method : row.DecodeMethod;
+        int window = TaskRegistry.Tasks.FirstOrDefault(t => t.Name == row.Task)?.ApproximationWindow ?? 256;
+        IReadOnlyList<KeyValuePair<string, double>> usual = [.. Fixed(method, prefill, window, ReferenceLength), new("MinimumHeadRatio", 0.2), new("MinimumBudget", 512)];
+        return Values(prefill ? row.Parameters : row.DecodeParameters) is { } given
+            ? ParameterText.Format(usual.Where(u => given.TryGetValue(u.Key, out double value) && value != u.Value).Select(u => KeyValuePair.Create(u.Key, given[u.Key])))
+            : "";
     }
 
     /// <summary>The runs of a preset: "Findings", or "FindingsSmall" for minutes on two cores.</summary>
@@ -129,7 +159,7 @@ internal static class FindingsGrid
 
     private static IEnumerable<RunSpecification> Cell(CellDefinition cell, string largest)
     {
-        IReadOnlyList<double> sparsities = cell.Sweep.Sparsity.Count > 0 ? cell.Sweep.Sparsity : s_sparsities;
+        IReadOnlyList<double> sparsities = cell.Sweep.Sparsity.Count > 0 ? cell.Sweep.Sparsity : Sparsities;
         string[] all = [.. s_prefill, .. s_decode];
         IEnumerable<Combination> combinations = Series(cell, sparsities, scaled: false, all, s_controls);
         if (cell.SequenceLength < ReferenceLength)

@@ -1,0 +1,148 @@
+using SparseFrontier.Analysis;
+using SparseFrontier.Attention;
+
+namespace SparseFrontier.Experiments.Findings;
+
+/// <summary>
+/// The rows that findings may use, as curves: of one series, not half forced (controls aside, which choose nothing or are forced by nature), beside dense attention that is clearly
+/// above chance. What is left out is counted.
+/// </summary>
+internal sealed class FindingData
+{
+    /// <summary>The largest part of what is kept that may be forced.</summary>
+    private const double LargestForcedShare = 0.5;
+
+    private readonly PairedScores _scores = new();
+    private readonly Dictionary<(string Model, FindingCell Cell), FindingLevel> _dense = [];
+    private readonly Dictionary<(string Model, FindingCell Cell, string Method, bool IsPrefill, string Variant), FindingCurve> _curves = [];
+    private readonly List<SparseAttentionResult> _forced = [];
+    private readonly List<SparseAttentionResult> _blind = [];
+
+    /// <summary>Reads rows and their samples.</summary>
+    /// <param name="rows">Rows; those that are not complete, fell back to dense attention, or have no samples here are left out.</param>
+    /// <param name="scaled">Whether the scaled series is meant.</param>
+    /// <param name="explain">Told what cannot be read.</param>
+    public FindingData(IEnumerable<SparseAttentionResult> rows, bool scaled, Action<string> explain)
+    {
+        SparseAttentionResult[] usable = [.. rows.Where(r => Pareto.Includes(r) && r.Score is not null && PairedScores.AreHere(r))];
+        foreach (SparseAttentionResult row in usable.Where(ToleranceSeriesBuilder.IsDense).OrderByDescending(r => r.SampleCount))
+        {
+            if (Read(row, null, explain) is { } level)
+            {
+                (string, FindingCell) key = (row.Model, CellOf(row, _scores.Of(row)));
+                if (_scores.FloorPValue([row], ChanceFloor.Of(row.Task) + ChanceFloor.Clear) >= 0.05)
+                {
+                    _blind.Add(row);
+                }
+                else
+                {
+                    _dense.TryAdd(key, level);
+                }
+            }
+        }
+
+        Models = [.. _dense.GroupBy(d => d.Key.Model).OrderBy(g => new ModelSizes().Of(g.First().Value.Row) ?? 0).Select(g => g.Key)];
+        foreach (var series in usable.Where(r => IsOfOnePhase(r) && IsIn(r, scaled)).GroupBy(r => (r.Model, MethodRegistry.IsDense(r.Method), Method: MethodNames.Of(r), r.Task, r.SequenceLength, r.Seed, Key: Protocol.Key(r), Variant: Variant(r))))
+        {
+            AddCurve([.. series], series.Key.Method, !series.Key.Item2, series.Key.Variant, explain);
+        }
+    }
+
+    /// <summary>Models with a dense run that is clearly above chance, by rising size.</summary>
+    public IReadOnlyList<string> Models { get; }
+
+    /// <summary>Cells with such a run, and their models.</summary>
+    public IEnumerable<(string Model, FindingCell Cell)> Cells => _dense.Keys;
+
+    /// <summary>All curves.</summary>
+    public IEnumerable<FindingCurve> Curves => _curves.Values;
+
+    /// <summary>Runs left out because more of what they keep is forced than chosen.</summary>
+    public IReadOnlyList<SparseAttentionResult> Forced => _forced;
+
+    /// <summary>Dense runs that are not clearly above chance.</summary>
+    public IReadOnlyList<SparseAttentionResult> Blind => _blind;
+
+    /// <summary>The dense run of a model in a cell.</summary>
+    public FindingLevel? Dense(string model, FindingCell cell) => _dense.GetValueOrDefault((model, cell));
+
+    /// <summary>A curve, or null where there is none.</summary>
+    public FindingCurve? Curve(string model, FindingCell cell, string method, bool isPrefill, string variant = "") => _curves.GetValueOrDefault((model, cell, method, isPrefill, variant));
+
+    /// <summary>Whether more of what a complete run of one phase keeps is forced than chosen, or how much is not known. Controls choose nothing that a forced set could hide.</summary>
+    public static bool IsForced(SparseAttentionResult row) =>
+        Pareto.Includes(row) && IsOfOnePhase(row) && !FindingCurve.IsControlMethod(MethodNames.Of(row), !MethodRegistry.IsDense(row.Method))
+        && (MethodRegistry.IsDense(row.Method) ? row.DecodeForcedShare : row.ForcedShare) is not <= LargestForcedShare;
+
+    private static bool IsOfOnePhase(SparseAttentionResult row) => MethodRegistry.IsDense(row.Method) != MethodRegistry.IsDense(row.DecodeMethod);
+
+    // Where a method has nothing to scale, and at the length at which they meet, both series are one.
+    private static bool IsIn(SparseAttentionResult row, bool scaled) => FindingsGrid.SeriesOf(row) switch
+    {
+        FindingSeries.Absolute => !scaled || row.SequenceLength >= FindingsGrid.ReferenceLength || !FindingsGrid.IsScalable(row),
+        FindingSeries.Scaled => scaled,
+        _ => Variant(row).Length > 0,
+    };
+
+    private static string Variant(SparseAttentionResult row) => FindingsGrid.SeriesOf(row) == FindingSeries.Other ? FindingsGrid.VariantOf(row) : "";
+
+    private void AddCurve(SparseAttentionResult[] rows, string method, bool isPrefill, string variant, Action<string> explain)
+    {
+        var levels = new List<FindingLevel>();
+        (string Model, FindingCell Cell)? place = null;
+        foreach (SparseAttentionResult row in rows.OrderByDescending(r => r.SampleCount))
+        {
+            if (IsForced(row))
+            {
+                _forced.Add(row);
+                continue;
+            }
+
+            // The dense run of the same questions; its cell holds the first gold.
+            KeyValuePair<(string Model, FindingCell Cell), FindingLevel> dense = _dense.FirstOrDefault(d =>
+                d.Key.Model == row.Model && d.Key.Cell.Task == row.Task && d.Key.Cell.Length == row.SequenceLength && d.Key.Cell.Seed == row.Seed && d.Key.Cell.Protocol == Protocol.Key(row));
+            if (dense.Value is null || Read(row, dense.Value.Row, explain) is not { Sparsity: > 0 } level)
+            {
+                continue;
+            }
+
+            place = dense.Key;
+            if (!levels.Any(l => Math.Abs(l.Sparsity - level.Sparsity) < 1e-6))
+            {
+                levels.Add(level);
+            }
+        }
+
+        if (place is { } key)
+        {
+            _curves[(key.Model, key.Cell, method, isPrefill, variant)] = new FindingCurve(key.Model, key.Cell, method, isPrefill, variant, _dense[key], [.. levels.OrderBy(l => l.Sparsity)]);
+        }
+    }
+
+    /// <summary>A row's scores by index, those that answer another question than the dense run's left out.</summary>
+    private FindingLevel? Read(SparseAttentionResult row, SparseAttentionResult? dense, Action<string> explain)
+    {
+        try
+        {
+            IReadOnlyList<SampleResult> samples = _scores.Of(row);
+            Dictionary<int, string>? golds = dense is null ? null : _scores.Of(dense).ToDictionary(s => s.Index, s => s.GoldJson);
+            double[] scores = new double[samples.Count == 0 ? 0 : samples.Max(s => s.Index) + 1];
+            Array.Fill(scores, double.NaN);
+            foreach (SampleResult sample in samples.Where(s => golds is null || (golds.TryGetValue(s.Index, out string? gold) && gold == s.GoldJson)))
+            {
+                scores[sample.Index] = sample.Score ?? double.NaN;
+            }
+
+            double? sparsity = dense is null ? 0 : ClaimSide.MeasuredSparsityOf(row);
+            return sparsity is { } measured && scores.Any(s => !double.IsNaN(s)) ? new FindingLevel(measured, scores, row) : null;
+        }
+        catch (SparseFrontierException e) when (PairedScores.IsOfData(e))
+        {
+            explain($"{e.Message} It is left out.");
+            return null;
+        }
+    }
+
+    private static FindingCell CellOf(SparseAttentionResult row, IReadOnlyList<SampleResult> samples) => new(
+        row.Task, row.SequenceLength, row.Seed, Protocol.Key(row), row.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase), samples.MinBy(s => s.Index)?.GoldJson ?? "");
+}

@@ -1,0 +1,58 @@
+using SparseFrontier.Analysis;
+using SparseFrontier.Experiments.Findings;
+
+namespace SparseFrontier.Experiments.Operations;
+
+/// <summary>Emits a <see cref="SparsityFinding"/> for each claim of the paper: what rows say of it, and why.</summary>
+public sealed class GetFindingOperation
+{
+    /// <summary>Names of the series.</summary>
+    public static IReadOnlyList<string> SeriesNames { get; } = [nameof(FindingSeries.Scaled), nameof(FindingSeries.Absolute)];
+
+    /// <summary>Rows, dense ones and controls among them; their samples must be here.</summary>
+    public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
+
+    /// <summary>"Scaled": windows, forced sets, floors and tiles in proportion to the length; "Absolute": the paper's values.</summary>
+    public string Series { get; init; } = nameof(FindingSeries.Scaled);
+
+    /// <summary>Names of claims; wildcards match. Empty: all. Levels are controlled over all claims, whichever are shown.</summary>
+    public IReadOnlyList<string> Name { get; init; } = [];
+
+    /// <summary>Emits the findings.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid: no such series or claim. DataInsufficient: no rows.</exception>
+    public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(sink);
+        bool scaled = Series.Equals(nameof(FindingSeries.Scaled), StringComparison.OrdinalIgnoreCase);
+        if (!scaled && !Series.Equals(nameof(FindingSeries.Absolute), StringComparison.OrdinalIgnoreCase))
+        {
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"There is no series '{Series}'. {NameMatcher.Suggestion(Series, [.. SeriesNames])}", Series);
+        }
+
+        if (Results.Count == 0)
+        {
+            throw new SparseFrontierException(ErrorIds.DataInsufficient, "There are no rows. Run the preset Findings or FindingsSmall, and read its folder.", null);
+        }
+
+        if (RowSparsity.Warning(Results) is { } nominal)
+        {
+            sink.Warning(nominal);
+        }
+
+        var data = new FindingData(Results, scaled, sink.Warning);
+        cancellationToken.ThrowIfCancellationRequested();
+        var claims = new FindingClaims(data, SeriesNames[scaled ? 0 : 1]);
+        FindingDraft[] drafts = [.. CostFindings.Of(claims), .. MethodFindings.Of(claims), .. LengthFindings.Of(claims), .. ToleranceFindings.Of(claims)];
+        cancellationToken.ThrowIfCancellationRequested();
+        SparsityFinding[] findings = [.. FindingDraft.Label(drafts)];
+        foreach (string name in Name.Where(n => !NameMatcher.IsPattern(n) && !findings.Any(f => NameMatcher.Matches(f.Name, n))))
+        {
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"There is no claim '{name}'. {NameMatcher.Suggestion(name, [.. findings.Select(f => f.Name).Distinct()])}", name);
+        }
+
+        foreach (SparsityFinding finding in findings.Where(f => Name.Count == 0 || Name.Any(n => NameMatcher.Matches(f.Name, n))))
+        {
+            sink.Object(finding);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Text;
+using SparseFrontier.Analysis;
+using SparseFrontier.Experiments.Findings;
+using static System.FormattableString;
+
+namespace SparseFrontier.Reporting.Findings;
+
+/// <summary>The page docs/findings.md: everything in it but its explanations is computed from rows. Numbers are written with points everywhere.</summary>
+internal static class FindingPage
+{
+    /// <summary>Writes the page.</summary>
+    /// <param name="scaled">Findings of the scaled series.</param>
+    /// <param name="absolute">Findings of the absolute series.</param>
+    /// <param name="rows">The rows that they come from.</param>
+    /// <param name="patterns">Rows of patterns.</param>
+    public static string Write(IReadOnlyList<SparsityFinding> scaled, IReadOnlyList<SparsityFinding> absolute, IReadOnlyList<SparseAttentionResult> rows, IReadOnlyList<AttentionPattern> patterns)
+    {
+        var page = new StringBuilder();
+        page.Append(
+            """
+            # Findings
+
+            What runs of this project say of the claims of "The Sparse Frontier" (arXiv 2504.17768). This page is written by `findings --markdown` from rows of results; how each claim is tested is in
+            [analysis.md](analysis.md#findings).
+
+            ## What small models trained on these tasks can and cannot tell
+
+            The models were trained on the very tasks that they are asked here, from scratch, by one recipe with one seed each. They can tell how a *selection* behaves where everything else is held fixed: which
+            method keeps what a task needs at a sparsity, beside random and fixed choices of as many keys and beside the best choice; and they can be run so often that differences of a few
+            hundredths show. They cannot tell how a pretrained model spreads its attention: sinks, heads that retrieve, and redundancy between layers come from training on text, and of a claim that rests on
+            those, agreement here is no evidence, nor is disagreement. A difference between two sizes is one of these weights. Lengths are not the paper's: a method that keeps 5 % of 2,048 tokens keeps 102, of 65,536
+            tokens 3,277.
+
+
+            """);
+        Patterns(page, patterns);
+        Labels(page, scaled, absolute);
+        Details(page, "Scaled: windows, forced sets, floors and tiles in proportion to the length", scaled);
+        Details(page, "Absolute: the paper's windows, forced sets, floors and tiles", absolute);
+        Grid(page, rows);
+        return page.ToString();
+    }
+
+    // A row a layer and head: beside the same of a pretrained checkpoint this says whether what is found here can carry over.
+    private static void Patterns(StringBuilder page, IReadOnlyList<AttentionPattern> patterns)
+    {
+        if (patterns.Count == 0)
+        {
+            page.Append("No patterns of attention were given (`--patterns`).\n\n");
+            return;
+        }
+
+        page.Append(
+            """
+            Where dense attention lies, by layer and head, means over the samples given: on the first 4 tokens, on the latest 64, on the 64 heaviest columns and diagonals, and how many keys hold 95 % of it
+            ([inspection.md](inspection.md)). `sparsefrontier pattern --method Dense --model DIR` gives the same table of any checkpoint: where its heads look otherwise, so may its answers.
+
+            | model | phase | layer | head | first tokens | local | vertical | slash | keys for 95 % | share for 95 % |
+            | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+
+            """);
+        foreach (var head in patterns.GroupBy(p => (p.Model, p.Phase, p.Layer, p.Head)).OrderBy(g => g.Key.Model, StringComparer.Ordinal).ThenByDescending(g => g.Key.Phase, StringComparer.Ordinal).ThenBy(g => g.Key.Layer).ThenBy(g => g.Key.Head))
+        {
+            page.Append(Invariant($"| {Text(head.Key.Model)} | {Text(head.Key.Phase)} | {head.Key.Layer} | {head.Key.Head} | {head.Average(p => p.FirstTokenMass):F2} | {head.Average(p => p.LocalMass):F2} | {head.Average(p => p.VerticalMass):F2} | {head.Average(p => p.SlashMass):F2} | {head.Average(p => p.KeysFor95):F0} | {head.Average(p => p.KeyShareFor95):F3} |\n"));
+        }
+
+        string[] samples = [.. patterns.Select(p => Invariant($"{p.Task} at {p.SequenceLength} tokens")).Distinct().Order(StringComparer.Ordinal)];
+        page.Append(Invariant($"\nSamples: {Text(string.Join(", ", samples))}.\n\n"));
+    }
+
+    private static void Labels(StringBuilder page, IReadOnlyList<SparsityFinding> scaled, IReadOnlyList<SparsityFinding> absolute)
+    {
+        page.Append(
+            """
+            ## The claims
+
+            Agrees: shown. Disagrees: the opposite is shown, or a difference of 0.03 is excluded. Underpowered: neither; more samples could show it. NotTestable: no cell could show it. The
+            chance of a false label of a kind is at most 5 % over all claims of a series.
+
+            | claim | paper | scaled | absolute |
+            | --- | --- | --- | --- |
+
+            """);
+        foreach (SparsityFinding[] both in scaled.Zip(absolute, (s, a) => new[] { s, a }).Concat(scaled.Skip(absolute.Count).Select(s => new[] { s })))
+        {
+            string where = both[0].AttentionShare is { } share ? Invariant($" ({Equivalent(both[0], share)})") : "";
+            page.Append(Invariant($"| {Text(both[0].Claim)}{where} | {Text(both[0].Source)} | {Label(both[0])} | {(both.Length > 1 ? Label(both[1]) : "")} |\n"));
+        }
+
+        page.Append('\n');
+    }
+
+    private static string Label(SparsityFinding finding) => finding.Label.ToString() + (finding.IsExtrapolated ? ", Extrapolated" : "");
+
+    private static string Equivalent(SparsityFinding finding, double share) => Invariant($"attention is {share:P0} of the cost")
+        + (finding.EquivalentLength is { } length ? Invariant($", as for Qwen2.5-7B at {length} tokens, batch {finding.EquivalentBatch}") : ", as for Qwen2.5-7B at no length");
+
+    private static void Details(StringBuilder page, string title, IReadOnlyList<SparsityFinding> findings)
+    {
+        page.Append(Invariant($"## {title}\n\n"));
+        page.Append("| claim | label | estimate [95 %] | n | cells | over Random | over WindowSink | to OracleTopK |\n| --- | --- | --- | ---: | ---: | --- | --- | --- |\n");
+        foreach (SparsityFinding finding in findings.Where(f => f.Label != FindingLabel.NotTestable))
+        {
+            page.Append(Invariant($"| {finding.Name}{(finding.AttentionShare is { } share ? Invariant($", attention {share:P0}") : "")} | {Label(finding)} | {Interval(finding.Estimate, finding.Low, finding.High)} | {finding.SampleCount} | {finding.CellCount} | "));
+            page.Append(Invariant($"{Interval(finding.GainOverRandom, finding.GainOverRandomLow, finding.GainOverRandomHigh)} | {Interval(finding.GainOverWindowSink, finding.GainOverWindowSinkLow, finding.GainOverWindowSinkHigh)} | {Interval(finding.GapToOracle, finding.GapToOracleLow, finding.GapToOracleHigh)} |\n"));
+        }
+
+        page.Append('\n');
+        foreach (SparsityFinding finding in findings)
+        {
+            string needed = finding.NeededSampleCount is { } n ? Invariant($" About {n} samples would decide it.") : "";
+            string left = (finding.ForcedCount > 0 ? Invariant($" {finding.ForcedCount} runs are left out because more of what they keep is forced than chosen.") : "")
+                + (finding.BlindCount > 0 && finding.Label != FindingLabel.NotTestable ? Invariant($" {finding.BlindCount} dense runs are not clearly above chance and left out.") : "");
+            string message = finding.Message.Length > 0 ? $" {Text(finding.Message)}." : "";
+            page.Append(Invariant($"- **{finding.Name}** ({Text(finding.Claim)}): {Label(finding)}. {Capital(finding.Measure)}.{(finding.Cells.Length > 0 ? $" {Text(finding.Cells)}." : "")}{message}{needed}{left}\n"));
+        }
+
+        page.Append('\n');
+    }
+
+    // What was run, and what of it a length cannot hold.
+    private static void Grid(StringBuilder page, IReadOnlyList<SparseAttentionResult> rows)
+    {
+        page.Append("## What was run\n\nDense scores with 95 % intervals and n; sparse runs that are complete, infeasible at their length, and half forced.\n\n");
+        page.Append("| model | task | parameters | tokens | dense | sparse runs | infeasible | half forced |\n| --- | --- | --- | ---: | --- | ---: | ---: | ---: |\n");
+        foreach (var cell in rows.GroupBy(r => (r.Model, r.Task, r.TaskParameters, r.CompressBefore, r.SequenceLength)).OrderBy(g => g.Key.Model, StringComparer.Ordinal).ThenBy(g => g.Key.Task, StringComparer.Ordinal).ThenBy(g => g.Key.TaskParameters, StringComparer.Ordinal).ThenBy(g => g.Key.CompressBefore, StringComparer.Ordinal).ThenBy(g => g.Key.SequenceLength))
+        {
+            SparseAttentionResult? dense = cell.FirstOrDefault(r => Experiments.ToleranceSeriesBuilder.IsDense(r) && r.Score is not null);
+            SparseAttentionResult[] sparse = [.. cell.Where(r => !Experiments.ToleranceSeriesBuilder.IsDense(r))];
+            string parameters = cell.Key.TaskParameters + (cell.Key.CompressBefore is "" or "None" ? "" : Invariant($" CompressBefore={cell.Key.CompressBefore}"));
+            string score = dense is null ? "" : Invariant($"{dense.Score:F3} [{dense.ScoreLow:F2}, {dense.ScoreHigh:F2}], {dense.SampleCount}");
+            page.Append(Invariant($"| {Text(cell.Key.Model)} | {Text(cell.Key.Task)} | {Text(parameters)} | {cell.Key.SequenceLength} | {score} | {sparse.Count(Pareto.Includes)} | {sparse.Count(r => r.Status == RunStatus.Infeasible)} | {sparse.Count(FindingData.IsForced)} |\n"));
+        }
+    }
+
+    private static string Interval(double? value, double? low, double? high) => value is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{value:+0.000;-0.000;0.000} [{low:+0.000;-0.000;0.000}, {high:+0.000;-0.000;0.000}]");
+
+    // Names come from files: nothing in them may be a table or a link.
+    private static string Text(string text) => VisibleText.Line(text).Replace("|", "\\|", StringComparison.Ordinal).Replace("[", "\\[", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal);
+
+    private static string Capital(string text) => text.Length == 0 ? text : char.ToUpperInvariant(text[0]) + text[1..];
+}

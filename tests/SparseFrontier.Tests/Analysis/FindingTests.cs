@@ -1,0 +1,375 @@
+using SparseFrontier.Experiments.Findings;
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Reporting.Findings;
+using SparseFrontier.Tests.Experiments;
+using Xunit;
+using static SparseFrontier.Tests.Analysis.StoredScores;
+
+namespace SparseFrontier.Tests.Analysis;
+
+/// <summary>Labels where the truth is known: scores are made up, everything after them is what users get.</summary>
+public sealed class FindingTests : IDisposable
+{
+    private const int Samples = 400;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(0.9, 0.5, FindingLabel.Agrees)]
+    [InlineData(0.5, 0.9, FindingLabel.Disagrees)]
+    [InlineData(0.7, 0.7, FindingLabel.Disagrees)]
+    public void Quest_over_AdaSnapKV_is_what_the_scores_say(double quest, double ada, FindingLabel label)
+    {
+        SparsityFinding finding = Find("QuestOverAdaSnapKV", [Dense("StoryFiltering"), Decode("Quest", 0.9, quest, "StoryFiltering"), Decode("AdaSnapKV", 0.9, ada, "StoryFiltering")]);
+        Assert.Equal(label, finding.Label);
+        Assert.Equal(quest - ada, finding.Estimate!.Value, 1e-9);
+        Assert.InRange(finding.Estimate.Value, finding.Low!.Value, finding.High!.Value);
+        Assert.Equal((Samples, 1, "Scaled"), (finding.SampleCount, finding.CellCount, finding.Series));
+        Assert.Equal("frontier-3m; StoryFiltering; 8192 tokens; sparsity 0.90", finding.Cells);
+    }
+
+    [Fact]
+    public void Few_samples_are_underpowered_and_say_how_many_would_do()
+    {
+        SparsityFinding finding = Find("QuestOverAdaSnapKV", [Dense("StoryFiltering", n: 12), Decode("Quest", 0.9, 0.75, "StoryFiltering", n: 12), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering", n: 12)]);
+        Assert.Equal(FindingLabel.Underpowered, finding.Label);
+        Assert.InRange(finding.NeededSampleCount!.Value, 13, 500);
+    }
+
+    [Fact]
+    public void Half_forced_runs_do_not_enter_and_are_counted()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering"), Decode("Quest", 0.9, 0.9, "StoryFiltering", forced: 0.51), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering")];
+        SparsityFinding finding = Find("QuestOverAdaSnapKV", rows);
+        Assert.Equal((FindingLabel.NotTestable, 1), (finding.Label, finding.ForcedCount));
+        Assert.Contains("more that is forced than chosen", finding.Message, StringComparison.Ordinal);
+        Assert.Equal(FindingLabel.Agrees, Find("QuestOverAdaSnapKV", [rows[0], Decode("Quest", 0.9, 0.9, "StoryFiltering", forced: 0.5), rows[2]]).Label);
+
+        // How much is forced has to be known.
+        Assert.Equal(FindingLabel.NotTestable, Find("QuestOverAdaSnapKV", [rows[0], Decode("Quest", 0.9, 0.9, "StoryFiltering", forced: null), rows[2]]).Label);
+    }
+
+    [Fact]
+    public void Cells_where_dense_attention_is_not_clearly_above_chance_do_not_enter()
+    {
+        SparsityFinding finding = Find("QuestOverAdaSnapKV", [Dense("StoryFiltering", 0.11), Decode("Quest", 0.9, 0.11, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0, "StoryFiltering")]);
+        Assert.Equal((FindingLabel.NotTestable, 1), (finding.Label, finding.BlindCount));
+        Assert.Contains("not clearly above chance", finding.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Niah_is_the_exception_of_Quest()
+    {
+        SparseAttentionResult[] rows = [Dense("Niah"), Decode("Quest", 0.9, 0.6, "Niah"), Decode("AdaSnapKV", 0.9, 0.9, "Niah"), Decode("SnapKV", 0.9, 0.7, "Niah")];
+        Assert.Equal(FindingLabel.Agrees, Find("AdaSnapKVOverQuestOnNiah", rows).Label);
+        Assert.Equal(FindingLabel.Agrees, Find("AdaSnapKVOverSnapKV", rows).Label);
+        Assert.Equal(FindingLabel.NotTestable, Find("QuestOverAdaSnapKV", rows).Label);
+    }
+
+    [Fact]
+    public void Prefill_methods_have_their_tasks()
+    {
+        SparseAttentionResult[] rows =
+        [
+            Dense("Niah"), Prefill("VerticalSlash", 0.9, 0.9, "Niah"), Prefill("BlockSparse", 0.9, 0.6, "Niah"), Prefill("FlexPrefill", 0.9, 0.9, "Niah"),
+            Dense("StoryFiltering"), Prefill("VerticalSlash", 0.9, 0.6, "StoryFiltering"), Prefill("BlockSparse", 0.9, 0.9, "StoryFiltering"), Prefill("FlexPrefill", 0.9, 0.55, "StoryFiltering"),
+        ];
+        SparsityFinding[] findings = Findings(rows);
+        Assert.All(["NoPrefillWinner", "VerticalSlashOnRetrieval", "BlockSparseOnTracking", "FlexPrefillNotOver"], n => Assert.Equal(FindingLabel.Agrees, findings.Single(f => f.Name == n).Label));
+
+        // One method that wins everywhere refutes it, and a better FlexPrefill that other claim.
+        rows[5] = Prefill("VerticalSlash", 0.9, 0.95, "StoryFiltering");
+        rows[7] = Prefill("FlexPrefill", 0.9, 1, "StoryFiltering");
+        rows[3] = Prefill("FlexPrefill", 0.9, 1, "Niah");
+        findings = Findings(rows);
+        Assert.All(["NoPrefillWinner", "BlockSparseOnTracking", "FlexPrefillNotOver"], n => Assert.Equal(FindingLabel.Disagrees, findings.Single(f => f.Name == n).Label));
+        Assert.Equal(FindingLabel.NotTestable, Find("NoPrefillWinner", rows[..4]).Label);
+    }
+
+    [Theory]
+    [InlineData(0.9, 0.5, FindingLabel.Agrees)]
+    [InlineData(0.5, 0.9, FindingLabel.Disagrees)]
+    public void Decode_is_set_beside_prefill_in_either_protocol(double decode, double prefill, FindingLabel label)
+    {
+        foreach ((string name, string compress) in new[] { ("DecodeOverPrefill", "None"), ("DecodeOverPrefillUnseen", "Question") })
+        {
+            SparseAttentionResult[] rows = [Dense("StoryFiltering", compress: compress), Decode("Quest", 0.9, decode, "StoryFiltering", compress: compress), Prefill("VerticalSlash", 0.9, prefill, "StoryFiltering", compress: compress)];
+            SparsityFinding[] findings = Findings(rows);
+            Assert.Equal(label, findings.Single(f => f.Name == name).Label);
+            Assert.Equal(FindingLabel.NotTestable, findings.Single(f => f.Name.StartsWith("DecodeOverPrefill", StringComparison.Ordinal) && f.Name != name).Label);
+        }
+    }
+
+    [Fact]
+    public void Gains_over_controls_are_of_the_same_cells_and_sparsities()
+    {
+        SparsityFinding finding = Find("QuestOverAdaSnapKV",
+        [
+            Dense("StoryFiltering"), Decode("Quest", 0.9, 0.8, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering"), Decode("Random", 0.9, 0.2, "StoryFiltering"),
+            Decode("WindowSink", 0.9, 0.3, "StoryFiltering", forced: 1), Decode("OracleTopK", 0.9, 0.95, "StoryFiltering"), Prefill("Random", 0.9, 0.01, "StoryFiltering"),
+        ]);
+        Assert.Equal((0.6, 0.5, 0.15), (Round(finding.GainOverRandom), Round(finding.GainOverWindowSink), Round(finding.GapToOracle)));
+        Assert.True(finding.GapToOracleLow < finding.GapToOracle && finding.GapToOracle < finding.GapToOracleHigh);
+        Assert.Null(Find("AdaSnapKVOverSnapKV", [Dense("Niah"), Decode("SnapKV", 0.9, 0.8, "Niah"), Decode("AdaSnapKV", 0.9, 0.9, "Niah")]).GainOverRandom);
+    }
+
+    [Fact]
+    public void Sparsities_between_measured_ones_are_interpolated_and_none_is_extrapolated()
+    {
+        // At 0.8 SnapKV lies halfway between its runs, at 0.9 it has none.
+        SparsityFinding finding = Find("AdaSnapKVOverSnapKV",
+            [Dense("Niah"), Decode("AdaSnapKV", 0.8, 0.9, "Niah"), Decode("AdaSnapKV", 0.95, 0.1, "Niah"), Decode("SnapKV", 0.7, 0.8, "Niah"), Decode("SnapKV", 0.9, 0.4, "Niah")]);
+        Assert.Equal(Math.Round(((0.9125 - 0.8) + (0.9 - 0.6) + (0.3666666667 - 0.4)) / 3, 6), Round(finding.Estimate, 6));
+        Assert.EndsWith("sparsity 0.70 to 0.90", finding.Cells, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0.5, 0.9, FindingLabel.Agrees)]
+    [InlineData(0.9, 0.5, FindingLabel.Disagrees)]
+    public void Longer_prompts_are_compared_with_the_shortest(double atShort, double atLong, FindingLabel label)
+    {
+        SparseAttentionResult[] rows = [Dense("Niah", length: 1024), Decode("Quest", 0.9, atShort, "Niah", length: 1024), Dense("Niah"), Decode("Quest", 0.9, atLong, "Niah")];
+        SparsityFinding finding = Find("LongerTolerates", rows);
+        Assert.Equal(label, finding.Label);
+        Assert.Equal(atLong - atShort, finding.Estimate!.Value, 1e-9);
+    }
+
+    [Theory]
+    [InlineData(0.5, FindingLabel.Agrees)]
+    [InlineData(0, FindingLabel.Disagrees)]
+    [InlineData(1, FindingLabel.Disagrees)]
+    public void The_budgets_exponent_is_found(double exponent, FindingLabel label)
+    {
+        // An error that reaches 0.1 at the density that the law asks for, and rises from there.
+        List<SparseAttentionResult> rows = [];
+        foreach (int length in new[] { 1024, 2048, 4096, 8192 })
+        {
+            double density = 0.45 * Math.Pow(length / 1024.0, exponent - 1);
+            rows.Add(Dense("Niah", length: length));
+            rows.AddRange(new[] { 0.5, 0.6, 0.7, 0.8, 0.9, 0.95 }.Select(s => Decode("Quest", s, Math.Clamp(0.9 + (1.5 * (1 - density - s)), 0, 1), "Niah", length: length)));
+        }
+
+        SparsityFinding finding = Find("BudgetExponent", [.. rows]);
+        Assert.Equal(exponent, finding.Estimate!.Value, 0.15);
+        Assert.True(label == finding.Label || finding.Label == FindingLabel.Underpowered, $"{finding}");
+        if (exponent == 0.5)
+        {
+            Assert.Equal(FindingLabel.Agrees, finding.Label);
+        }
+    }
+
+    [Fact]
+    public void Larger_models_at_equal_cost_are_indexed_by_the_share_of_attention()
+    {
+        SparseAttentionResult[] rows =
+        [
+            Dense("Niah", 0.6, model: "frontier-3m"), Dense("Niah", 1, model: "frontier-7m"),
+            Prefill("VerticalSlash", 0.5, 0.95, "Niah", model: "frontier-7m"), Prefill("VerticalSlash", 0.95, 0.9, "Niah", model: "frontier-7m"),
+            Decode("Quest", 0.5, 0.95, "Niah", model: "frontier-7m"), Decode("Quest", 0.95, 0.2, "Niah", model: "frontier-7m"),
+        ];
+        SparsityFinding[] findings = Findings(rows);
+        SparsityFinding prefill = findings.Single(f => f.Name == "LargerSparsePrefill");
+        Assert.Equal(FindingLabel.Agrees, prefill.Label);
+        Assert.InRange(prefill.AttentionShare!.Value, 0.7, 1);
+        Assert.Equal(prefill.AttentionShare.Value, CostFindings.Share(SparseFrontier.Experiments.ModelShapes.Resolve("Qwen2.5-7B"), prefill.EquivalentLength!.Value, 1, true), 1e-3);
+        SparsityFinding decode = findings.Single(f => f.Name == "LargerSparseDecode");
+        Assert.Equal((FindingLabel.Agrees, 64), (decode.Label, decode.EquivalentBatch!.Value));
+
+        rows[0] = Dense("Niah", 0.97, model: "frontier-3m");
+        rows[2] = Prefill("VerticalSlash", 0.5, 0.3, "Niah", model: "frontier-7m");
+        rows[3] = Prefill("VerticalSlash", 0.95, 0.2, "Niah", model: "frontier-7m");
+        Assert.Equal(FindingLabel.Disagrees, Find("LargerSparsePrefill", rows).Label);
+
+        // A sparsity that does not make up for the size.
+        Assert.Contains("no sparsity that was run", Find("LargerSparsePrefill", [rows[0], rows[1], Prefill("VerticalSlash", 0.05, 1, "Niah", model: "frontier-7m")]).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0.92, 0.9, 0.1, FindingLabel.Agrees)]
+    [InlineData(0.1, 0.1, 0.05, FindingLabel.Disagrees)]
+    public void The_sparsest_prefill_on_the_frontier_is_found(double at60, double at93, double at95, FindingLabel label)
+    {
+        List<SparseAttentionResult> rows = [];
+        foreach ((string model, double dense, double first, double a, double b) in new[] { ("frontier-3m", 0.5, 0.47, 0.3, 0.2), ("frontier-7m", 1.0, at60, at93, at95) })
+        {
+            rows.Add(Dense("Niah", dense, model: model));
+            rows.Add(Prefill("VerticalSlash", 0.5, dense * 0.95, "Niah", model: model));
+            rows.Add(Prefill("VerticalSlash", 0.6, first, "Niah", model: model));
+            rows.Add(Prefill("VerticalSlash", 0.93, a, "Niah", model: model));
+            rows.Add(Prefill("VerticalSlash", 0.95, b, "Niah", model: model));
+        }
+
+        SparsityFinding finding = Find("BestPrefillSparsity", [.. rows]);
+        Assert.True(label == finding.Label, $"{finding} {finding.Message}");
+    }
+
+    [Theory]
+    [InlineData(1.0, 0.5, FindingLabel.Agrees)]
+    [InlineData(0.99, 0.99, FindingLabel.Disagrees)]
+    public void A_configuration_has_a_task_that_does_not_tolerate_a_fifth(double first, double second, FindingLabel label)
+    {
+        SparseAttentionResult[] rows = [Dense("Niah"), Decode("Quest", 0.8, first, "Niah"), Dense("StoryRetrieval"), Decode("Quest", 0.8, second, "StoryRetrieval")];
+        Assert.Equal(label, Find("IntolerantTask", rows).Label);
+        Assert.Equal(FindingLabel.NotTestable, Find("IntolerantTask", rows[..2]).Label);
+        Assert.Equal(FindingLabel.Underpowered, Find("IntolerantTask", [Dense("Niah", n: 10), Decode("Quest", 0.8, 1, "Niah", n: 10), Dense("StoryRetrieval", n: 10), Decode("Quest", 0.8, 0.9, "StoryRetrieval", n: 10)]).Label);
+    }
+
+    [Fact]
+    public void Gains_over_dense_attention_are_set_beside_Random()
+    {
+        SparseAttentionResult[] rows = [Dense("Niah", 0.5), Decode("Quest", 0.8, 0.7, "Niah"), Decode("Random", 0.8, 0.65, "Niah")];
+        SparsityFinding finding = Find("NoneOverDense", rows);
+        Assert.Equal(FindingLabel.Disagrees, finding.Label);
+        Assert.Contains("Random +0.150, so that the choice is not the reason", finding.Message, StringComparison.Ordinal);
+        Assert.Equal(FindingLabel.Agrees, Find("NoneOverDense", [rows[0], Decode("Quest", 0.8, 0.4, "Niah")]).Label);
+    }
+
+    [Theory]
+    [InlineData(0.6, 0.9, FindingLabel.Agrees)]
+    [InlineData(0.9, 0.6, FindingLabel.Disagrees)]
+    public void Near_the_ceiling_the_larger_loses_less(double small, double large, FindingLabel label)
+    {
+        SparsityFinding finding = Find("SizeNearCeiling", Sizes(1, 1, small, large));
+        Assert.Equal((label, Math.Round(large - small, 9)), (finding.Label, Round(finding.Estimate)));
+        Assert.Equal(FindingLabel.NotTestable, Find("SizeNearFloor", Sizes(1, 1, small, large)).Label);
+    }
+
+    [Theory]
+    [InlineData(0.25, 0.2, FindingLabel.Agrees)]
+    [InlineData(0.05, 0.6, FindingLabel.Disagrees)]
+    public void Near_the_floor_the_larger_loses_more(double small, double large, FindingLabel label) =>
+        Assert.Equal(label, Find("SizeNearFloor", Sizes(0.3, 0.65, small, large)).Label);
+
+    [Theory]
+    [InlineData(0.9, 0.8, FindingLabel.Agrees)]
+    [InlineData(0.7, 0.8, FindingLabel.Disagrees)]
+    public void An_ablation_compares_the_papers_value_with_every_other(double chosen, double best, FindingLabel label)
+    {
+        SparsityFinding finding = Find("AblationQuestPageSize",
+        [
+            Dense("StoryFiltering"), Decode("Quest", 0.9, chosen, "StoryFiltering"), Decode("Quest", 0.9, best, "StoryFiltering", parameters: "PageSize=32;SharePages=1;TokenBudget=992"),
+            Decode("Quest", 0.9, 0.5, "StoryFiltering", parameters: "PageSize=64;SharePages=1;TokenBudget=960"),
+        ]);
+        Assert.Equal(label, finding.Label);
+        Assert.Equal(chosen - best, finding.Estimate!.Value, 1e-9);
+        Assert.Contains("PageSize=64", finding.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Series_are_kept_apart_below_the_length_at_which_they_meet()
+    {
+        SparseAttentionResult[] rows =
+        [
+            Dense("Niah", length: 1024), Decode("AdaSnapKV", 0.8, 0.9, "Niah", length: 1024, parameters: "Capacity=204;KernelSize=3;LocalWindow=16;MinimumHeadRatio=0.2;PrefixTokens=1;Window=32"),
+            Decode("SnapKV", 0.8, 0.5, "Niah", length: 1024, parameters: "Capacity=204;KernelSize=3;LocalWindow=16;PrefixTokens=1;Window=32"),
+            Decode("AdaSnapKV", 0.8, 0.5, "Niah", length: 1024, parameters: "Capacity=204;KernelSize=21;LocalWindow=128;MinimumHeadRatio=0.2;PrefixTokens=4;Window=256"),
+            Decode("SnapKV", 0.8, 0.9, "Niah", length: 1024, parameters: "Capacity=204;KernelSize=21;LocalWindow=128;PrefixTokens=4;Window=256"),
+        ];
+        Assert.Equal(FindingLabel.Agrees, Find("AdaSnapKVOverSnapKV", rows).Label);
+        Assert.Equal(FindingLabel.Disagrees, Find("AdaSnapKVOverSnapKV", rows, "Absolute").Label);
+    }
+
+    [Fact]
+    public void A_file_of_rows_gives_the_findings_of_the_folder()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering"), Decode("Quest", 0.9, 0.9, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering")];
+        string file = _folder.File("rows.jsonl.gz");
+        new ExportResultOperation { Results = rows, Path = file }.Execute(new RecordingSink(), TestContext.Current.CancellationToken);
+        var sink = new RecordingSink();
+        new GetResultOperation { Path = [file] }.Execute(sink, TestContext.Current.CancellationToken);
+        Assert.Equal(Findings(rows), Findings([.. sink.Rows]));
+    }
+
+    [Fact]
+    public void Lengths_beyond_training_are_marked()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering", length: 9216), Decode("Quest", 0.9, 0.9, "StoryFiltering", length: 9216), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering", length: 9216)];
+        Assert.True(Find("QuestOverAdaSnapKV", rows).IsExtrapolated);
+    }
+
+    [Fact]
+    public void The_page_holds_every_claim_and_no_markup_of_others()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering"), Decode("Quest", 0.9, 0.9, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering"), Dense("StoryRetrieval", model: "a|b<script>")];
+        var sink = new RecordingSink();
+        new WriteFindingPageOperation { Results = rows, Pattern = [new AttentionPattern { Model = "frontier-3m", Phase = "Prefill", Layer = 2, Head = 1, FirstTokenMass = 0.25, KeysFor95 = 40 }] }.Execute(sink, TestContext.Current.CancellationToken);
+        string page = (string)Assert.Single(sink.Objects);
+        Assert.All(Findings(rows), f => Assert.Contains($"- **{f.Name}**", page, StringComparison.Ordinal));
+        Assert.Contains("| frontier-3m | Prefill | 2 | 1 | 0.25 |", page, StringComparison.Ordinal);
+        Assert.Contains("| QuestOverAdaSnapKV | Agrees | +0.400 [", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("<script>", page, StringComparison.Ordinal);
+        Assert.Contains("a\\|b&lt;script>", page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_not_there_is_said()
+    {
+        SparseAttentionResult[] rows = [Dense("Niah")];
+        Assert.Equal(ErrorIds.ParameterInvalid, Fails(new GetFindingOperation { Results = rows, Series = "Both" }));
+        Assert.Equal(ErrorIds.ParameterInvalid, Fails(new GetFindingOperation { Results = rows, Name = ["NoSuchClaim"] }));
+        Assert.Equal(ErrorIds.DataInsufficient, Fails(new GetFindingOperation { Results = [] }));
+        Assert.All(Findings(rows).Where(f => f.Name != "NoneOverDense"), f => Assert.Equal((FindingLabel.NotTestable, true), (f.Label, f.Message.Length > 0)));
+
+        static string Fails(GetFindingOperation operation) => Assert.Throws<SparseFrontierException>(() => operation.Execute(new RecordingSink(), CancellationToken.None)).ErrorId;
+    }
+
+    private static double Round(double? value, int digits = 9) => Math.Round(value!.Value, digits);
+
+    private SparseAttentionResult[] Sizes(double denseSmall, double denseLarge, double small, double large) =>
+    [
+        Dense("Niah", denseSmall, model: "frontier-1m"), Dense("Niah", denseLarge, model: "frontier-7m"),
+        Decode("Quest", 0.9, small, "Niah", model: "frontier-1m"), Decode("Quest", 0.9, large, "Niah", model: "frontier-7m"),
+    ];
+
+    private SparsityFinding Find(string name, SparseAttentionResult[] rows, string series = "Scaled") => Findings(rows, series).Single(f => f.Name == name);
+
+    private static SparsityFinding[] Findings(SparseAttentionResult[] rows, string series = "Scaled")
+    {
+        var sink = new RecordingSink();
+        new GetFindingOperation { Results = rows, Series = series }.Execute(sink, TestContext.Current.CancellationToken);
+        return [.. sink.Objects.Cast<SparsityFinding>()];
+    }
+
+    private SparseAttentionResult Dense(string task, double score = 1, int length = 8192, string model = "frontier-3m", int n = Samples, string compress = "None") =>
+        Change(Row(_folder, "Dense", null, Scores(score, n), task, length, model), null, null, compress);
+
+    private SparseAttentionResult Decode(
+        string method, double sparsity, double score, string task, int length = 8192, string model = "frontier-3m", int n = Samples, double? forced = 0.1, string compress = "None", string? parameters = null) =>
+        Change(Row(_folder, method, sparsity, Scores(score, n), task, length, model), forced, parameters ?? Fixed(method, false, task, length), compress);
+
+    private SparseAttentionResult Prefill(string method, double sparsity, double score, string task, string model = "frontier-3m", string compress = "None")
+    {
+        SparseAttentionResult row = Row(_folder, "Dense", null, Scores(score, Samples), task, 8192, model);
+        return Copy(row, o =>
+        {
+            o["Method"] = method;
+            o["Parameters"] = Fixed(method, true, task, 8192);
+            o["PrefillSparsity"] = sparsity;
+            o["RequestedSparsity"] = sparsity;
+            o["ForcedShare"] = 0.1;
+            o["CompressBefore"] = compress;
+        });
+    }
+
+    private static string Fixed(string method, bool prefill, string task, int length) =>
+        SparseFrontier.Experiments.ParameterText.Format(FindingsGrid.Fixed(method, prefill, task is "Niah" or "StoryRetrieval" ? 512 : 256, Math.Min(length, FindingsGrid.ReferenceLength)));
+
+    private static SparseAttentionResult Change(SparseAttentionResult row, double? forced, string? parameters, string compress) => Copy(row, o =>
+    {
+        o["DecodeForcedShare"] = forced;
+        o["DecodeParameters"] = parameters ?? "";
+        o["CompressBefore"] = compress;
+    });
+
+    private static SparseAttentionResult Copy(SparseAttentionResult row, Action<System.Text.Json.Nodes.JsonObject> change)
+    {
+        var node = System.Text.Json.JsonSerializer.SerializeToNode(row)!.AsObject();
+        change(node);
+        return System.Text.Json.JsonSerializer.Deserialize<SparseAttentionResult>(node)!;
+    }
+
+    /// <summary>Ones and zeros in the share that is asked for, the same samples right at a higher score.</summary>
+    private static double[] Scores(double mean, int n) => [.. Enumerable.Range(0, n).Select(i => i < Math.Round(mean * n) ? 1.0 : 0)];
+}
