@@ -68,6 +68,24 @@ Describe 'examples/Sweep.ps1' {
     }
 }
 
+Describe 'examples/ReproduceFindings.ps1' {
+    BeforeAll { $script:few = '-Model', (New-TinyModel "$TestDrive/wide/tiny" -ContextLength 4096), '-Task', 'Niah', '-SequenceLength', 2500, '-SampleCount', 1, '-PatternLength', 2500, '-ResultPath', "$TestDrive/grid", '-OutputPath', "$TestDrive/findings" }
+
+    It 'says with -WhatIf what would run' {
+        $output = Test-Example 0 "$examples/ReproduceFindings.ps1" @few -WhatIf
+        $output | Should -Match '\d+ runs of 1 samples'
+        Test-Path "$TestDrive/findings" | Should -BeFalse
+    }
+
+    It 'writes the page, its rows and the patterns' {
+        $output = Test-Example 0 "$examples/ReproduceFindings.ps1" @few
+        $output | Should -Match 'QuestOverAdaSnapKV'
+        Get-Content "$TestDrive/findings/findings.md" -Raw | Should -Match '\| tiny \| Niah \|'
+        @(Get-SparseAttentionResult "$TestDrive/findings/findings.jsonl.gz").Count | Should -BeGreaterThan 20
+        @(Get-Content "$TestDrive/findings/patterns.jsonl").Count | Should -BeGreaterThan 1
+    }
+}
+
 Describe 'examples/KernelGate.Tests.ps1' {
     It 'passes where the kernels are right' {
         $command = "Invoke-Pester -Container (New-PesterContainer -Path '$examples/KernelGate.Tests.ps1' -Data @{ Kernel = 'Gate' }) -CI"

@@ -143,7 +143,7 @@ internal static class FindingsGrid
         ],
         ("BlockSparse" or "Random" or "WindowSink" or "OracleTopK", true) =>
         [
-            new("BlockSize", Proportion(16, length)), new("ForcedFirstBlocks", 1), new("ForcedLocalBlocks", 2),
+            new("BlockSize", Tile(length)), new("ForcedFirstBlocks", 1), new("ForcedLocalBlocks", 2),
         ],
         ("SnapKV" or "AdaSnapKV", false) =>
         [
@@ -151,9 +151,12 @@ internal static class FindingsGrid
             new("KernelSize", (2 * (Proportion(21, length) / 2)) + 1), new("LocalWindow", Proportion(128, length)), new("PrefixTokens", Proportion(4, length)), new("Window", Proportion(256, length)),
         ],
         ("Random" or "WindowSink", false) => [new("LocalWindow", Proportion(128, length)), new("PrefixTokens", Proportion(4, length))],
-        ("Quest", false) => [new("PageSize", Proportion(16, length))],
+        ("Quest", false) => [new("PageSize", Tile(length))],
         _ => [],
     };
+
+    // A block or page of the paper's 16 tokens; budgets are whole pages, so a power of two.
+    private static int Tile(int length) => 1 << Math.Max(0, (int)Math.Round(Math.Log2(16.0 * length / ReferenceLength)));
 
     private static int Proportion(int value, int length) => Math.Max(1, (int)Math.Round((double)value * length / ReferenceLength));
 

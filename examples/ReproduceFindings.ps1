@@ -1,0 +1,74 @@
+<#
+.SYNOPSIS
+Runs the grid behind docs/findings.md and writes that page and the rows that it comes from.
+.DESCRIPTION
+Runs a preset, keeps its rows with the scores of their samples as one file, looks where dense attention lies, and writes what the results say of each claim of the paper. Finished
+samples are kept: after Ctrl-C, or with a larger -SampleCount, the same command goes on. -WhatIf stops after the plan. Where a claim is Underpowered, the page names the samples that would decide it.
+.PARAMETER Preset
+FindingsSmall for two cores of a processor, Findings for a GPU.
+.PARAMETER OutputPath
+Folder of what is written: findings.md, findings.jsonl.gz, patterns.jsonl.
+.PARAMETER ResultPath
+Folder of results.
+.PARAMETER Device
+Device to compute on.
+.PARAMETER SampleCount
+Samples of each run; without it the preset's.
+.PARAMETER Model
+Models instead of the embedded ones.
+.PARAMETER Task
+Tasks instead of the preset's.
+.PARAMETER SequenceLength
+Lengths instead of the preset's.
+.PARAMETER PatternLength
+Length of the prompts that patterns of attention are taken from; 0 for none.
+.EXAMPLE
+./examples/ReproduceFindings.ps1 -OutputPath ./findings
+.EXAMPLE
+./examples/ReproduceFindings.ps1 -Preset Findings -Device cuda:0 -SampleCount 200 -OutputPath ./findings
+#>
+#Requires -Version 7.6
+[CmdletBinding(SupportsShouldProcess)]
+param(
+    [ValidateSet('FindingsSmall', 'Findings')] [string] $Preset = 'FindingsSmall',
+    [Parameter(Mandatory)] [string] $OutputPath,
+    [string] $ResultPath = './results',
+    [string] $Device = 'cpu',
+    [int] $SampleCount,
+    [string[]] $Model,
+    [string[]] $Task,
+    [int[]] $SequenceLength,
+    [int] $PatternLength = 2048
+)
+$ErrorActionPreference = 'Stop'
+$inPlace = Join-Path $PSScriptRoot .. SparseFrontier.psd1
+Import-Module ((Test-Path $inPlace) ? $inPlace : 'SparseFrontier')
+
+$grid = @{ Preset = $Preset; Device = $Device }
+foreach ($name in 'SampleCount', 'Model', 'Task', 'SequenceLength') {
+    if ($PSBoundParameters.ContainsKey($name)) { $grid[$name] = $PSBoundParameters[$name] }
+}
+$runs = New-SparseAttentionSweep @grid
+$plan = $runs | Get-SparseAttentionPlan -ResultPath $ResultPath
+$infeasible = @($plan | Where-Object -Not IsFeasible).Count
+'{0} runs of {1} samples, {2} of them infeasible at their length' -f $plan.Count, ($plan.SampleCount | Measure-Object -Maximum).Maximum, $infeasible
+if (-not $PSCmdlet.ShouldProcess($ResultPath, "Run $($plan.Count) runs")) { return }
+
+# Infeasible cells stay in the rows, and so in the page's table, without scores. A run that fails does not stop the others.
+$rows = $runs | Invoke-SparseAttentionRun -ResultPath $ResultPath -ErrorAction Continue
+$null = New-Item -ItemType Directory $OutputPath -Force
+$rows | Export-SparseAttentionResult (Join-Path $OutputPath findings.jsonl.gz) -Force
+
+$patterns = @(
+    if ($PatternLength -gt 0) {
+        foreach ($name in $runs.Model | Select-Object -Unique) {
+            Measure-AttentionPattern Dense -Model $name -Task (@($runs.Task)[0]) -SequenceLength $PatternLength -ShortInstructions
+        }
+    }
+)
+$patterns | ForEach-Object { $_ | ConvertTo-Json -Compress } | Set-Content (Join-Path $OutputPath patterns.jsonl)
+
+# From the file, so that the page is what the file says.
+$kept = Get-SparseAttentionResult (Join-Path $OutputPath findings.jsonl.gz)
+$kept | Get-SparsityFinding -AsMarkdown -AttentionPattern $patterns | Set-Content (Join-Path $OutputPath findings.md) -NoNewline
+$kept | Get-SparsityFinding | Format-Table
