@@ -61,9 +61,9 @@ $rows | Export-SparseAttentionResult (Join-Path $OutputPath findings.jsonl.gz) -
 
 $patterns = @(
     if ($PatternLength -gt 0) {
-        foreach ($name in $runs.Model | Select-Object -Unique) {
-            Measure-AttentionPattern Dense -Model $name -Task (@($runs.Task)[0]) -SequenceLength $PatternLength -ShortInstructions
-        }
+        # The task's easier form, which fits short prompts.
+        $first = $runs | Group-Object Model, Task | ForEach-Object { $_.Group[0] }
+        $first | ForEach-Object { Measure-AttentionPattern Dense -Model $_.Model -Task $_.Task -TaskParameter $_.TaskParameters -SequenceLength $PatternLength -ShortInstructions }
     }
 )
 $patterns | ForEach-Object { $_ | ConvertTo-Json -Compress } | Set-Content (Join-Path $OutputPath patterns.jsonl)

@@ -85,7 +85,7 @@ public class CmdletContractTests
     public void Parameters_are_singular_pascal_case_and_not_reserved(string name)
     {
         string[] reserved = ["Confirm", "Debug", "ErrorAction", "ErrorVariable", "OutBuffer", "OutVariable", "PipelineVariable", "ProgressAction", "Verbose", "WarningAction", "WhatIf"];
-        string[] singular = ["CompressBefore", "DenseLayer", "Status", "MaximumOutputTokens", "ShortInstructions", "WeightBytes", "CacheBytes", "TimeoutSeconds"];
+        string[] singular = ["CompressBefore", "DenseLayer", "Status", "MaximumOutputTokens", "ShortInstructions", "WeightBytes", "CacheBytes", "TimeoutSeconds", "Series"];
         Assert.All(Find(name).Parameters, p =>
         {
             Assert.Matches("^[A-Z][A-Za-z]*$", p.Name);

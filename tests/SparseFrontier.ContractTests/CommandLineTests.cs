@@ -17,7 +17,7 @@ public class CommandLineTests
     [Fact]
     public void The_stable_surface_is_there() => Assert.Equal(
         [
-            "attend", "bundle export", "bundle import", "claim", "compare", "cost", "devices", "effect", "import", "job stop", "jobs", "kernels measure",
+            "attend", "bundle export", "bundle import", "claim", "compare", "cost", "devices", "effect", "export", "findings", "import", "job stop", "jobs", "kernels measure",
             "kernels test", "mask", "merge", "methods", "model verify", "models", "pareto", "pattern", "recommend", "report", "results", "run", "scaling",
             "submit", "task generate", "task score", "tasks", "tokenize", "tolerance", "trace",
         ],

@@ -60,14 +60,22 @@ internal static class FindingPage
             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 
             """);
+        foreach (var model in patterns.GroupBy(p => (p.Model, p.Phase)).OrderBy(g => g.Key.Model, StringComparer.Ordinal).ThenByDescending(g => g.Key.Phase, StringComparer.Ordinal))
+        {
+            page.Append(PatternRow(model.Key.Model, model.Key.Phase, "all", "all", [.. model]));
+        }
+
         foreach (var head in patterns.GroupBy(p => (p.Model, p.Phase, p.Layer, p.Head)).OrderBy(g => g.Key.Model, StringComparer.Ordinal).ThenByDescending(g => g.Key.Phase, StringComparer.Ordinal).ThenBy(g => g.Key.Layer).ThenBy(g => g.Key.Head))
         {
-            page.Append(Invariant($"| {Text(head.Key.Model)} | {Text(head.Key.Phase)} | {head.Key.Layer} | {head.Key.Head} | {head.Average(p => p.FirstTokenMass):F2} | {head.Average(p => p.LocalMass):F2} | {head.Average(p => p.VerticalMass):F2} | {head.Average(p => p.SlashMass):F2} | {head.Average(p => p.KeysFor95):F0} | {head.Average(p => p.KeyShareFor95):F3} |\n"));
+            page.Append(PatternRow(head.Key.Model, head.Key.Phase, Invariant($"{head.Key.Layer}"), Invariant($"{head.Key.Head}"), [.. head]));
         }
 
         string[] samples = [.. patterns.Select(p => Invariant($"{p.Task} at {p.SequenceLength} tokens")).Distinct().Order(StringComparer.Ordinal)];
         page.Append(Invariant($"\nSamples: {Text(string.Join(", ", samples))}.\n\n"));
     }
+
+    private static string PatternRow(string model, string phase, string layer, string head, AttentionPattern[] rows) => Invariant(
+        $"| {Text(model)} | {Text(phase)} | {layer} | {head} | {rows.Average(p => p.FirstTokenMass):F2} | {rows.Average(p => p.LocalMass):F2} | {rows.Average(p => p.VerticalMass):F2} | {rows.Average(p => p.SlashMass):F2} | {rows.Average(p => p.KeysFor95):F0} | {rows.Average(p => p.KeyShareFor95):F3} |\n");
 
     private static void Labels(StringBuilder page, IReadOnlyList<SparsityFinding> scaled, IReadOnlyList<SparsityFinding> absolute)
     {
