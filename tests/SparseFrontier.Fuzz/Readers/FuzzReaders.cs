@@ -16,6 +16,7 @@ internal static class FuzzReaders
         ["squad"] = () => new SquadReader(Golden()),
         ["multiple-choice"] = () => new MultipleChoiceReader(Golden()),
         ["results"] = () => new ResultsReader(),
+        ["rows"] = () => new RowsFileReader(),
         ["merge"] = () => new MergeReader(),
         ["bundle"] = () => new BundleFileReader(),
         ["trace"] = () => new TraceReader(),

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
@@ -53,6 +54,45 @@ internal sealed class ResultsReader : RunFolderReader
 
         return sink.Outcome;
     }
+}
+
+/// <summary>Rows with the scores of their samples as one file, and what is concluded from them.</summary>
+internal sealed class RowsFileReader : FuzzReader
+{
+    public override string Name => "rows";
+
+    public override IReadOnlyList<FuzzFile> Files { get; } =
+    [
+        new("rows.jsonl", FuzzFormat.JsonLines, Encoding.UTF8.GetBytes(string.Concat(new[] { ("Dense", 0.0), ("Quest", 0.5), ("SnapKV", 0.5) }.Select(m => Line(m.Item1, m.Item2))))),
+    ];
+
+    // A row is read, and made anew with its path; findings have their own tables.
+    public override int BytesPerByte => 256;
+
+    public override int BytesAtLeast => 16 << 20;
+
+    public override double Weight => 0.01;
+
+    public override int Read(string input, string output)
+    {
+        var sink = new FuzzSink();
+        string file = Path.Combine(input, "rows.jsonl");
+        new GetResultOperation { Path = [file] }.Execute(sink, CancellationToken.None);
+        SparseAttentionResult[] rows = [.. sink.Objects.Cast<SparseAttentionResult>()];
+        int outcome = sink.Outcome;
+        var own = new FuzzSink();
+        new GetFindingOperation { Results = rows }.Execute(own, CancellationToken.None);
+        foreach (object value in own.Objects)
+        {
+            _ = value.ToString();
+        }
+
+        return HashCode.Combine(outcome, own.Outcome);
+    }
+
+    private static string Line(string method, double sparsity) => string.Create(
+        System.Globalization.CultureInfo.InvariantCulture,
+        $$"""{"Row":{"RunId":"{{method}}","Method":"Dense","DecodeMethod":"{{method}}","Task":"Niah","Model":"frontier-3m","SequenceLength":8192,"PrefillSparsity":0,"DecodeSparsity":{{sparsity}},"DecodeForcedShare":0.1,"DecodeParameters":"{{(method == "Quest" ? "PageSize=16" : "KernelSize=21;LocalWindow=128;PrefixTokens=4;Window=256")}}","Score":0.75,"SampleCount":4,"Seed":43,"Status":"Completed"},"Scores":[1,1,0.5,0.5],"Golds":"0123456789ab0123456789ab"}""") + "\n";
 }
 
 /// <summary>Takes a folder of somebody else's in.</summary>
