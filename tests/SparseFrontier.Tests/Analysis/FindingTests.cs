@@ -304,6 +304,20 @@ public sealed class FindingTests : IDisposable
     }
 
     [Fact]
+    public void The_committed_page_is_what_the_committed_rows_say()
+    {
+        var sink = new RecordingSink();
+        new GetResultOperation { Path = [Path.Combine(Fixtures.Root, "docs", "findings.jsonl.gz")] }.Execute(sink, TestContext.Current.CancellationToken);
+        var page = new RecordingSink();
+        new WriteFindingPageOperation { Results = sink.Rows }.Execute(page, TestContext.Current.CancellationToken);
+
+        // Patterns are measured, not read from the rows: they stand before the claims.
+        Assert.Equal(FromClaims(File.ReadAllText(Path.Combine(Fixtures.Root, "docs", "findings.md"))), FromClaims((string)page.Objects[0]));
+
+        static string FromClaims(string text) => text[text.IndexOf("## The claims", StringComparison.Ordinal)..].ReplaceLineEndings("\n");
+    }
+
+    [Fact]
     public void What_is_not_there_is_said()
     {
         SparseAttentionResult[] rows = [Dense("Niah")];

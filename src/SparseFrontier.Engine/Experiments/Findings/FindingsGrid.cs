@@ -55,7 +55,7 @@ internal static class FindingsGrid
     private const int CompressedLength = 4096;
 
     // The small grid: what two cores do in a quarter of an hour.
-    private const int SmallSampleCount = 8;
+    private const int SmallSampleCount = 6;
     private static readonly string[] s_smallTasks = ["Niah", "StoryRetrieval", "StoryFiltering", "CommonWords"];
     private static readonly int[] s_smallLengths = [1024, 2048];
     private static readonly double[] s_smallSparsities = [0.8, 0.9];

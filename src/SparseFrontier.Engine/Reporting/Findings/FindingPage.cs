@@ -34,12 +34,20 @@ internal static class FindingPage
 
 
             """);
+        Source(page, rows);
         Patterns(page, patterns);
         Labels(page, scaled, absolute);
         Details(page, "Scaled: windows, forced sets, floors and tiles in proportion to the length", scaled);
         Details(page, "Absolute: the paper's windows, forced sets, floors and tiles", absolute);
         Grid(page, rows);
         return page.ToString();
+    }
+
+    private static void Source(StringBuilder page, IReadOnlyList<SparseAttentionResult> rows)
+    {
+        string[] counts = [.. rows.Where(Pareto.Includes).Select(r => r.SampleCount).Distinct().Order().Select(n => Invariant($"{n}"))];
+        string[] devices = [.. rows.SelectMany(r => r.Device.Split(',')).Where(d => d.Length > 0).Distinct().Order(StringComparer.Ordinal)];
+        page.Append(Invariant($"This page is from {rows.Count(Pareto.Includes)} runs of {string.Join(", ", counts)} samples on {Text(string.Join(", ", devices))}; `examples/ReproduceFindings.ps1` runs them again and writes it.\n\n"));
     }
 
     // A row a layer and head: beside the same of a pretrained checkpoint this says whether what is found here can carry over.
@@ -107,6 +115,12 @@ internal static class FindingPage
     private static void Details(StringBuilder page, string title, IReadOnlyList<SparsityFinding> findings)
     {
         page.Append(Invariant($"## {title}\n\n"));
+        if (findings.All(f => f.Label == FindingLabel.NotTestable))
+        {
+            page.Append("No claim can be tested with what was run.\n\n");
+            return;
+        }
+
         page.Append("| claim | label | estimate [95 %] | n | cells | over Random | over WindowSink | to OracleTopK |\n| --- | --- | --- | ---: | ---: | --- | --- | --- |\n");
         foreach (SparsityFinding finding in findings.Where(f => f.Label != FindingLabel.NotTestable))
         {
@@ -118,9 +132,9 @@ internal static class FindingPage
         foreach (SparsityFinding finding in findings)
         {
             string needed = finding.NeededSampleCount is { } n ? Invariant($" About {n} samples would decide it.") : "";
-            string left = (finding.ForcedCount > 0 ? Invariant($" {finding.ForcedCount} runs are left out because more of what they keep is forced than chosen.") : "")
-                + (finding.BlindCount > 0 && finding.Label != FindingLabel.NotTestable ? Invariant($" {finding.BlindCount} dense runs are not clearly above chance and left out.") : "");
-            string message = finding.Message.Length > 0 ? $" {Text(finding.Message)}." : "";
+            string left = finding.Label == FindingLabel.NotTestable ? "" : (finding.ForcedCount > 0 ? Invariant($" {finding.ForcedCount} runs are left out because more of what they keep is forced than chosen.") : "")
+                + (finding.BlindCount > 0 ? Invariant($" {finding.BlindCount} dense runs are not clearly above chance and left out.") : "");
+            string message = finding.Message.Length > 0 ? $" {Capital(Text(finding.Message))}." : "";
             page.Append(Invariant($"- **{finding.Name}** ({Text(finding.Claim)}): {Label(finding)}. {Capital(finding.Measure)}.{(finding.Cells.Length > 0 ? $" {Text(finding.Cells)}." : "")}{message}{needed}{left}\n"));
         }
 
