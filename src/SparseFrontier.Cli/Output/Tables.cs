@@ -158,14 +158,11 @@ internal static class Tables
         TextTable.Write(
             writer,
             rows,
-            new("Claim", f => f.Name),
             new("Label", CellText.FindingLabel),
             new("Estimate", f => CellText.Signed(f.Estimate), Right: true),
             new("95 %", f => CellText.SignedInterval(f.Low, f.High)),
             new("n", f => f.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
-            new("Random", f => CellText.Signed(f.GainOverRandom), Right: true),
-            new("Oracle", f => CellText.Signed(f.GapToOracle), Right: true),
-            new("", CellText.FindingMessage));
+            new("Claim", CellText.FindingText));
     }
 
     /// <summary>Errors over lengths or sizes, a table for each method.</summary>

@@ -246,18 +246,20 @@ public static class CellText
         return row.Label.ToString() + (row.IsExtrapolated ? ", Extrapolated" : "");
     }
 
-    /// <summary>Why, and where: the message, the share of attention of findings about cost, samples needed, else the cells.</summary>
-    public static string FindingMessage(SparsityFinding row)
+    /// <summary>The name of a claim, what its methods gain over Random and lack to OracleTopK, the share of attention of findings about cost, why, and samples needed.</summary>
+    public static string FindingText(SparsityFinding row)
     {
         ArgumentNullException.ThrowIfNull(row);
         string[] parts =
         [
-            row.Message,
+            row.GainOverRandom is { } random ? $"over Random {Signed(random)}" : "",
+            row.GapToOracle is { } oracle ? $"to OracleTopK {Signed(oracle)}" : "",
             row.AttentionShare is { } share ? string.Create(CultureInfo.CurrentCulture, $"attention {share:P0} of the cost{(row.EquivalentLength is { } length ? $", as Qwen2.5-7B at {length} tokens" : "")}") : "",
+            row.Message,
             row.NeededSampleCount is { } needed ? string.Create(CultureInfo.CurrentCulture, $"about {needed} samples would decide it") : "",
         ];
         string text = string.Join("; ", parts.Where(p => p.Length > 0));
-        return VisibleText.Line(text.Length > 0 ? text : row.Cells);
+        return VisibleText.Line(text.Length > 0 ? $"{row.Name}: {text}" : row.Name);
     }
 
     /// <summary>Heading of the runs of a bundle: its file and what names it.</summary>

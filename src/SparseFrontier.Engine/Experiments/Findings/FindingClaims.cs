@@ -67,17 +67,22 @@ internal sealed class FindingClaims(FindingData data, string series)
     }
 
     /// <summary>A claim without a cell that could show it, and why there is none.</summary>
+    /// <param name="name">Name.</param>
+    /// <param name="claim">Claim.</param>
+    /// <param name="source">Where the paper makes it.</param>
+    /// <param name="measure">What would be estimated.</param>
+    /// <param name="methods">Methods whose forced runs may be the reason; empty: there is another.</param>
+    /// <param name="why">The reason; null: the methods cannot be compared.</param>
     public FindingDraft Absent(string name, string claim, string source, string measure, IReadOnlyList<string> methods, string? why = null)
     {
-        int forced = data.Forced.Count(r => methods.Count == 0 || methods.Contains(MethodNames.Of(r)));
-        string reason = why ?? (methods.Count == 0 ? "no two runs to compare" : $"no cell in which {string.Join(" and ", methods)} can be compared");
-        var parts = new List<string> { reason };
+        int forced = data.Forced.Count(r => methods.Contains(MethodNames.Of(r)));
+        var parts = new List<string> { why ?? (methods.Count == 0 ? "no two runs to compare" : $"no cell in which {string.Join(" and ", methods)} can be compared") };
         if (forced > 0)
         {
             parts.Add(FormattableString.Invariant($"{forced} runs keep more that is forced than chosen"));
         }
 
-        if (data.Blind.Count > 0)
+        if (data.Blind.Count > 0 && methods.Count > 0)
         {
             parts.Add(FormattableString.Invariant($"{data.Blind.Count} dense runs are not clearly above chance"));
         }
