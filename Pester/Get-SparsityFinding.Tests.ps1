@@ -23,7 +23,7 @@ Describe 'Get-SparsityFinding' {
         $page | Should -BeOfType string
         $page | Should -Match '# Findings'
         $page | Should -Match '\| tiny \| Prefill \| 1 \| 2 \| 0\.50 \|'
-        $page | Should -Match 'QuestOverAdaSnapKV'
+        $page | Should -Match 'Quest over AdaSnapKV'
     }
 
     It 'says why it cannot' {

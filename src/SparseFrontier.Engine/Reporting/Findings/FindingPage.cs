@@ -26,7 +26,7 @@ internal static class FindingPage
 
             ## What small models trained on these tasks can and cannot tell
 
-            The models were trained on the very tasks that they are asked here, from scratch, by one recipe with one seed each. They can tell how a *selection* behaves where everything else is held fixed: which
+            The embedded models were trained on the very tasks that they are asked, from scratch, by one recipe, each of one seed. They can tell how a *selection* behaves where everything else is held fixed: which
             method keeps what a task needs at a sparsity, beside random and fixed choices of as many keys and beside the best choice; and they can be run so often that differences of a few
             hundredths show. They cannot tell how a pretrained model spreads its attention: sinks, heads that retrieve, and redundancy between layers come from training on text, and of a claim that rests on
             those, agreement here is no evidence, nor is disagreement. A difference between two sizes is one of these weights. Lengths are not the paper's: a method that keeps 5 % of 2,048 tokens keeps 102, of 65,536
