@@ -38,7 +38,8 @@ internal static class FindingsGrid
     private static readonly double[] s_compressedSparsities = [0.5, 0.8, 0.9, 0.95];
     private static readonly double[] s_ablationSparsities = [0.8, 0.9];
 
-    // Below the reference length a threshold with the paper's floor keeps nearly everything: thresholds and floors of the paper's table, floors by length.
+    // Below the reference length a threshold with the paper's floor of 512 keeps nearly everything, and no sparsity can be asked of another floor: floors and thresholds over
+    // the range of the paper's table instead, floors in proportion to the length.
     private static readonly (double Alpha, int Floor)[] s_flexPrefill = [(0, 96), (0, 160), (0, 256), (0, 400), (0.3, 512), (0.5, 512), (0.65, 512), (0.8, 512), (0.9, 512)];
 
     // Parameters that fit the shortest length, where the paper's do not: the others have the paper's.
@@ -54,7 +55,7 @@ internal static class FindingsGrid
     /// <summary>The one length at which caches are compressed before the question is known as well.</summary>
     private const int CompressedLength = 4096;
 
-    // The small grid: what two cores do in a quarter of an hour.
+    // The small grid, meant for two cores and a quarter of an hour.
     private const int SmallSampleCount = 6;
     private static readonly string[] s_smallTasks = ["Niah", "StoryRetrieval", "StoryFiltering", "CommonWords"];
     private static readonly int[] s_smallLengths = [1024, 2048];
@@ -200,7 +201,7 @@ internal static class FindingsGrid
         }
     }
 
-    // Six methods and one control of each kind at two or three sparsities, the scaled series alone.
+    // Six methods and the three controls of either phase at two sparsities, the scaled series alone.
     private static IEnumerable<RunSpecification> SmallCell(CellDefinition cell)
     {
         IReadOnlyList<double> sparsities = cell.Sweep.Sparsity.Count > 0 ? cell.Sweep.Sparsity : s_smallSparsities;
