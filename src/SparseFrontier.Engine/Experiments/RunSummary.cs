@@ -66,6 +66,7 @@ internal static class RunSummary
             FallbackCount = samples.Count(s => s.DenseFallback),
             ProcessorSelection = string.Join(", ", samples.SelectMany(s => s.ProcessorSelection.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct().OrderDescending()),
             PrefillSeconds = Mean(samples, s => s.PrefillSeconds),
+            PrefillOperations = Mean(samples, s => s.PrefillOperations),
             IndexSeconds = Mean(samples, s => s.IndexSeconds),
             AttentionSeconds = Mean(samples, s => s.AttentionSeconds),
             DecodeSeconds = Mean(samples, s => s.DecodeSeconds),

@@ -31,6 +31,7 @@ public sealed class SampleResult
     public bool DenseFallback { get; init; }
     public string ProcessorSelection { get; init; } = "";
     public double? PrefillSeconds { get; init; }
+    public double? PrefillOperations { get; init; }
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }

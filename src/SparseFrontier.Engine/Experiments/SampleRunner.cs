@@ -495,6 +495,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             ProcessorSelection = string.Join(
                 ", ", new[] { prefill.SelectedOnProcessor ? "Prefill" : "", decode.SelectedOnProcessor ? "Decode" : "" }.Where(p => p.Length > 0)),
             PrefillSeconds = lane.PrefillSeconds,
+            PrefillOperations = prefill.Operations,
             IndexSeconds = prefill.IndexSeconds + decode.IndexSeconds,
             AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
             DecodeSeconds = lane.DecodeSeconds,

@@ -56,6 +56,7 @@ public sealed class SparseAttentionResult
     public double? ScoreLow { get; init; }
     public double? ScoreHigh { get; init; }
     public double? StandardError { get; init; }
+    public double? ChanceScore { get; init; }
     public double? FormatFailureRate { get; init; }
     public int UnscoredCount { get; init; }
     public double? GoldLogLikelihood { get; init; }
@@ -66,6 +67,7 @@ public sealed class SparseAttentionResult
     public int FallbackCount { get; init; }
     public string ProcessorSelection { get; init; } = "";
     public double? PrefillSeconds { get; init; }
+    public double? PrefillOperations { get; init; }
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }
@@ -91,6 +93,9 @@ public sealed class SparseAttentionResult
     public string ModuleVersion { get; init; } = "";
     public string? Path { get; init; }
 #pragma warning restore CS1591
+
+    /// <summary>The samples of a row without a folder: of the summary that comes with the engine. Null: they are in <see cref="Path"/>.</summary>
+    internal IReadOnlyList<SampleResult>? Samples { get; set; }
 
     /// <inheritdoc/>
     public override string ToString() =>

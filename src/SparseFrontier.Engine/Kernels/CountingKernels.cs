@@ -3,13 +3,18 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels;
 
 /// <summary>
-/// Kernels that count what choosing computes while other kernels compute it: floating-point operations by the conventions of the cost model (a multiplication and an
-/// addition are two, a softmax takes three for a score, a reduction one for an element). Selection by rank is not a kernel and is not counted.
+/// Kernels that count floating-point operations while other kernels compute: by the conventions of the cost model (a multiplication and an addition are two, a softmax takes
+/// three for a score, a gate or a reduction one or two for an element). Norms and rotations are not in the model and are not counted, nor is selection by rank, which is no kernel.
+/// Attention is counted by its executed pairs where its plans are.
 /// </summary>
 /// <param name="inner">The kernels that compute.</param>
 internal sealed unsafe class CountingKernels(KernelSet inner) : KernelSet
 {
     private long _operations;
+    private long _products;
+
+    /// <summary>Operations of products with weights and of gates so far.</summary>
+    public double ProductOperations => Interlocked.Read(ref _products);
 
     /// <summary>Operations of window scores, block sums, block scores, page bounds and page scores so far.</summary>
     public double IndexOperations => Interlocked.Read(ref _operations);
@@ -24,12 +29,18 @@ internal sealed unsafe class CountingKernels(KernelSet inner) : KernelSet
     public override bool RunsOnDevice(string operation) => inner.RunsOnDevice(operation);
 
     /// <inheritdoc/>
-    public override void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken) =>
+    public override void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken)
+    {
+        CountProduct(rows, weight);
         inner.MatMul(input, rows, weight, bias, output, cancellationToken);
+    }
 
     /// <inheritdoc/>
-    public override void MatMulAdd(float* input, int rows, WeightMatrix weight, float* output, CancellationToken cancellationToken) =>
+    public override void MatMulAdd(float* input, int rows, WeightMatrix weight, float* output, CancellationToken cancellationToken)
+    {
+        CountProduct(rows, weight);
         inner.MatMulAdd(input, rows, weight, output, cancellationToken);
+    }
 
     /// <inheritdoc/>
     public override void RmsNorm(float* input, int rows, int width, float* weight, float epsilon, float* output) => inner.RmsNorm(input, rows, width, weight, epsilon, output);
@@ -38,7 +49,11 @@ internal sealed unsafe class CountingKernels(KernelSet inner) : KernelSet
     public override void Rotate(float* vectors, int rows, int heads, int dimension, float* cosines, float* sines) => inner.Rotate(vectors, rows, heads, dimension, cosines, sines);
 
     /// <inheritdoc/>
-    public override void Gate(float* gate, float* up, long count, GateActivation activation) => inner.Gate(gate, up, count, activation);
+    public override void Gate(float* gate, float* up, long count, GateActivation activation)
+    {
+        Interlocked.Add(ref _products, 2 * count);
+        inner.Gate(gate, up, count, activation);
+    }
 
     /// <inheritdoc/>
     public override void Add(float* target, float* source, long count) => inner.Add(target, source, count);
@@ -94,6 +109,8 @@ internal sealed unsafe class CountingKernels(KernelSet inner) : KernelSet
 
     /// <inheritdoc/>
     public override long CountExecutedPairs(AttentionPlan plan, int slidingWindow) => inner.CountExecutedPairs(plan, slidingWindow);
+
+    private void CountProduct(int rows, WeightMatrix weight) => Interlocked.Add(ref _products, 2L * rows * weight.Rows * weight.Columns);
 
     private void Count(long operations) => Interlocked.Add(ref _operations, operations);
 }

@@ -17,6 +17,7 @@ public static class AxisText
         nameof(SparseAttentionResult.DecodeSparsity) => "decode sparsity (share of the cached tokens left out)",
         nameof(SparseAttentionResult.DivergenceToDense) or nameof(SparseAttentionResult.GoldLogLikelihood) => $"{column} (nats)",
         _ when column.EndsWith("Seconds", StringComparison.Ordinal) => $"{column} (s)",
+        nameof(SparseAttentionResult.PrefillOperations) => "executed operations of the prefill (FLOP)",
         _ when column.EndsWith("Bytes", StringComparison.Ordinal) || column == nameof(SparseAttentionResult.BytesRead) => $"{column} (bytes)",
         _ => column,
     };
@@ -29,7 +30,7 @@ public static class AxisText
     {
         string unit = column switch
         {
-            "PrefillFlops" => "FLOP",
+            "PrefillFlops" or nameof(SparseAttentionResult.PrefillOperations) => "FLOP",
             _ when Of(column).EndsWith("(bytes)", StringComparison.Ordinal) => "B",
             _ when Of(column).EndsWith("(s)", StringComparison.Ordinal) => "s",
             _ => "",
@@ -39,7 +40,7 @@ public static class AxisText
     }
 
     /// <summary>Whether values of a column belong on an axis of equal factors: what varies with the size of a model or a prompt.</summary>
-    public static bool IsLogarithmic(string column) => column is "PrefillFlops" or "DecodeBytes" or "MemoryReads"
+    public static bool IsLogarithmic(string column) => column is "PrefillFlops" or "DecodeBytes" or "MemoryReads" or nameof(SparseAttentionResult.PrefillOperations)
         || column.EndsWith("Density", StringComparison.Ordinal) || column.EndsWith("Seconds", StringComparison.Ordinal)
         || column.EndsWith("Bytes", StringComparison.Ordinal) || column == nameof(SparseAttentionResult.BytesRead);
 }

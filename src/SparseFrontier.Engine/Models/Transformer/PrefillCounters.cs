@@ -13,6 +13,7 @@ internal sealed class PrefillCounters
     private long _forced;
     private long _sliding;
     private long _executed;
+    private long _executedSliding;
     private double _indexSeconds;
     private double _attentionSeconds;
 
@@ -61,6 +62,11 @@ internal sealed class PrefillCounters
     public void AddAttentionSeconds(double seconds) => _attentionSeconds += seconds;
 
     public void CountSliding(long pairs) => _sliding += pairs;
+
+    public void CountExecutedSliding(long pairs) => _executedSliding += pairs;
+
+    /// <summary>Pairs that the kernels computed in all layers, tiles and padding included.</summary>
+    public long ExecutedPairsAllLayers => _executed + _executedSliding;
 
     public PrefillStatistics ToStatistics(double totalSeconds) => new()
     {

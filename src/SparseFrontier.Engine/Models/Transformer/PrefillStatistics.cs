@@ -21,6 +21,12 @@ public sealed record PrefillStatistics
     /// <summary>Pairs that the kernels computed, tiles and padding included.</summary>
     public long ExecutedPairs { get; init; }
 
+    /// <summary>
+    /// Floating-point operations that the processor's kernels executed: products with weights, gates, attention over executed pairs of all layers, choosing. Evictions, which
+    /// share what they compute, are not counted. Null on a GPU, whose kernels are not counted.
+    /// </summary>
+    public double? Operations { get; init; }
+
     /// <summary>The reference's own figure, mean over heads and layers; null where it is not measured.</summary>
     public double? NominalSparsity { get; init; }
 

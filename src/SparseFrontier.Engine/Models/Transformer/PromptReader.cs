@@ -37,7 +37,9 @@ internal sealed unsafe class PromptReader : IDisposable
     private readonly SlidingKeys? _sliding;
     private readonly PromptState _state;
     private readonly PrefillCounters _counters = new();
+    private readonly CountingKernels _kernels;
     private long _planBytes;
+    private double _evictionOperations;
 
     /// <summary>Checks the request and allocates memory.</summary>
     public PromptReader(TransformerModel model, ModelWeights weights, ReadOnlySpan<int> tokens, PrefillRequest request, CancellationToken cancellationToken)
@@ -50,7 +52,8 @@ internal sealed unsafe class PromptReader : IDisposable
         RotaryEmbedding rotary = model.CreateRotary(_configuration.RotaryFor(request.YarnFactor));
         _state = new PromptState(model, _length, request, rotary);
         _memory = PrefillMemory.Divide(_configuration, model.CacheType, _length, request);
-        _forward = new Forward(model.Kernels, weights, _configuration, _memory.ChunkRows);
+        _kernels = new CountingKernels(model.Kernels);
+        _forward = new Forward(_kernels, weights, _configuration, _memory.ChunkRows);
         _rotary = rotary.CreateTable(_memory.RotaryRows);
         _slidingRotary = _configuration.GlobalLayerCount < _configuration.LayerCount ? model.SlidingRotary.CreateTable(_memory.RotaryRows) : null;
         _residual = new NativeArray<float>((long)_length * _configuration.HiddenSize);
@@ -89,7 +92,11 @@ internal sealed unsafe class PromptReader : IDisposable
         }
 
         double evictions = _state.Caches.Sum(c => c.EvictionSeconds);
-        _state.Statistics = _counters.ToStatistics(Stopwatch.GetElapsedTime(start).TotalSeconds - evictions);
+        double attention = _counters.ExecutedPairsAllLayers * ((4.0 * _configuration.HeadDimension) + 3);
+        _state.Statistics = _counters.ToStatistics(Stopwatch.GetElapsedTime(start).TotalSeconds - evictions) with
+        {
+            Operations = _kernels.ProductOperations + _kernels.IndexOperations + attention - _evictionOperations,
+        };
         return _state;
     }
 
@@ -218,9 +225,10 @@ internal sealed unsafe class PromptReader : IDisposable
             int before = sliding.Append(_keys.Pointer, _values.Pointer, rows, window - 1);
             HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, c.QueryHeads, rows, c.HeadDimension);
             AttentionPlan plan = WindowPlan(before, rows, window);
-            _counters.TimeAttention(() => _model.Kernels.PrefillAttention(
+            _counters.TimeAttention(() => _kernels.PrefillAttention(
                 queries, sliding.Keys, sliding.Values, c.AttentionScale, [plan], window, queries, null, _cancellationToken));
             _counters.CountSliding(plan.CountPairs(window) * c.QueryHeads);
+            _counters.CountExecutedSliding(_kernels.CountExecutedPairs(plan, window) * c.QueryHeads);
             _forward.Finish(weights, _queries.Pointer, Residual(first), rows, _cancellationToken);
         }
 
@@ -265,7 +273,7 @@ internal sealed unsafe class PromptReader : IDisposable
             Values = _widening is null ? block.Values : none,
             Widening = _widening,
             Scale = _configuration.AttentionScale,
-            Kernels = _model.Kernels,
+            Kernels = _kernels,
             Seed = _request.Seed,
             CancellationToken = _cancellationToken,
         };
@@ -321,6 +329,7 @@ internal sealed unsafe class PromptReader : IDisposable
             AttentionPlan plan = WindowPlan(0, _length, window);
             AttendAll(seen, firstHead, heads, [plan], window);
             _counters.CountSliding(plan.CountPairs(window) * heads);
+            _counters.CountExecutedSliding(_kernels.CountExecutedPairs(plan, window) * heads);
             return;
         }
 
@@ -328,7 +337,7 @@ internal sealed unsafe class PromptReader : IDisposable
         {
             IReadOnlyList<AttentionPlan> dense = [AttentionPlan.Dense(_length)];
             AttendAll(seen, firstHead, heads, dense, 0);
-            _counters.CountGlobal(_model.Kernels, dense, null, heads, _length);
+            _counters.CountGlobal(_kernels, dense, null, heads, _length);
             return;
         }
 
@@ -348,7 +357,7 @@ internal sealed unsafe class PromptReader : IDisposable
             PrefillSelection selection = _counters.TimeIndex(() => method.Select(part, parameters, first, count));
             _planBytes = Math.Max(_planBytes, selection.Plans.Max(p => p.SizeInBytes));
             AttendHeads(part, first, count, selection.Plans, 0);
-            _counters.CountGlobal(_model.Kernels, selection.Plans, selection, count, _length);
+            _counters.CountGlobal(_kernels, selection.Plans, selection, count, _length);
             head += count;
         }
     }
@@ -373,7 +382,7 @@ internal sealed unsafe class PromptReader : IDisposable
         int firstKvHead = firstHead / layer.GroupSize;
         int kvHeads = Math.Max(1, count / layer.GroupSize);
         HeadTensor queries = layer.Queries.Slice(firstHead, count);
-        _counters.TimeAttention(() => _model.Kernels.PrefillAttention(
+        _counters.TimeAttention(() => _kernels.PrefillAttention(
             queries,
             layer.Keys.Slice(firstKvHead, kvHeads),
             layer.Values.Slice(firstKvHead, kvHeads),
@@ -395,6 +404,7 @@ internal sealed unsafe class PromptReader : IDisposable
             PromptCache cache = _state.Caches[i];
             DecodeConfiguration configuration = _request.DecodeConfigurations[i];
             long start = Stopwatch.GetTimestamp();
+            double operations = _kernels.IndexOperations;
             KeptTokens? tokens = configuration.Method.Compress(seen, configuration.Parameters);
             if (tokens is not null)
             {
@@ -402,6 +412,7 @@ internal sealed unsafe class PromptReader : IDisposable
             }
 
             cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+            _evictionOperations += _kernels.IndexOperations - operations;
             whole |= tokens is null;
             cache.Blocks[layer] ??= block;
             cache.ForcedTokens[layer] = tokens?.ForcedCount ?? -1;
