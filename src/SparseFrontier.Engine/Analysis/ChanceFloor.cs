@@ -12,7 +12,10 @@ internal static class ChanceFloor
     /// <summary>How far above chance a score is to be where no margin says it, as in curves of errors: the usual margin.</summary>
     public const double Clear = 0.05;
 
-    /// <summary>The score of answers that are chosen without reading the context; 0 for a task that is not known here.</summary>
+    /// <summary>The score of answers that are chosen without reading the context: as the row says, else as its task does; 0 for a task that is not known here.</summary>
+    public static double Of(SparseAttentionResult row) => row.ChanceScore ?? Of(row.Task);
+
+    /// <summary>The same of a task's name alone.</summary>
     public static double Of(string task) => TaskRegistry.Tasks.FirstOrDefault(t => t.Name.Equals(task, StringComparison.OrdinalIgnoreCase))?.ChanceScore ?? 0;
 
     /// <summary>P value of "the mean of <paramref name="share"/> times the score is at most the floor": small where it is shown to be above.</summary>

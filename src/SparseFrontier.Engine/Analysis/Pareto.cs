@@ -170,6 +170,7 @@ public static class Pareto
         PrefillSparsity = RowSparsity.Prefill(point.Row),
         DecodeSparsity = RowSparsity.Decode(point.Row),
         Protocol = Protocol.Describe(point.Row),
+        Chance = ChanceFloor.Of(point.Row),
         CostName = cost,
         Cost = point.Cost,
         ValueName = value,

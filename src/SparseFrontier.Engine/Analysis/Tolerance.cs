@@ -63,7 +63,7 @@ public static class Tolerance
         return [.. series.Select(s =>
         {
             double[] p = [.. s.Levels.Select(l => WelchPValue(s.Dense, l.Row))];
-            double chance = ChanceFloor.Of(s.Dense.Task);
+            double chance = ChanceFloor.Of(s.Dense);
             bool visible = ChanceFloor.PValue(s.Dense, chance) < 1 - confidence;
             int best = visible ? Array.FindLastIndex(p, v => v >= 1 - confidence) : -1;
             int next = best + 1 < p.Length ? best + 1 : -1;
@@ -149,7 +149,7 @@ public static class Tolerance
             NextLossHigh = next is null ? null : LossHigh(next, confidence),
             NextPValue = next is null ? null : pValues[claimed],
             DenseScore = series.Levels[0].DenseScores.Average(),
-            ChanceScore = ChanceFloor.Of(series.Dense.Task),
+            ChanceScore = ChanceFloor.Of(series.Dense),
             IsLossVisible = next is null || margin.IsLossVisible(next, level),
             SampleCount = series.Levels.Min(l => l.Scores.Length),
             NeededSampleCount = needed,
@@ -198,7 +198,7 @@ public static class Tolerance
         public string DescribeFloor(ToleranceLevel level)
         {
             double dense = level.DenseScores.Average();
-            return ChanceFloor.Describe(dense, IsRelative ? Drop * dense : Drop, ChanceFloor.Of(level.Row.Task));
+            return ChanceFloor.Describe(dense, IsRelative ? Drop * dense : Drop, ChanceFloor.Of(level.Row));
         }
 
         public string Describe(ToleranceLevel level) => IsRelative
@@ -207,7 +207,7 @@ public static class Tolerance
 
         private double Share => IsRelative ? 1 - Drop : 1;
 
-        private double Floor(ToleranceLevel level) => ChanceFloor.Of(level.Row.Task) + (IsRelative ? 0 : Drop);
+        private double Floor(ToleranceLevel level) => ChanceFloor.Of(level.Row) + (IsRelative ? 0 : Drop);
 
         private double[] Values(ToleranceLevel level) => [.. level.DenseScores.Zip(level.Scores, (d, s) => (Share * d) - s)];
     }

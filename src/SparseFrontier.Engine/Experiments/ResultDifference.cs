@@ -125,6 +125,9 @@ public sealed record ResultDifference
     /// <summary>The run.</summary>
     public string RunId { get; init; } = "";
 
+    /// <summary>Score of answers at random, for messages.</summary>
+    internal double Chance { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() =>
         FormattableString.Invariant($"{Method}+{DecodeMethod} {Task}@{SequenceLength}: {BaselineScore:F3} -> {Score:F3}, {Verdict}");

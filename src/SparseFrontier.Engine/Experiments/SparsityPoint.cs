@@ -81,6 +81,9 @@ public sealed record SparsityPoint
     /// <summary>The run.</summary>
     public string RunId { get; init; } = "";
 
+    /// <summary>Score of answers at random, for reports; null of points that were not computed here.</summary>
+    internal double? Chance { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => FormattableString.Invariant($"{Method}+{DecodeMethod} {CostName} {Cost:G4} -> {Value:F3}{(IsOptimal ? " *" : "")}");
 }

@@ -88,6 +88,42 @@ public sealed class ImportTests : IDisposable
     }
 
     [Fact]
+    public void Multiple_choice_brings_its_chance_from_the_samples()
+    {
+        // As lm-evaluation-harness logs them: a request a choice, in an object since 0.4.3 and in a list before; the unconditioned ones of acc_mutual_info choose among the same.
+        string four = """{"gen_args_0": {"arg_0": "q", "arg_1": " A"}, "gen_args_1": {"arg_0": "q", "arg_1": " B"}, "gen_args_2": {"arg_0": "q", "arg_1": " C"}, "gen_args_3": {"arg_0": "q", "arg_1": " D"}, "gen_args_4": {"arg_0": "", "arg_1": " A"}}""";
+        SparseAttentionResult row = Assert.Single(Choice("multiple_choice", [("doc", "{}", four), ("doc", "{}", """[["q", " yes"], ["q", " no"]]""")]).Rows);
+        Assert.Equal(0.375, row.ChanceScore!.Value, 1e-12);
+        Assert.Equal(0.375, ChanceFloor.Of(row));
+
+        // Generated answers have options in place of a continuation; their document may hold the choices.
+        string generated = """{"gen_args_0": {"arg_0": "q", "arg_1": {"until": ["."]}}}""";
+        Assert.Equal(1 / 3.0, Assert.Single(Choice("generate_until", [("doc", """{"choices": {"text": ["a", "b", "c"], "label": ["A", "B", "C"]}}""", generated), ("doc", """{"choices": ["a", "b", "c"]}""", generated)]).Rows).ChanceScore!.Value, 1e-12);
+        Assert.Null(Assert.Single(Choice("generate_until", [("doc", "{}", generated), ("doc", "{}", generated)]).Rows).ChanceScore);
+
+        // Without samples nobody knows among how many was chosen: two is the most that chance can gain from.
+        RecordingSink unknown = Choice("multiple_choice", []);
+        Assert.Equal(0.5, Assert.Single(unknown.Rows).ChanceScore);
+        Assert.Contains("do not say among how many answers", Assert.Single(unknown.Warnings, w => w.Contains("multiple choice", StringComparison.Ordinal)), StringComparison.Ordinal);
+
+        RecordingSink Choice(string type, (string Name, string Document, string Arguments)[] samples)
+        {
+            string folder = _folder.File(Guid.NewGuid().ToString("N"));
+            Directory.CreateDirectory(folder);
+            string path = Path.Combine(folder, "results_2026-01-02T03-04-05.678901.json");
+            File.WriteAllText(path, $$"""{"results": {"quiz": {"acc,none": 0.5, "acc_stderr,none": 0.1} }, "configs": {"quiz": {"output_type": "{{type}}"} }, "n-samples": {"quiz": {"effective": 2} }, "config": {"model_args": "pretrained=org/tiny"} }""");
+            if (samples.Length > 0)
+            {
+                File.WriteAllLines(
+                    Path.Combine(folder, "samples_quiz_2026-01-02T03-04-05.678901.jsonl"),
+                    samples.Select((s, i) => $$"""{"doc_id": {{i}}, "doc": {{s.Document}}, "arguments": {{s.Arguments}}, "target": "x", "filter": "none", "acc": {{i}} }"""));
+            }
+
+            return Import(path, method: "Dense");
+        }
+    }
+
+    [Fact]
     public void Effects_take_rows_of_the_harness_and_of_the_papers_code_without_samples()
     {
         string path = ForeignResults.Harness(_folder.File("harness"));

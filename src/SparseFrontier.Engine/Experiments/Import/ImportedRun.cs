@@ -56,6 +56,9 @@ internal sealed record ImportedRun
 
     public double? StandardError { get; init; }
 
+    /// <summary>Score of answers at random, where the files tell that answers are chosen among some; null: as the task says, else 0.</summary>
+    public double? ChanceScore { get; init; }
+
     public int SampleCount { get; init; }
 
     public double? OutputTokenCount { get; init; }

@@ -89,6 +89,7 @@ internal static class ImportedRunStore
         JsonObject node = JsonSerializer.SerializeToNode(RunSummary.Create(stored, samples, RunStatus.Completed, message), StoreJson.Line)!.AsObject();
         node[nameof(SparseAttentionResult.StartedAt)] = JsonSerializer.SerializeToNode(run.StartedAt, StoreJson.Line);
         node[nameof(SparseAttentionResult.SparsityWithinTolerance)] = null;
+        node[nameof(SparseAttentionResult.ChanceScore)] = run.ChanceScore;
         node[nameof(SparseAttentionResult.NominalSparsity)] = run.NominalSparsity;
         node[nameof(SparseAttentionResult.NominalDecodeSparsity)] = run.NominalDecodeSparsity;
         if (!run.ReferenceScoring)

@@ -15,6 +15,9 @@ internal static class LmEvaluationHarnessResults
     // A mean over samples that were logged agrees with the figure beside it but for the order of adding.
     private const double Rounding = 1e-6;
 
+    // Of two choices.
+    private const double MostChance = 0.5;
+
     private sealed record Metric(string Name, string Filter, double Value, double? StandardError)
     {
         public bool IsLength => Name.All(char.IsAsciiDigit);
@@ -139,9 +142,53 @@ internal static class LmEvaluationHarnessResults
             StartedAt = root.Number("date") is { } date and > 0 and < 1e11 ? DateTimeOffset.FromUnixTimeMilliseconds((long)(date * 1e3)) : null,
             Score = metric.Value,
             StandardError = metric.StandardError,
+            ChanceScore = Chance(samplesPath, root, task, options),
             SampleCount = samples.Count > 0 ? samples.Count : (int)Math.Clamp(root.Get("n-samples")?.Get(task)?.Number("effective") ?? root.GetProperty("results").GetProperty(task).Number("sample_len") ?? 0, 0, int.MaxValue),
             Samples = samples,
         };
+    }
+
+    // Of a task whose answers are chosen: one over the number of choices, the mean over the samples.
+    private static double? Chance(string samplesPath, JsonElement root, string task, ImportOptions options)
+    {
+        int[] choices = [.. ImportFiles.JsonLines(samplesPath).GroupBy(l => l.Whole("doc_id")).Select(g => Choices(g.First())).OfType<int>()];
+        if (choices.Length > 0)
+        {
+            return choices.Average(n => 1.0 / n);
+        }
+
+        if (root.GetProperty("configs").Get(task)?.Text("output_type") != "multiple_choice")
+        {
+            return null;
+        }
+
+        options.Warn(
+            $"'{task}' is multiple choice, and the files do not say among how many answers: log samples (--log_samples) and keep their file beside the results. Answers at random are taken to score {MostChance}, as among two, "
+            + "which is the most that they can, so that less may be shown than is true.");
+        return MostChance;
+    }
+
+    // The continuations that a sample's answer was chosen from, or the choices of its document.
+    private static int? Choices(JsonElement line)
+    {
+        JsonElement[] requests = line.Get("arguments") switch
+        {
+            { ValueKind: JsonValueKind.Object } named => [.. named.EnumerateObject().Select(p => p.Value)],
+            { ValueKind: JsonValueKind.Array } list => [.. list.EnumerateArray()],
+            _ => [],
+        };
+
+        // A request of one choice has the context and the continuation; a request that is generated has options there, which are no text.
+        int continuations = requests.Select(r => r.ValueKind == JsonValueKind.Array && r.GetArrayLength() > 1 && r[1].ValueKind == JsonValueKind.String ? r[1].GetString() : r.ValueKind == JsonValueKind.Object ? r.Text("arg_1") : null)
+            .OfType<string>().Distinct().Count();
+        if (continuations > 1)
+        {
+            return continuations;
+        }
+
+        JsonElement? choices = line.Get("doc")?.Get("choices");
+        choices = choices is { ValueKind: JsonValueKind.Object } labelled ? labelled.Get("text") ?? labelled.Get("label") : choices;
+        return choices is { ValueKind: JsonValueKind.Array } texts && texts.GetArrayLength() > 1 ? texts.GetArrayLength() : null;
     }
 
     private static int Length(string path, Metric metric) => int.TryParse(metric.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int length)

@@ -80,6 +80,7 @@ public sealed class CompareResultOperation
                 BaselineScore = baseline.Score,
                 BaselineElapsedSeconds = baseline.ElapsedSeconds,
                 BaselineRunId = baseline.RunId,
+            Chance = ChanceFloor.Of(baseline),
                 RunId = candidate?.RunId ?? "",
                 Verdict = ComparisonVerdict.Missing,
                 Message = reason,
@@ -107,10 +108,11 @@ public sealed class CompareResultOperation
             BaselineElapsedSeconds = baseline.ElapsedSeconds,
             ElapsedSeconds = candidate.ElapsedSeconds,
             BaselineRunId = baseline.RunId,
+            Chance = ChanceFloor.Of(baseline),
             RunId = candidate.RunId,
         };
         DifferenceTest test;
-        double floor = ChanceFloor.Of(baseline.Task) + MaximumDrop;
+        double floor = ChanceFloor.Of(baseline) + MaximumDrop;
         double floorPValue;
         if (PairedScores.AreHere(baseline) && PairedScores.AreHere(candidate))
         {
@@ -177,7 +179,7 @@ public sealed class CompareResultOperation
         ComparisonVerdict.Improved => FormattableString.Invariant($"a gain of {row.Difference:F3} is shown{Beyond()}"),
         ComparisonVerdict.WithinMargin => FormattableString.Invariant($"the loss is shown to be below {MaximumDrop:G3}"),
         _ when floor >= level => FormattableString.Invariant(
-            $"the baseline's score, {row.BaselineScore:F3}, is not shown to be more than {MaximumDrop:G3} above chance ({ChanceFloor.Of(row.Task):G3}), so that a loss could not be seen"),
+            $"the baseline's score, {row.BaselineScore:F3}, is not shown to be more than {MaximumDrop:G3} above chance ({row.Chance:G3}), so that a loss could not be seen"),
         _ => test.SamplesNeeded(-MaximumDrop, level) is { } needed
             ? FormattableString.Invariant($"{row.Difference:+0.000;-0.000;0.000} is not told from the margin at n = {row.SampleCount}; about {needed} samples would tell")
             : FormattableString.Invariant($"{row.Difference:+0.000;-0.000;0.000} is not told from the margin at n = {row.SampleCount}"),

@@ -218,7 +218,7 @@ public sealed class TestClaimOperation
         (string Name, SparseAttentionResult[] Rows)[] references = claim.NotBelow ? [(MethodNames.Of(pairs[0].Second), [.. pairs.Select(p => p.Second)])]
             : beside.Length == pairs.Length ? [("dense attention", beside)]
             : [(MethodNames.Of(pairs[0].First), [.. pairs.Select(p => p.First)]), (MethodNames.Of(pairs[0].Second), [.. pairs.Select(p => p.Second)])];
-        double chance = ChanceFloor.Of(pairs[0].First.Task);
+        double chance = ChanceFloor.Of(pairs[0].First);
         if (references.Any(r => _scores.FloorPValue(r.Rows, chance + Margin) < level / references.Length))
         {
             return "";

@@ -89,7 +89,7 @@ internal static class ReportAnswer
     private static bool IsDense(SparsityPoint point) => MethodRegistry.IsDense(point.Method) && MethodRegistry.IsDense(point.DecodeMethod);
 
     private static bool IsClearlyAboveChance(SparsityPoint point) =>
-        !point.ValueName.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) || (point.ValueLow ?? point.Value) > ChanceFloor.Of(point.Task) + ChanceFloor.Clear;
+        !point.ValueName.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) || (point.ValueLow ?? point.Value) > (point.Chance ?? ChanceFloor.Of(point.Task)) + ChanceFloor.Clear;
 
     private static string Methods(SparsityPoint point) => CellText.Methods(point.Method, point.DecodeMethod);
 
