@@ -7,11 +7,12 @@ internal static class LogarithmicTable
     /// <param name="points">Points in any order; of equal places the last counts.</param>
     /// <param name="x">The place.</param>
     /// <param name="reach">How near a point must be to count as there.</param>
-    public static double? At((double X, double Y)[] points, double x, double reach)
+    /// <param name="farthest">How far apart the points on either side may be.</param>
+    public static double? At((double X, double Y)[] points, double x, double reach, double farthest = double.PositiveInfinity)
     {
         var ordered = points.OrderBy(p => p.X).ToArray();
         int above = Array.FindIndex(ordered, p => p.X >= x);
-        if (above > 0)
+        if (above > 0 && ordered[above].X - ordered[above - 1].X <= farthest)
         {
             (double X, double Y) low = ordered[above - 1];
             (double X, double Y) high = ordered[above];

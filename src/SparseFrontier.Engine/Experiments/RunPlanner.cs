@@ -31,12 +31,13 @@ internal static class RunPlanner
         ];
         List<IGrouping<string, Forecast>> groups = [.. forecasts.Where(f => f.Infeasible is null).GroupBy(f => f.PrefillKey)];
         var numbers = groups.Select((g, i) => (g.Key, Number: i + 1, Count: g.Count())).ToDictionary(g => g.Key);
+        var sharing = forecasts.Where(f => f.Infeasible is null).GroupBy(f => f.CellKey).ToDictionary(g => g.Key, g => g.Count());
         var detectable = runs.Select(r => r.Specification.SampleCount).Distinct().ToDictionary(n => n, DetectableDifference);
         return
         [
             .. forecasts.Select((f, i) => f.Infeasible is null
-                ? f.Row(specifications[i], numbers[f.PrefillKey].Number, numbers[f.PrefillKey].Count, detectable[f.Run.Specification.SampleCount], times)
-                : f.Row(specifications[i], null, 0, null, times)),
+                ? f.Row(specifications[i], numbers[f.PrefillKey].Number, numbers[f.PrefillKey].Count, sharing[f.CellKey], detectable[f.Run.Specification.SampleCount], times)
+                : f.Row(specifications[i], null, 0, 0, null, times)),
         ];
     }
 
@@ -137,17 +138,18 @@ internal static class RunPlanner
     private sealed record Forecast(PlannedRun Run, ModelConfiguration Configuration, int ElementBytes, Phase? Prefill, Phase? Decode, SparseFrontierException? Infeasible)
     {
         private string? _prefillKey;
+        private string? _cellKey;
+
+        /// <summary>Names the cell and the device, whose runs generate side by side. The folder stands for the checkpoint's content, which only loading would tell.</summary>
+        public string CellKey => _cellKey ??= $"{RunIdentity.Cell(Run, new ModelIdentity(Run.ModelDirectory, "", null), Run.TaskOptions.DataPath).ToJsonString()};{Run.Specification.Device}";
 
         /// <summary>Names the prefill: the cell, the method, its budget.</summary>
         public string PrefillKey => _prefillKey ??= NamePrefill();
 
         private string NamePrefill()
         {
-            // The folder stands for the checkpoint's content, which only loading would tell.
-            var model = new ModelIdentity(Run.ModelDirectory, "", null);
-            string cell = RunIdentity.Cell(Run, model, Run.TaskOptions.DataPath).ToJsonString();
             string method = Prefill!.Method.BudgetParameter is null || Prefill.FellBack ? "" : $"{Prefill.Method.Name};{Prefill.Given};{(Prefill.Solved is null ? Prefill.Sparsity : null)}";
-            return $"{cell};{Run.Specification.Device};{method}";
+            return $"{CellKey};{method}";
         }
 
         public static Forecast Of(PlannedRun run, ModelConfiguration configuration, int elementBytes, SparseFrontierException? tooShort)
@@ -175,13 +177,13 @@ internal static class RunPlanner
             }
         }
 
-        public SparseAttentionPlan Row(RunSpecification given, int? group, int groupSize, double? detectable, RunTimes times)
+        public SparseAttentionPlan Row(RunSpecification given, int? group, int groupSize, int companions, double? detectable, RunTimes times)
         {
             RunSpecification run = Run.Specification;
             ModelShape shape = ModelShape.From(ModelCatalog.NameOf(run.Model), Configuration);
             double? operations = Infeasible is null ? PromptOperations(shape) * run.SampleCount : null;
             double? build = Infeasible is null ? run.SampleCount * CostModel.BuildOperations(shape, run.SequenceLength, 1, Run.Decode, Decode!.Given) : null;
-            (double? seconds, string prediction) = Infeasible is null ? Seconds(shape, times, groupSize) : (null, "it is infeasible");
+            (double? seconds, string prediction) = Infeasible is null ? Seconds(shape, times, groupSize, companions) : (null, "it is infeasible");
             return new SparseAttentionPlan
             {
                 Model = given.Model,
@@ -228,7 +230,7 @@ internal static class RunPlanner
             };
         }
 
-        private (double? Seconds, string Message) Seconds(ModelShape shape, RunTimes times, int sharing)
+        private (double? Seconds, string Message) Seconds(ModelShape shape, RunTimes times, int sharing, int companions)
         {
             RunSpecification run = Run.Specification;
             PredictedTime time = times.Predict(shape, new SparseAttentionResult
@@ -244,7 +246,7 @@ internal static class RunPlanner
                 PrefillSparsity = Prefill.Sparsity,
                 DecodeSparsity = Decode.Sparsity,
                 CacheSparsity = Decode.Sparsity,
-            });
+            }, companions);
             double tokens = Math.Min(time.OutputTokens ?? run.MaximumOutputTokens, run.MaximumOutputTokens);
             return time is { Prefill: { } prefill, OutputToken: { } token }
                 ? (run.SampleCount * ((prefill / sharing) + (tokens * token)), time.Message)

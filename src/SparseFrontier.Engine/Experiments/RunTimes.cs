@@ -1,3 +1,4 @@
+using System.Globalization;
 using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
 
@@ -12,12 +13,17 @@ internal sealed record PredictedTime(double? Prefill, double? OutputToken, doubl
 
 /// <summary>
 /// Predicts what runs take from what runs took on this machine: measured seconds over the operations (prefill) or the bytes (a step) that the exact cost model computes,
-/// between measured lengths and densities by interpolation of logarithms. docs/analysis.md has the errors that were found.
+/// between measured lengths and densities by interpolation of logarithms. Where that was not found to hold within 15 %, nothing is predicted: on a GPU, where lengths or
+/// densities lie further apart, and where the steps of a sweep are shared by another number of runs. docs/analysis.md has the errors that were found.
 /// </summary>
 internal sealed class RunTimes
 {
     // Seconds an operation change slowly, but not predictably beyond what was measured: a tenth of an octave counts as there.
     private static readonly double s_near = Math.Log(2) / 10;
+
+    // Lengths and densities between which errors were measured lie two octaves and a factor of three apart at most.
+    private static readonly double s_farthestLength = Math.Log(4) + s_near;
+    private static readonly double s_farthestDensity = Math.Log(3) + (2.5 * s_near);
 
     // Runs that are read at most, the newest: a folder may hold ten thousand, on a slow share.
     private const int Newest = 200;
@@ -26,14 +32,22 @@ internal sealed class RunTimes
     private readonly string _where;
     private readonly PairedScores _samples = new();
     private readonly Dictionary<SparseAttentionResult, (double? Prefill, double? OutputToken)> _times = [];
+    private readonly Func<SparseAttentionResult, string> _sweepOf;
+    private readonly Dictionary<SparseAttentionResult, SparseAttentionResult[]> _companions;
 
-    private RunTimes(IReadOnlyList<SparseAttentionResult> rows, string where) => (_rows, _where) = (rows, where);
+    private RunTimes(IReadOnlyList<SparseAttentionResult> rows, string where, Func<SparseAttentionResult, string> processOf)
+    {
+        (_rows, _where) = (rows, where);
 
-    /// <summary>Of rows that were all measured here.</summary>
+        // A sample's sequences of all runs of its cell generate side by side, and the time of a step is divided among them.
+        _sweepOf = row => string.Create(CultureInfo.InvariantCulture, $"{row.Model}\u001f{row.Device}\u001f{row.Task}\u001f{row.SequenceLength}\u001f{row.Seed}\u001f{Protocol.Key(row)}\u001f{processOf(row)}");
+        _companions = rows.GroupBy(_sweepOf).SelectMany(g => g.Select(r => (Row: r, All: g.ToArray()))).ToDictionary(p => p.Row, p => p.All);
+    }
+
+    /// <summary>Of rows that were all measured here by one process.</summary>
     /// <param name="rows">Rows.</param>
     /// <param name="where">Where they are, for messages.</param>
-    public static RunTimes Of(IEnumerable<SparseAttentionResult> rows, string where) =>
-        new([.. rows.Where(r => r is { Status: RunStatus.Completed, FallbackCount: 0, PrefillSeconds: > 0 } && r.BudgetSchedule.Length == 0 && HasKnownMethods(r))], where);
+    public static RunTimes Of(IEnumerable<SparseAttentionResult> rows, string where) => Of(rows, where, _ => "");
 
     /// <summary>Of the newest runs of a folder of results, but for those of other machines; none where there is no folder.</summary>
     /// <param name="path">The folder; empty: where results go when none is named.</param>
@@ -51,16 +65,32 @@ internal sealed class RunTimes
             // Then nothing is predicted; what is to be written there will say why it cannot.
         }
 
-        return Of(runs.Select(r => new RunDirectory(r)).Where(IsOfThisMachine).Select(Row).OfType<SparseAttentionResult>(), $"'{folder}'");
+        (SparseAttentionResult? Row, string Process)[] read = [.. runs.Select(r => new RunDirectory(r)).Where(IsOfThisMachine).Select(d => (Row(d), ProcessOf(d)))];
+        var processes = read.Where(r => r.Row is not null).ToDictionary(r => r.Row!, r => r.Process);
+        return Of(processes.Keys, $"'{folder}'", row => processes[row]);
     }
+
+    private static RunTimes Of(IEnumerable<SparseAttentionResult> rows, string where, Func<SparseAttentionResult, string> processOf) =>
+        new([.. rows.Where(r => r is { Status: RunStatus.Completed, FallbackCount: 0, PrefillSeconds: > 0 } && r.BudgetSchedule.Length == 0 && HasKnownMethods(r))], where, processOf);
+
+    // Of a run that several processes worked on, none: their steps were shared by different runs.
+    private static string ProcessOf(RunDirectory directory) => directory.ReadAttempts() is [{ } attempt]
+        ? string.Create(CultureInfo.InvariantCulture, $"{attempt.Host}:{attempt.ProcessId}")
+        : directory.Path;
 
     /// <summary>Predicts a run.</summary>
     /// <param name="shape">Sizes of the model.</param>
     /// <param name="run">What would run, with the sparsities that are expected: a row without scores and times.</param>
-    public PredictedTime Predict(ModelShape shape, SparseAttentionResult run)
+    /// <param name="companions">How many runs of its cell would generate side by side, itself among them.</param>
+    public PredictedTime Predict(ModelShape shape, SparseAttentionResult run, int companions)
     {
         ArgumentNullException.ThrowIfNull(shape);
         ArgumentNullException.ThrowIfNull(run);
+        if (run.Device.StartsWith("cuda", StringComparison.OrdinalIgnoreCase))
+        {
+            return new PredictedTime(null, null, null, "Seconds are predicted for a processor alone: on a GPU several samples share a step, and what a step takes depends on how many.");
+        }
+
         SparseAttentionResult[] rows = [.. _rows.Where(r => r.Model == run.Model && r.Device == run.Device)];
         if (rows.Length == 0)
         {
@@ -71,16 +101,27 @@ internal sealed class RunTimes
         double? tokens = Mean(Prefer(rows.Where(r => r.Task == run.Task), r => Same(r.Method, run.Method) && Same(r.DecodeMethod, run.DecodeMethod)).Select(r => r.OutputTokenCount));
         (double? prefill, string noPrefill) = Seconds(
             Prefer(rows.Where(r => Same(r.Method, run.Method)), r => Same(r.DecodeMethod, run.DecodeMethod)), run, r => cost.Of(r, RequestCost.PrefillFlopsName), r => TimesOf(r).Prefill, r => 1 - r.PrefillSparsity, run.Method);
-        (double? token, string noToken) = Seconds(
-            Prefer(rows.Where(r => Same(r.DecodeMethod, run.DecodeMethod) && r.OutputTokenCount > 0), r => Same(r.Method, run.Method)),
+        SparseAttentionResult[] shared = [.. rows.Where(r => _companions[r].Length == companions)];
+        (double? token, string noToken) = shared.Length == 0 ? (null, Unshared(rows, run, companions)) : Seconds(
+            Prefer(shared.Where(r => Same(r.DecodeMethod, run.DecodeMethod) && r.OutputTokenCount > 0), r => Same(r.Method, run.Method)),
             run,
             r => cost.Of(r, RequestCost.DecodeBytesName),
-            r => TimesOf(r).OutputToken,
+            OutputTokenOf,
             r => 1 - (r.CacheSparsity ?? r.DecodeSparsity),
             run.DecodeMethod);
         string reason = prefill is null ? noPrefill : token is null ? noToken : FormattableString.Invariant($"from {rows.Length} runs measured on this machine");
         return new PredictedTime(prefill, token, tokens, reason);
     }
+
+    /// <summary>What a row measured, as a prediction means it: medians over its samples where they are here, of an output token the mean over the runs that shared its steps.</summary>
+    internal (double? Prefill, double? OutputToken) Measured(SparseAttentionResult row) => (TimesOf(row).Prefill, OutputTokenOf(row));
+
+    // Steps are shared by runs that end at different tokens, and some runs may have been left over for steps of their own: only their mean can be expected again.
+    private double? OutputTokenOf(SparseAttentionResult row) => Mean(_companions[row].Select(r => TimesOf(r).OutputToken));
+
+    private string Unshared(SparseAttentionResult[] rows, SparseAttentionResult run, int companions) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"Steps were measured with {string.Join(", ", rows.Select(r => _companions[r].Length).Distinct().Order())} runs of {run.Model} side by side, not with {companions}: what a token takes depends on that.");
 
     // Medians over samples where they are here: other work on the machine makes some samples slow, and with them the mean.
     private (double? Prefill, double? OutputToken) TimesOf(SparseAttentionResult row)
@@ -156,15 +197,18 @@ internal sealed class RunTimes
         (double X, double Y)[] lengths =
         [
             .. points.GroupBy(p => p.SequenceLength)
-                .Select(g => (X: Math.Log(g.Key), Y: LogarithmicTable.At([.. g.Select(p => (Math.Log(p.Density!.Value), Math.Log(p.Rate!.Value)))], Math.Log(wanted), 2.5 * s_near)))
+                .Select(g => (X: Math.Log(g.Key), Y: LogarithmicTable.At(Means(g.Select(p => (Math.Log(p.Density!.Value), Math.Log(p.Rate!.Value)))), Math.Log(wanted), 2.5 * s_near, s_farthestDensity)))
                 .Where(p => p.Y is not null)
                 .Select(p => (p.X, p.Y!.Value)),
         ];
-        return LogarithmicTable.At(lengths, Math.Log(run.SequenceLength), s_near) is { } rate
+        return LogarithmicTable.At(lengths, Math.Log(run.SequenceLength), s_near, s_farthestLength) is { } rate
             ? (Math.Exp(rate) * operations, "")
             : (null, FormattableString.Invariant(
-                $"{method} was measured at {string.Join(", ", points.Select(p => p.SequenceLength).Distinct().Order())} tokens, not on both sides of {run.SequenceLength} near this sparsity; nothing is predicted beyond what was measured."));
+                $"{method} was measured at {string.Join(", ", points.Select(p => p.SequenceLength).Distinct().Order())} tokens, not on both sides of {run.SequenceLength} near this sparsity (at most two octaves of the length and a factor of 3 of what is kept apart); nothing is predicted beyond what was measured."));
     }
+
+    // Of evictions that share a prompt the first makes what the others use too: the mean is what each costs.
+    private static (double X, double Y)[] Means(IEnumerable<(double X, double Y)> points) => [.. points.GroupBy(p => Math.Round(p.X, 3)).Select(g => (g.Average(p => p.X), g.Average(p => p.Y)))];
 
     private static SparseAttentionResult[] Prefer(IEnumerable<SparseAttentionResult> rows, Func<SparseAttentionResult, bool> better)
     {

@@ -206,19 +206,28 @@ public class PlanTests
         var cost = new RequestCost(shape, 1, 1);
         SparseAttentionResult[] rows = [Timed(1024, 2e-9, 3e-10), Timed(4096, 8e-9, 12e-10)];
         var times = RunTimes.Of(rows, "'here'");
-        PredictedTime middle = times.Predict(shape, Run(2048));
+        PredictedTime middle = times.Predict(shape, Run(2048), 1);
         Assert.Equal(4e-9 * cost.Of(Run(2048), RequestCost.PrefillFlopsName)!.Value, middle.Prefill!.Value, 1e-9 * middle.Prefill.Value);
         Assert.Equal(6e-10 * cost.Of(Run(2048), RequestCost.DecodeBytesName)!.Value, middle.OutputToken!.Value, 1e-9 * middle.OutputToken.Value);
         Assert.Equal(50, middle.OutputTokens);
-        Assert.NotNull(times.Predict(shape, Run(1030)).Prefill);
+        Assert.NotNull(times.Predict(shape, Run(1030), 1).Prefill);
         Assert.Contains("Dense was measured at 1024, 4096 tokens, not on both sides of 8192", Reason(Run(8192)), StringComparison.Ordinal);
         Assert.Contains("SnapKV was not measured on cpu", Reason(Run(2048, decode: "SnapKV")), StringComparison.Ordinal);
         Assert.Contains("No run of other was measured on cpu", Reason(Run(2048, model: "other")), StringComparison.Ordinal);
+        Assert.Contains("measured with 1 runs of m side by side, not with 4", Reason(Run(2048), 4), StringComparison.Ordinal);
+        Assert.Contains("for a processor alone", Reason(Run(2048, device: "cuda:0")), StringComparison.Ordinal);
+        Assert.Contains("not on both sides of 2048 near this sparsity", Reason(Run(2048, sparsity: 0.9)), StringComparison.Ordinal);
+        times = RunTimes.Of([Timed(1024, 2e-9, 3e-10), Timed(8192, 8e-9, 12e-10)], "'here'");
+        Assert.Contains("at most two octaves", Reason(Run(2048)), StringComparison.Ordinal);
+
+        // Companions share steps: what any of them may expect is their mean.
+        times = RunTimes.Of([Timed(1024, 2e-9, 3e-10), Timed(1024, 2e-9, 5e-10)], "'here'");
+        Assert.Equal(4e-10 * cost.Of(Run(1024), RequestCost.DecodeBytesName)!.Value, times.Predict(shape, Run(1024), 2).OutputToken!.Value, 1e-12);
         Assert.Contains("known only when it runs", Reason(Run(2048, sparsity: null)), StringComparison.Ordinal);
 
-        string Reason(SparseAttentionResult run)
+        string Reason(SparseAttentionResult run, int companions = 1)
         {
-            PredictedTime time = times.Predict(shape, run);
+            PredictedTime time = times.Predict(shape, run, companions);
             Assert.True(time.Prefill is null || time.OutputToken is null);
             return time.Message;
         }
@@ -229,10 +238,10 @@ public class PlanTests
             return Run(length, prefill: second * cost.Of(run, RequestCost.PrefillFlopsName), steps: 50 * step * cost.Of(run, RequestCost.DecodeBytesName));
         }
 
-        static SparseAttentionResult Run(int length, string decode = "Quest", string model = "m", double? sparsity = 0.5, double? prefill = null, double? steps = null) => new()
+        static SparseAttentionResult Run(int length, string decode = "Quest", string model = "m", double? sparsity = 0.5, string device = "cpu", double? prefill = null, double? steps = null) => new()
         {
             Model = model,
-            Device = "cpu",
+            Device = device,
             Task = "Niah",
             SequenceLength = length,
             Method = "Dense",
