@@ -4,6 +4,8 @@
   const font = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
   // Colours are the page's own variables, so that charts follow the theme and the printer without being drawn again.
   const config = {
+    // The label of the last tick stands half beyond the axis.
+    padding: { left: 5, right: 18, top: 5, bottom: 5 },
     background: null, font, aria: false, legend: { disable: true }, view: { stroke: null }, line: { strokeCap: "round" },
     axis: {
       labelColor: "var(--muted)", titleColor: "var(--muted)", domainColor: "var(--line)", tickColor: "var(--line)", gridColor: "var(--grid)",
