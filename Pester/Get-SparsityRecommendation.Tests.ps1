@@ -28,7 +28,7 @@ Describe 'Get-SparsityRecommendation' {
         $advice = $rows | Get-SparsityRecommendation -SequenceLength 960 -MaximumDrop 0.05
         $advice.DecodeMethod | Should -Be Dense
         $advice.Reason | Should -Match 'about \d+ samples'
-        $advice | Format-Table | Out-String -Width 200 | Should -Match 'loss below 0.05'
+        $advice | Out-String -Width 200 | Should -Match 'loss below 0.05'
     }
 
     It 'interpolates between lengths and does not go beyond them' {
@@ -52,7 +52,23 @@ Describe 'Get-SparsityRecommendation' {
         ($rows | Get-SparsityRecommendation -SequenceLength 960 -MaximumDrop 0.5 -KernelMeasurement $kernels).SpeedUp | Should -BeGreaterThan 1.99
     }
 
-    It 'says that it needs results' {
-        Get-ErrorId { Get-SparsityRecommendation -Task Niah } | Should -Be DataInsufficient
+    It 'advises from the shipped summary where nothing is piped, and says so' {
+        $advice = Get-SparsityRecommendation -Model frontier-3m -Task StoryMultiHop -SequenceLength 2048 -MaximumDrop 0.1
+        $advice.Phase | Should -Be Prefill, Decode
+        $advice.Source | Should -Match '^the shipped summary: frontier-3m, \d+ samples a run, seed 43, computed on .+ by version '
+        $advice[0].Reason | Should -Match 'From the shipped summary: '
+        $advice[0].Device | Should -Be cpu
+        ($rows | Get-SparsityRecommendation -MaximumDrop 0.5).Source | Should -Be '', ''
+    }
+
+    It 'refuses what the summary does not hold' {
+        Get-ErrorId { Get-SparsityRecommendation -Model Qwen2.5-7B } | Should -Be DataInsufficient
+        Get-ErrorId { Get-SparsityRecommendation -Task Squad } | Should -Be DataInsufficient
+        Get-SparsityRecommendation -Model frontier-3m -Task StoryMultiHop -SequenceLength 65536 -WarningVariable said -WarningAction SilentlyContinue | Should -BeNullOrEmpty
+        $said | Should -Match 'nothing is extrapolated'
+    }
+
+    It 'does not take the summary for results that were not found' {
+        Get-ErrorId { @() | Get-SparsityRecommendation } | Should -Be DataInsufficient
     }
 }

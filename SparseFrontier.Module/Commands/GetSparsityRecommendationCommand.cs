@@ -6,16 +6,21 @@ using SparseFrontier.Shell;
 
 namespace SparseFrontier.Commands;
 
-/// <summary>Advises a method and its budget for tasks and lengths, from your own results: what is shown to lose less than a margin, and why.</summary>
+/// <summary>Advises a method and its budget for tasks and lengths: what is shown to lose less than a margin, and why; from your own results, or from a summary of the embedded models'.</summary>
 /// <remarks>
 /// For each phase it takes, of what non-inferiority shows to lose less than the margin on every task asked for, the fastest; where no speed is known, what leaves
 /// out most. What is not shown is never advised: then it says dense attention, and how many samples would be needed, or that dense attention itself is not
 /// clearly above chance, so that no loss could be seen. Between two lengths that were run it advises what is shown at both and says that it interpolates (IsInterpolated);
-/// beyond them it advises nothing. With several lengths the budget comes as a schedule. The rows can be piped to Invoke-SparseAttentionRun. Without results there is no
-/// advice: no summary of measured results comes with this version. The statistics are in docs/analysis.md.
+/// beyond them it advises nothing. With several lengths the budget comes as a schedule. The rows can be piped to Invoke-SparseAttentionRun. Where nothing is piped, the advice
+/// is from the summary of measured results that comes with the module: of the embedded models only, and each row says so (Source). What it holds is in docs/analysis.md, as are
+/// the statistics.
 /// </remarks>
 /// <example>
-/// Advises what to use for a task at a length, and says why.
+/// Advises what to use with the embedded model, from the summary that comes with the module.
+/// <code>Get-SparsityRecommendation -Model frontier-3m -Task StoryMultiHop -SequenceLength 2048 -MaximumDrop 0.05</code>
+/// </example>
+/// <example>
+/// Advises from your own results, and says why.
 /// <code>Get-SparseAttentionResult ./lengths | Get-SparsityRecommendation -Task Niah -SequenceLength 1024 -MaximumDrop 0.2 | Format-List Method, DecodeMethod, ToleratedSparsity, LossHigh, Reason</code>
 /// </example>
 /// <example>
@@ -34,13 +39,21 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     private readonly List<SparseAttentionResult> _results = [];
 
     /// <summary>Rows of results, dense runs of the same samples among them; their folders must be here.</summary>
+    /// <value>The summary that comes with the module</value>
     [Parameter(Position = 0, ValueFromPipeline = true, HelpMessage = "Rows of results, dense runs among them.")]
     [RowTransformation(typeof(SparseAttentionResult), nameof(SparseAttentionResult.Method))]
     [ValidateNotNull]
     public SparseAttentionResult[] InputObject { get; set; } = [];
 
-    /// <summary>Tasks, each of which must be shown to tolerate what is advised.</summary>
+    /// <summary>Models to advise for.</summary>
     /// <value>All of the rows</value>
+    [Parameter(HelpMessage = "Models to advise for; wildcards match.")]
+    [ArgumentCompleter(typeof(ModelCompleter))]
+    [SupportsWildcards]
+    public string[] Model { get; set; } = [];
+
+    /// <summary>Tasks, each of which must be shown to tolerate what is advised.</summary>
+    /// <value>Those of the rows that were run at every length that counts</value>
     [Parameter(HelpMessage = "Tasks, each of which must tolerate what is advised; wildcards match.")]
     [ArgumentCompleter(typeof(TaskCompleter))]
     [SupportsWildcards]
@@ -66,14 +79,14 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     public double ConfidenceLevel { get; set; } = 0.95;
 
     /// <summary>Rows of Measure-SparseKernel, or what 'kernels measure --json' wrote, to predict speed-ups from.</summary>
-    /// <value>The seconds of the runs</value>
+    /// <value>The seconds of the runs; of the shipped summary its kernels</value>
     [Parameter(HelpMessage = "Rows of Measure-SparseKernel to predict speed-ups from.")]
     [RowTransformation(typeof(SparseFrontier.KernelMeasurement), nameof(SparseFrontier.KernelMeasurement.Method), nameof(SparseFrontier.KernelMeasurement.Phase))]
     [ValidateNotNull]
     public KernelMeasurement[] KernelMeasurement { get; set; } = [];
 
     /// <summary>The device whose speed counts.</summary>
-    /// <value>That of the rows</value>
+    /// <value>That of the rows; of the shipped summary cpu</value>
     [Parameter(HelpMessage = "The device whose speed counts: cpu or cuda:0.")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
     public string Device { get; set; } = "";
@@ -84,7 +97,8 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(() => new RecommendOperation
     {
-        Results = _results,
+        Results = MyInvocation.ExpectingInput || MyInvocation.BoundParameters.ContainsKey(nameof(InputObject)) ? _results : null,
+        Model = Model,
         Task = Task,
         SequenceLength = SequenceLength,
         MaximumDrop = MaximumDrop,

@@ -18,6 +18,7 @@ using SparseFrontier.Benchmarks.Suites;
     ("first-calls", "first calls of kernels with and without tiered compilation", FirstCallSuite.Run),
     ("libtorch", "attention of a prompt and linear layers, against LibTorch in this process", LibTorchSuite.Run),
     ("pytorch", "linear layers, attention, prefill and decode of a model, against PyTorch and Transformers", PyTorchSuite.Run),
+    ("prediction", "seconds that plans predict, against what then was measured", PredictionSuite.Run),
     ("prefill-memory", "resident memory of processes that read long prompts, against what is promised", PrefillMemorySuite.Run),
     ("cuda-model", "a random checkpoint of Qwen2.5-7B's shape on a GPU: prefill and decode by method", CudaModelSuite.Run),
     ("cuda-layers", "a random checkpoint of Qwen2.5-32B's shape, its layers spread over all GPUs, against one GPU", CudaLayersSuite.Run),
@@ -34,6 +35,12 @@ if (args is [FirstCallSuite.ChildArgument])
 if (args is [PrefillMemorySuite.ChildArgument, string folder, string method, string length])
 {
     PrefillMemorySuite.RunChild(folder, int.Parse(method, CultureInfo.InvariantCulture), int.Parse(length, CultureInfo.InvariantCulture));
+    return 0;
+}
+
+if (args is ["shipped-results", string results, string summary, .. string[] others])
+{
+    ShippedResultsWriter.Write(results, summary, others);
     return 0;
 }
 

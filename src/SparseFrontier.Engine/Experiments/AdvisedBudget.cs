@@ -16,7 +16,7 @@ internal static class AdvisedBudget
     {
         bool prefill = method.Phase == "Prefill";
         AttentionMethod? found = prefill ? MethodLookup.Prefill(method.Row.Method) : MethodLookup.Decode(method.Row.DecodeMethod);
-        string others = method.Phase == "Both" ? "" : method.Series[0].Parameters;
+        string others = method.Phase == "Both" ? "" : method.Parameters;
         if (method.Phase == "Both" || found?.BudgetParameter is null || lengths.Count(l => l.Shown?.Best is not null) < 2)
         {
             return (others, "");

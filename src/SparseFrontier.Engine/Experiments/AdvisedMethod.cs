@@ -21,6 +21,9 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
 
     public string Phase => MethodRegistry.IsDense(Row.DecodeMethod) ? "Prefill" : MethodRegistry.IsDense(Row.Method) ? "Decode" : "Both";
 
+    /// <summary>Parameters that are not the budget, nor the window of a task.</summary>
+    public string Parameters => FixedParameters.AcrossTasks(Row);
+
     public string Name => MethodNames.Of(Row);
 
     /// <summary>Levels shown, from the lowest.</summary>
@@ -45,7 +48,7 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
 
     /// <summary>Whether two differ in nothing but the length and what is shown there.</summary>
     public bool IsSameAs(AdvisedMethod other) =>
-        Row.Method == other.Row.Method && Row.DecodeMethod == other.Row.DecodeMethod && Series[0].Parameters == other.Series[0].Parameters && Series[0].DecodeSparsity == other.Series[0].DecodeSparsity;
+        Row.Method == other.Row.Method && Row.DecodeMethod == other.Row.DecodeMethod && Parameters == other.Parameters && Series[0].DecodeSparsity == other.Series[0].DecodeSparsity;
 
     /// <summary>Sparsity of the best level as the prompt's cache has it, which a decode budget is solved for: generation goes on and lets a fixed budget leave out more.</summary>
     public double PromptSparsity => Best!.Tasks.Min(PromptSparsityOf);
@@ -58,7 +61,7 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
     {
         AdvisedMethod[] methods =
         [
-            .. series.GroupBy(s => (s.Levels[0].Row.Method, s.Levels[0].Row.DecodeMethod, s.Parameters, s.DecodeSparsity))
+            .. series.GroupBy(s => (s.Levels[0].Row.Method, s.Levels[0].Row.DecodeMethod, Parameters: FixedParameters.AcrossTasks(s.Levels[0].Row), s.DecodeSparsity))
                 .Select(g => new AdvisedMethod([.. g], LevelsOf(g, margin), tasks.Count)),
         ];
         (int Claimed, double Level)[] found = MultipleTests.Sequences([.. methods.Select(m => m.Levels.Select(l => l.PValue).ToArray())], 1 - confidence);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using SparseFrontier.Analysis;
-using SparseFrontier.Tasks;
 
 namespace SparseFrontier.Experiments;
 
@@ -23,7 +22,7 @@ internal sealed class AggregatedTasks
     public static AggregatedTasks Of(IEnumerable<SparseAttentionResult> rows, TaskAggregate aggregate, Action<string> warn)
     {
         var all = new AggregatedTasks(aggregate);
-        var lengths = rows.GroupBy(r => (r.SequenceLength, Protocol: ProtocolOf(r))).ToArray();
+        var lengths = rows.GroupBy(r => (r.SequenceLength, Protocol: Protocol.Shared(r))).ToArray();
         foreach (var place in lengths)
         {
             string[] tasks = [.. place.Select(r => r.Task).Distinct().Order(StringComparer.Ordinal)];
@@ -123,9 +122,6 @@ internal sealed class AggregatedTasks
 
     private static string Name(TaskAggregate aggregate) => aggregate == TaskAggregate.Worst ? "worst" : "mean";
 
-    // Tasks have parameters and output lengths of their own; the rest of the protocol is to be the same.
-    private static string ProtocolOf(SparseAttentionResult row) => string.Join('\u001f', row.QuestionPosition, row.CompressBefore, row.ShortInstructions, row.ReferenceScoring);
-
     private static string ConfigurationOf(SparseAttentionResult row) => string.Join(
         '\u001f',
         (string[])
@@ -134,17 +130,10 @@ internal sealed class AggregatedTasks
             row.Method,
             row.DecodeMethod,
             row.BudgetSchedule,
-            WithoutTaskWindow(row),
+            FixedParameters.AcrossTasks(row),
             Asked(row.RequestedSparsity, RowSparsity.Prefill(row)),
             Asked(row.RequestedDecodeSparsity, row.CacheSparsity ?? RowSparsity.Decode(row)),
         ]);
-
-    // VerticalSlash and FlexPrefill take their window from the task unless told otherwise.
-    private static string WithoutTaskWindow(SparseAttentionResult row)
-    {
-        int? window = TaskRegistry.Tasks.FirstOrDefault(t => t.Name.Equals(row.Task, StringComparison.OrdinalIgnoreCase))?.ApproximationWindow;
-        return string.Join(';', FixedParameters.Of(row).Split(';').Where(p => p != string.Create(CultureInfo.InvariantCulture, $"Window={window}")));
-    }
 
     private static string Asked(double? asked, double? measured) => (asked ?? measured) is { } sparsity ? Math.Round(sparsity, 2).ToString(CultureInfo.InvariantCulture) : "";
 }

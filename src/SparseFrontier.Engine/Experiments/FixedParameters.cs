@@ -1,5 +1,6 @@
 using System.Globalization;
 using SparseFrontier.Attention;
+using SparseFrontier.Tasks;
 
 namespace SparseFrontier.Experiments;
 
@@ -12,6 +13,16 @@ internal static class FixedParameters
         string prefill = Fixed(MethodLookup.Prefill(row.Method), row.Parameters);
         string decode = Fixed(MethodLookup.Decode(row.DecodeMethod), row.DecodeParameters);
         return string.Join(" + ", new[] { prefill, decode }.Where(p => p.Length > 0));
+    }
+
+    /// <summary>The same without the window that VerticalSlash and FlexPrefill take from the task unless told otherwise, so that tasks can be put together.</summary>
+    public static string AcrossTasks(SparseAttentionResult row) => AcrossTasks(row.Task, Of(row));
+
+    /// <summary>Parameters of a row on a task without the task's own window.</summary>
+    public static string AcrossTasks(string task, string parameters)
+    {
+        int? window = TaskRegistry.Tasks.FirstOrDefault(t => t.Name.Equals(task, StringComparison.OrdinalIgnoreCase))?.ApproximationWindow;
+        return string.Join(';', parameters.Split(';').Where(p => p != string.Create(CultureInfo.InvariantCulture, $"Window={window}")));
     }
 
     private static string Fixed(AttentionMethod? method, string text)

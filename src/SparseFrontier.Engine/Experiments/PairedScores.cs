@@ -7,9 +7,9 @@ internal sealed class PairedScores
 {
     private readonly Dictionary<(string Path, string RunId), IReadOnlyList<SampleResult>> _samples = [];
 
-    /// <summary>Whether samples of a row's run are on this disk, in its folder or in a file of rows; imported runs have a folder and may have none.</summary>
+    /// <summary>Whether samples of a row's run are here: with the row, in its folder or in a file of rows; imported runs have a folder and may have none.</summary>
     public static bool AreHere(SparseAttentionResult row) =>
-        row.Path is { Length: > 0 } path && (Directory.Exists(path) ? SampleFile.List(path).Count > 0 : ResultSummaryFile.IsSummary(path));
+        row.Samples is not null || (row.Path is { Length: > 0 } path && (Directory.Exists(path) ? SampleFile.List(path).Count > 0 : ResultSummaryFile.IsSummary(path)));
 
     /// <summary>Whether an error says that rows cannot be compared, which does not concern other rows.</summary>
     public static bool IsOfData(SparseFrontierException e) => e.ErrorId is ErrorIds.DataInsufficient or ErrorIds.ResultUnreadable or ErrorIds.ResultRowInvalid;
@@ -18,6 +18,11 @@ internal sealed class PairedScores
     /// <exception cref="SparseFrontierException">DataInsufficient: they are not on this disk. ResultUnreadable, ResultRowInvalid.</exception>
     public IReadOnlyList<SampleResult> Of(SparseAttentionResult row)
     {
+        if (row.Samples is { } carried)
+        {
+            return carried;
+        }
+
         string path = row.Path ?? "";
         if (!AreHere(row))
         {

@@ -64,6 +64,19 @@ public sealed class EffectTests : IDisposable
     }
 
     [Fact]
+    public void Tasks_with_parameters_of_their_own_are_put_together()
+    {
+        SparseAttentionResult[] rows = [.. Cells(1024, 20, parameters: "Queries=4"), .. Cells(2048, 40, parameters: "Queries=4"), .. Cells(1024, 60, "Cwe", parameters: "Words=9"), .. Cells(2048, 60, "Cwe", parameters: "Words=9")];
+        SparsityEffect[] at = [.. Measure(rows).Where(r => r.Sparsity == 0.9)];
+        Assert.Equal([0.4, 0.5], at.Select(r => r.RelativeError!.Value), Close);
+        Assert.All(at, r => Assert.Equal((2, false), (r.TaskCount, r.Protocol.Contains("TaskParameters", StringComparison.Ordinal))));
+
+        // A task with two sets of parameters is two tasks, and nobody knows with which of them the others belong together.
+        at = [.. Measure([.. rows, .. Cells(1024, 50, parameters: "Queries=1"), .. Cells(2048, 50, parameters: "Queries=1")]).Where(r => r is { Sparsity: 0.9, SequenceLength: 1024 })];
+        Assert.Equal(["TaskParameters=Queries=1", "TaskParameters=Queries=4", "TaskParameters=Words=9"], at.Select(r => r.Protocol.Split("; ")[0]).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void Sizes_are_compared_at_one_length()
     {
         SparsityEffect[] rows = Measure([.. Cells(1024, 20, model: "Qwen2.5-7B"), .. Cells(1024, 40, model: "Qwen2.5-72B")], EffectAxis.Size);
@@ -107,11 +120,11 @@ public sealed class EffectTests : IDisposable
     }
 
     // Dense is right everywhere, as is half the prompt; at a tenth some are lost.
-    private SparseAttentionResult[] Cells(int length, int lost, string task = "Niah", string model = "tiny") =>
+    private SparseAttentionResult[] Cells(int length, int lost, string task = "Niah", string model = "tiny", string parameters = "") =>
     [
-        Row(_folder, "Dense", null, Lost(100, 0), task, length, model),
-        Row(_folder, "Quest", 0.5, Lost(100, 0), task, length, model),
-        Row(_folder, "Quest", 0.9, Lost(100, lost), task, length, model),
+        Row(_folder, "Dense", null, Lost(100, 0), task, length, model, taskParameters: parameters),
+        Row(_folder, "Quest", 0.5, Lost(100, 0), task, length, model, taskParameters: parameters),
+        Row(_folder, "Quest", 0.9, Lost(100, lost), task, length, model, taskParameters: parameters),
     ];
 
     private static SparsityEffect[] Measure(SparseAttentionResult[] rows, EffectAxis by = EffectAxis.Length, double[]? sparsity = null, double target = 0.1)

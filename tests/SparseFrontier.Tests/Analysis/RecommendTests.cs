@@ -165,9 +165,42 @@ public sealed class RecommendTests : IDisposable
     }
 
     [Fact]
+    public void Tasks_with_parameters_and_windows_of_their_own_are_advised_together()
+    {
+        SparseAttentionResult[] rows = [.. Task("Niah", "Queries=4", 512), .. Task("StoryMultiHop", "Back=1", 256)];
+        SparsityRecommendation[] advice = Recommend(rows);
+        Assert.Equal([("Niah", "Queries=4"), ("StoryMultiHop", "Back=1")], advice.Select(a => (a.Task, a.TaskParameters)));
+        Assert.All(advice, a => Assert.Equal(("VerticalSlash", 0.5, 2, ""), (a.Method, a.Sparsity, a.TaskCount, a.Parameters)));
+
+        // Of a task with several parameter sets it is not known which belongs to the other task.
+        advice = Recommend([.. rows, .. Task("Niah", "Queries=1", 512)]);
+        Assert.Equal(["Back=1", "Queries=1", "Queries=4"], advice.Select(a => a.TaskParameters).Order(StringComparer.Ordinal));
+        Assert.All(advice, a => Assert.Equal(1, a.TaskCount));
+
+        SparseAttentionResult[] Task(string task, string parameters, int window) =>
+        [
+            Row(_folder, "Dense", null, Lost(200, 0), task, 1024, taskParameters: parameters),
+            PrefillRow(_folder, "VerticalSlash", 0.5, Lost(200, 0), $"SlashSize=99;VerticalSize=99;Window={window}", 1024, task, parameters),
+        ];
+    }
+
+    [Fact]
+    public void Tasks_that_a_length_lacks_are_left_out_unless_they_are_named()
+    {
+        SparseAttentionResult[] rows = [.. Cell(1024, "Niah", 200, (0.5, 0)), .. Cell(4096, "Niah", 200, (0.5, 0)), .. Cell(4096, "CommonWords", 200, (0.5, 200))];
+        var sink = new RecordingSink();
+        new RecommendOperation { Results = rows }.Execute(sink, default);
+        Assert.Equal([("Niah", 1024), ("Niah", 4096)], sink.Objects.Cast<SparsityRecommendation>().Select(a => (a.Task, a.SequenceLength)));
+        Assert.Contains("CommonWords was not run", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+        Assert.Equal(["CommonWords", "Niah"], Recommend(rows, length: 4096).Select(a => a.Task));
+        Assert.Empty(Recommend(rows, task: "CommonWords", length: 1024));
+        Assert.Equal("Dense", Assert.Single(Recommend(rows, task: "CommonWords")).DecodeMethod);
+    }
+
+    [Fact]
     public void Nothing_is_advised_without_results_or_where_nothing_was_run()
     {
-        Assert.Contains("no summary", Assert.Throws<SparseFrontierException>(() => Recommend([])).Message, StringComparison.Ordinal);
+        Assert.Contains("no completed results", Assert.Throws<SparseFrontierException>(() => Recommend([])).Message, StringComparison.Ordinal);
         var sink = new RecordingSink();
         new RecommendOperation { Results = Cell(1024, "Niah", 100, (0.5, 0)), SequenceLength = [8192] }.Execute(sink, default);
         Assert.Empty(sink.Objects);

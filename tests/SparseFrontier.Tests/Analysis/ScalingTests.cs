@@ -146,6 +146,7 @@ public sealed class ScalingTests
         DecodeMethod = p.Compression == 1 ? "Dense" : "Quest",
         Model = p.Size switch { 7615616512 => "Qwen2.5-7B", 14770033664 => "Qwen2.5-14B", _ => "Qwen2.5-72B" },
         Task = p.Task == "a" ? a : p.Task,
+        TaskParameters = $"Of={p.Task}",
         SequenceLength = (int)p.Length,
         PrefillSparsity = 0,
         DecodeSparsity = 1 - (1 / p.Compression),

@@ -7,7 +7,7 @@ internal static class StoredScores
 {
     /// <summary>A row of a decode method with the samples that it was made from.</summary>
     public static SparseAttentionResult Row(
-        TemporaryFolder folder, string method, double? sparsity, double[] scores, string task = "Niah", int length = 2048, string model = "tiny", long seed = 1, string output = "x", string decodeParameters = "")
+        TemporaryFolder folder, string method, double? sparsity, double[] scores, string task = "Niah", int length = 2048, string model = "tiny", long seed = 1, string output = "x", string decodeParameters = "", string taskParameters = "")
     {
         string runId = FormattableString.Invariant($"{method}-{sparsity}-{task}-{length}-{model}-{seed}-{Guid.NewGuid():N}");
         string path = Write(folder, runId, scores, i => new SampleResult { RunId = runId, Index = i, Score = scores[i], Output = output, GoldJson = $"\"{i}\"", DecodeParameters = decodeParameters });
@@ -18,6 +18,7 @@ internal static class StoredScores
             Method = "Dense",
             DecodeMethod = method,
             Task = task,
+            TaskParameters = taskParameters,
             Model = model,
             SequenceLength = length,
             Seed = seed,
@@ -32,7 +33,7 @@ internal static class StoredScores
     }
 
     /// <summary>A row of a prefill method with the samples that it was made from, each with the parameters that it ran with.</summary>
-    public static SparseAttentionResult PrefillRow(TemporaryFolder folder, string method, double sparsity, double[] scores, string parameters, int length, string task = "Niah")
+    public static SparseAttentionResult PrefillRow(TemporaryFolder folder, string method, double sparsity, double[] scores, string parameters, int length, string task = "Niah", string taskParameters = "")
     {
         string runId = FormattableString.Invariant($"{method}-{sparsity}-{length}-{Guid.NewGuid():N}");
         return new SparseAttentionResult
@@ -42,6 +43,7 @@ internal static class StoredScores
             DecodeMethod = "Dense",
             Parameters = parameters,
             Task = task,
+            TaskParameters = taskParameters,
             Model = "tiny",
             SequenceLength = length,
             Seed = 1,

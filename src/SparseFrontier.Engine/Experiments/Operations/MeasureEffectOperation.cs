@@ -45,8 +45,9 @@ public sealed class MeasureEffectOperation
 
         ILookup<string, SparseAttentionResult> dense = rows.Where(ToleranceSeriesBuilder.IsDense).ToLookup(r => DenseKey(r, r.Task));
         bool any = false;
+        Func<SparseAttentionResult, string> protocol = Protocol.AcrossTasks(rows);
         foreach (var series in rows.Where(r => !ToleranceSeriesBuilder.IsDense(r))
-            .GroupBy(r => (r.Method, r.DecodeMethod, Parameters: FixedParameters.Of(r), Decode: ToleranceSeriesBuilder.FixedDecodeSparsity(r), Protocol: Protocol.Key(r), Fixed: By == EffectAxis.Length ? r.Model : Text(r.SequenceLength))))
+            .GroupBy(r => (r.Method, r.DecodeMethod, Parameters: FixedParameters.AcrossTasks(r), Decode: ToleranceSeriesBuilder.FixedDecodeSparsity(r), Protocol: protocol(r), Fixed: By == EffectAxis.Length ? r.Model : Text(r.SequenceLength))))
         {
             cancellationToken.ThrowIfCancellationRequested();
             List<SparsityEffect> effects = Curves([.. series], dense, sink);
@@ -66,7 +67,7 @@ public sealed class MeasureEffectOperation
     }
 
     // Clearly above chance by a one-sided test at 5 %: an error over a dense score that is not is a ratio of noise.
-    private bool IsLossVisible(SparseAttentionResult dense) => _scores.FloorPValue([dense], ChanceFloor.Of(dense.Task) + ChanceFloor.Clear) < 0.05;
+    private bool IsLossVisible(SparseAttentionResult dense) => _scores.FloorPValue([dense], ChanceFloor.Of(dense) + ChanceFloor.Clear) < 0.05;
 
     private List<SparsityEffect> Curves(SparseAttentionResult[] sparse, ILookup<string, SparseAttentionResult> dense, IPipelineSink sink)
     {
@@ -84,7 +85,7 @@ public sealed class MeasureEffectOperation
         foreach (SparseAttentionResult floor in blind)
         {
             string text = FormattableString.Invariant(
-                $"{floor.Task} is left out at every {(By == EffectAxis.Length ? "length" : "size")}: {ChanceFloor.Describe(floor.Score!.Value, ChanceFloor.Clear, ChanceFloor.Of(floor.Task))} with {floor.Model} at {floor.SequenceLength} tokens.");
+                $"{floor.Task} is left out at every {(By == EffectAxis.Length ? "length" : "size")}: {ChanceFloor.Describe(floor.Score!.Value, ChanceFloor.Clear, ChanceFloor.Of(floor))} with {floor.Model} at {floor.SequenceLength} tokens.");
             if (_told.Add(text))
             {
                 sink.Warning(text);
@@ -129,10 +130,10 @@ public sealed class MeasureEffectOperation
                 Model = first.Model,
                 ParameterCount = size,
                 SequenceLength = first.SequenceLength,
-                Protocol = Protocol.Describe(first),
+                Protocol = Protocol.Describe(all),
                 Method = first.Method,
                 DecodeMethod = first.DecodeMethod,
-                Parameters = FixedParameters.Of(first),
+                Parameters = FixedParameters.AcrossTasks(first),
                 TaskCount = cells.Select(c => c.Dense.Task).Distinct().Count(),
                 Sparsity = sparsity,
                 Budget = (1 - sparsity) * first.SequenceLength,

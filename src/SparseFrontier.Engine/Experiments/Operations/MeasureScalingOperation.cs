@@ -28,11 +28,12 @@ public sealed class MeasureScalingOperation
         var reasons = new List<string>();
         bool any = false;
         SparseAttentionResult[] dense = [.. single.Where(ToleranceSeriesBuilder.IsDense)];
-        foreach (var method in single.Where(r => !ToleranceSeriesBuilder.IsDense(r)).GroupBy(r => (r.Method, r.DecodeMethod, Parameters: FixedParameters.Of(r), Protocol: Protocol.Key(r))))
+        Func<SparseAttentionResult, string> protocol = Protocol.AcrossTasks(single);
+        foreach (var method in single.Where(r => !ToleranceSeriesBuilder.IsDense(r)).GroupBy(r => (r.Method, r.DecodeMethod, Parameters: FixedParameters.AcrossTasks(r), Protocol: protocol(r))))
         {
             SparseAttentionResult[] sparse = [.. method];
             var cells = sparse.Select(CellOf).ToHashSet();
-            SparseAttentionResult[] beside = [.. dense.Where(d => Protocol.Key(d) == method.Key.Protocol && cells.Contains(CellOf(d))).GroupBy(d => (CellOf(d), d.Seed)).Select(d => d.MaxBy(r => r.SampleCount)!)];
+            SparseAttentionResult[] beside = [.. dense.Where(d => protocol(d) == method.Key.Protocol && cells.Contains(CellOf(d))).GroupBy(d => (CellOf(d), d.Seed)).Select(d => d.MaxBy(r => r.SampleCount)!)];
             string name = MethodNames.Of(sparse[0]);
             if (Points([.. beside, .. sparse], name, sink) is not { } points)
             {
@@ -45,7 +46,7 @@ public sealed class MeasureScalingOperation
                 continue;
             }
 
-            var identity = new SparsityScaling { Method = sparse[0].Method, DecodeMethod = sparse[0].DecodeMethod, Parameters = method.Key.Parameters, Protocol = Protocol.Describe(sparse[0]) };
+            var identity = new SparsityScaling { Method = sparse[0].Method, DecodeMethod = sparse[0].DecodeMethod, Parameters = method.Key.Parameters, Protocol = Protocol.Describe(sparse) };
             foreach (SparsityScaling row in Fits(points, identity, name, sink, cancellationToken))
             {
                 any = true;

@@ -7,10 +7,13 @@ namespace SparseFrontier.Experiments.Operations;
 /// <summary>Advises a method and a budget for each phase and length, from what rows show, as <see cref="SparsityRecommendation"/>.</summary>
 public sealed class RecommendOperation
 {
-    /// <summary>The rows, dense ones among them; their samples are read from their folders.</summary>
-    public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
+    /// <summary>The rows, dense ones among them; their samples are read from their folders. Null: the summary that comes with the engine.</summary>
+    public required IReadOnlyList<SparseAttentionResult>? Results { get; init; }
 
-    /// <summary>Tasks, each of which must be shown to tolerate what is advised; wildcards match. Empty: all of the rows.</summary>
+    /// <summary>Models; wildcards match. Empty: all of the rows.</summary>
+    public IReadOnlyList<string> Model { get; init; } = [];
+
+    /// <summary>Tasks, each of which must be shown to tolerate what is advised; wildcards match. Empty: those of a model that were run at every length that counts.</summary>
     public IReadOnlyList<string> Task { get; init; } = [];
 
     /// <summary>Prompt lengths. Empty: all of the rows.</summary>
@@ -25,11 +28,17 @@ public sealed class RecommendOperation
     /// <summary>Confidence of what is shown at a length, over all methods, from 0.5 to below 1.</summary>
     public double ConfidenceLevel { get; init; } = 0.95;
 
-    /// <summary>Rows of `kernels measure` to predict speed-ups from; without any the seconds of the runs are taken.</summary>
+    /// <summary>Rows of `kernels measure` to predict speed-ups from; without any the seconds of the runs are taken, or the kernels of the summary.</summary>
     public IReadOnlyList<KernelMeasurement> Kernel { get; init; } = [];
 
-    /// <summary>The device whose speed counts; empty: that of the rows.</summary>
+    /// <summary>The device whose speed counts; empty: that of the rows, and of the summary the processor's.</summary>
     public string Device { get; init; } = "";
+
+    /// <summary>The summary that stands in for results.</summary>
+    internal ShippedResults Shipped { get; init; } = ShippedResults.Embedded;
+
+    /// <summary>Whether there is a folder of results where they go when none is named.</summary>
+    public static bool HasOwnResults => Directory.Exists(ResultStore.DefaultPath);
 
     /// <summary>Reads what `kernels measure --json` wrote.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
@@ -50,11 +59,10 @@ public sealed class RecommendOperation
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         MeasureToleranceOperation.Require(MaximumDrop, ConfidenceLevel);
-        SparseAttentionResult[] rows = [.. Results.Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0)];
-        string[] tasks = [.. rows.Select(r => r.Task).Distinct().Where(t => Task.Count == 0 || Task.Any(p => NameMatcher.Matches(t, p))).Order(StringComparer.Ordinal)];
-        RequireTasks(rows, tasks);
+        SparseAttentionResult[] rows = [.. (Results ?? Shipped.Rows).Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0)];
+        RequireRows(rows);
         var failures = new List<SparseFrontierException>();
-        IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(rows.Where(r => tasks.Contains(r.Task)), paired: true, failures.Add);
+        IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(rows.Where(r => Matches(Model, r.Model) && Matches(Task, r.Task)), paired: true, failures.Add);
         foreach (string message in failures.Select(f => f.Message).Distinct())
         {
             sink.Warning($"{message} It is left out.");
@@ -66,13 +74,17 @@ public sealed class RecommendOperation
                 ErrorIds.DataInsufficient, "No sparse run has a dense run of the same samples beside it, so no loss is known. Run the method Dense on the same task, length and seed too.");
         }
 
-        foreach (var place in series.GroupBy(s => (s.Dense.Model, Protocol: Protocol.Key(s.Dense))))
+        Func<SparseAttentionResult, string> protocol = Protocol.AcrossTasks(series.Select(s => s.Dense));
+        foreach (var place in series.GroupBy(s => (s.Dense.Model, Protocol: protocol(s.Dense))))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var byLength = place.GroupBy(s => s.Dense.SequenceLength).ToDictionary(g => g.Key, g => AdvisedMethod.Of(g, tasks, Margin, ConfidenceLevel));
+            string[] tasks = TasksOf(place.Key.Model, [.. place], sink);
+            Dictionary<int, IReadOnlyList<AdvisedMethod>> byLength = place.Where(s => tasks.Contains(s.Dense.Task)).GroupBy(s => s.Dense.SequenceLength)
+                .Where(g => g.Select(s => s.Dense.Task).Distinct().Count() == tasks.Length)
+                .ToDictionary(g => g.Key, g => AdvisedMethod.Of(g, tasks, Margin, ConfidenceLevel));
             int[] lengths = [.. (SequenceLength.Count > 0 ? SequenceLength : [.. byLength.Keys]).Distinct().Order()];
             var advice = new List<SparsityRecommendation>();
-            foreach (int length in lengths)
+            foreach (int length in lengths.Where(_ => tasks.Length > 0))
             {
                 if (!byLength.TryGetValue(length, out IReadOnlyList<AdvisedMethod>? methods))
                 {
@@ -81,7 +93,7 @@ public sealed class RecommendOperation
                     if (shorter == 0 || longer == 0)
                     {
                         sink.Warning(FormattableString.Invariant(
-                            $"{length} tokens lie outside of the lengths that {place.Key.Model} was run at ({string.Join(", ", byLength.Keys.Order())}): nothing is shown there, nothing is extrapolated and nothing is advised. Run the sweep at {length} too."));
+                            $"{length} tokens lie outside of the lengths that {place.Key.Model} was run at ({string.Join(", ", byLength.Keys.Order())}; {string.Join(", ", tasks)}): nothing is shown there, nothing is extrapolated and nothing is advised. Run the sweep at {length} too."));
                         continue;
                     }
 
@@ -95,30 +107,97 @@ public sealed class RecommendOperation
                 }
             }
 
+            string source = Source(place.Where(s => tasks.Contains(s.Dense.Task)));
             foreach (SparsityRecommendation row in advice.OrderBy(a => a.Task, StringComparer.Ordinal))
             {
-                sink.Object(row);
+                sink.Object(source.Length > 0 ? row with { Source = source, Reason = $"{row.Reason} From {source}." } : row);
             }
         }
     }
 
+    private bool IsShipped => Results is null;
+
+    private IReadOnlyList<KernelMeasurement> Kernels => Kernel.Count > 0 || !IsShipped ? Kernel : Shipped.Kernels;
+
+    private string DeviceOf(SparseAttentionResult row) => Device.Length > 0 ? Device : IsShipped ? "cpu" : row.Device;
+
+    private static bool Matches(IReadOnlyList<string> patterns, string name) => patterns.Count == 0 || patterns.Any(p => NameMatcher.Matches(name, p));
+
+    // What the advice is from, if not from rows that the user gave.
+    private string Source(IEnumerable<ToleranceSeries> series)
+    {
+        if (!IsShipped || !series.Any())
+        {
+            return "";
+        }
+
+        SparseAttentionResult[] all = [.. series.Select(s => s.Dense)];
+        SparseAttentionResult[] asked = [.. all.Where(d => SequenceLength.Contains(d.SequenceLength))];
+        SparseAttentionResult[] dense = asked.Length > 0 ? asked : all;
+        string device = string.Join(" and ", dense.Select(d => Name(Shipped.Header.Devices, d.Device)).Distinct());
+        int[] counts = [.. dense.Select(d => d.SampleCount).Distinct().Order()];
+        string speed = Kernel.Count > 0 ? "yours" : Shipped.Kernels.Any(k => k.Device == DeviceOf(dense[0])) ? Name(Shipped.Header.KernelDevices, DeviceOf(dense[0])) : $"not measured on {DeviceOf(dense[0])}";
+        return FormattableString.Invariant(
+            $"the shipped summary: {dense[0].Model}, {string.Join(" to ", new[] { counts[0], counts[^1] }.Distinct())} samples a run, seed {string.Join(", ", dense.Select(d => d.Seed).Distinct())}, computed on {device} by version {Shipped.Header.ModuleVersion}, {Shipped.Header.Date}; speed of kernels: {speed}");
+
+        static string Name(IReadOnlyDictionary<string, string> names, string id) => names.TryGetValue(id, out string? name) ? name : id;
+    }
+
+    // The tasks that advice for a model is about: those asked for, none where one of them was not run; without a wish those that were run at every length that counts.
+    private string[] TasksOf(string model, IReadOnlyList<ToleranceSeries> series, IPipelineSink sink)
+    {
+        string[] all = [.. series.Select(s => s.Dense.Task).Distinct().Order(StringComparer.Ordinal)];
+        if (Task.Count > 0)
+        {
+            string[] missing = [.. Task.Where(p => !all.Any(t => NameMatcher.Matches(t, p)))];
+            if (missing.Length > 0)
+            {
+                sink.Warning($"There is no result of {string.Join(" and ", missing)} with {model}: nothing is advised for it.");
+            }
+
+            return missing.Length > 0 ? [] : all;
+        }
+
+        ILookup<int, string> byLength = series.ToLookup(s => s.Dense.SequenceLength, s => s.Dense.Task);
+        int[] run = [.. byLength.Select(g => g.Key)];
+        IEnumerable<int> counting = SequenceLength.Count == 0
+            ? run
+            : SequenceLength.SelectMany(n => run.Contains(n) ? [n] : new[] { run.Where(r => r < n).DefaultIfEmpty(0).Max(), run.Where(r => r > n).DefaultIfEmpty(0).Min() }).Where(n => n > 0).Distinct();
+        string[] common = [.. all.Where(t => counting.All(n => byLength[n].Contains(t)))];
+        if (common.Length > 0 && common.Length < all.Length)
+        {
+            sink.Warning($"{string.Join(", ", all.Except(common))} was not run with {model} at all of these lengths and is left out: name it with its lengths for advice on it.");
+        }
+
+        return common.Length > 0 ? common : all;
+    }
+
     private Tolerance.Margin Margin => new(MaximumDrop, Relative);
 
-    private void RequireTasks(SparseAttentionResult[] rows, string[] tasks)
+    private void RequireRows(SparseAttentionResult[] rows)
     {
+        const string Own = "such as: Invoke-SparseAttentionRun Dense, Quest, SnapKV Niah -SequenceLength 2048 -Sparsity 0.5, 0.8, 0.9 -SampleCount 100";
         if (rows.Length == 0)
         {
             throw new SparseFrontierException(
-                ErrorIds.DataInsufficient,
-                "There are no completed results to advise from, and no summary of measured results comes with this version. Run a sweep of your own first, dense runs among it, "
-                + "such as: Invoke-SparseAttentionRun Dense, Quest, SnapKV Niah -SequenceLength 2048 -Sparsity 0.5, 0.8, 0.9 -SampleCount 100");
+                ErrorIds.DataInsufficient, $"There are no completed results to advise from. Run a sweep first, dense runs among it, {Own}. Without results advice is from the summary that comes with this version.");
         }
 
-        string[] missing = [.. Task.Where(p => !tasks.Any(t => NameMatcher.Matches(t, p)))];
-        if (missing.Length > 0)
+        Require(Model, r => r.Model);
+        Require(Task, r => r.Task);
+
+        void Require(IReadOnlyList<string> wanted, Func<SparseAttentionResult, string> column)
         {
-            throw new SparseFrontierException(
-                ErrorIds.DataInsufficient, $"There is no result of {string.Join(" or ", missing)}; there are of {string.Join(", ", rows.Select(r => r.Task).Distinct().Order(StringComparer.Ordinal))}. Run it, or name what was run.", missing[0]);
+            string[] names = [.. rows.Select(column).Distinct().Order(StringComparer.Ordinal)];
+            string[] missing = [.. wanted.Where(p => !names.Any(n => NameMatcher.Matches(n, p)))];
+            if (missing.Length > 0)
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.DataInsufficient,
+                    $"{(IsShipped ? "The summary that comes with this version" : "What was given")} has no result of {string.Join(" or ", missing)}; it has of {string.Join(", ", names)}. "
+                    + (IsShipped ? $"What holds for one model does not hold for another: run a sweep of your own, {Own} -Model DIRECTORY, and pipe its rows here." : "Run it, or name what was run."),
+                    missing[0]);
+            }
         }
     }
 
@@ -168,6 +247,7 @@ public sealed class RecommendOperation
             {
                 Task = task.Row.Task,
                 TaskParameters = task.Row.TaskParameters,
+                MaximumOutputTokens = OutputTokensOf(task.Row),
                 DenseScore = task.DenseScores.Average(),
                 Loss = loss.Difference,
                 LossLow = loss.Low(ConfidenceLevel),
@@ -222,11 +302,12 @@ public sealed class RecommendOperation
                 {
                     Task = task.Row.Task,
                     TaskParameters = task.Row.TaskParameters,
+                    MaximumOutputTokens = OutputTokensOf(task.Row),
                     Method = best.Shorter.Row.Method,
                     DecodeMethod = best.Shorter.Row.DecodeMethod,
                     Sparsity = best.Low.Asked,
                     DecodeSparsity = phase.Key == "Both" ? best.Shorter.Series[0].DecodeSparsity : null,
-                    Parameters = phase.Key == "Both" ? "" : best.Shorter.Series[0].Parameters,
+                    Parameters = phase.Key == "Both" ? "" : best.Shorter.Parameters,
                     ToleratedSparsity = best.Sparsity,
                     KeptTokens = (1 - best.PromptSparsity) * length,
                     DenseScore = ((1 - best.Share) * task.DenseScores.Average()) + (best.Share * best.High.Tasks.First(t => t.Row.Task == task.Row.Task).DenseScores.Average()),
@@ -252,18 +333,19 @@ public sealed class RecommendOperation
         MaximumDrop = MaximumDrop,
         IsRelative = Relative,
         ConfidenceLevel = ConfidenceLevel,
-        Device = Device.Length > 0 ? Device : method.Dense.Device.Length > 0 ? method.Dense.Device : "cpu",
+        Device = DeviceOf(method.Dense) is { Length: > 0 } device ? device : "cpu",
         QuestionPosition = method.Dense.QuestionPosition.Length > 0 ? method.Dense.QuestionPosition : "Both",
         CompressBefore = method.Dense.CompressBefore.Length > 0 ? method.Dense.CompressBefore : "None",
-        MaximumOutputTokens = method.Dense.MaximumOutputTokens > 0 ? method.Dense.MaximumOutputTokens : null,
         ShortInstructions = method.Dense.ShortInstructions,
         ReferenceScoring = method.Dense.ReferenceScoring,
     };
 
+    private static int? OutputTokensOf(SparseAttentionResult row) => row.MaximumOutputTokens > 0 ? row.MaximumOutputTokens : null;
+
     private static IEnumerable<SparsityRecommendation> DenseAdvice(SparsityRecommendation advice, string[] tasks, AdvisedMethod[] methods, string reason) => tasks.Select(task =>
     {
         ToleranceSeries? series = methods.SelectMany(m => m.Series).FirstOrDefault(s => s.Dense.Task == task);
-        return advice with { Task = task, TaskParameters = series?.Dense.TaskParameters ?? "", DenseScore = series?.Dense.Score, Reason = reason };
+        return advice with { Task = task, TaskParameters = series?.Dense.TaskParameters ?? "", MaximumOutputTokens = series is null ? null : OutputTokensOf(series.Dense), DenseScore = series?.Dense.Score, Reason = reason };
     });
 
     // The tasks on which dense attention is so near to chance that no loss could be seen.
@@ -323,9 +405,9 @@ public sealed class RecommendOperation
     }
 
     private AdvisedMethod WithSpeed(AdvisedMethod method) =>
-        method.Best is { } best ? method with { Speed = Kernel.Count > 0 ? KernelSpeed(method, method.Dense.SequenceLength, method.PromptSparsity) : RunSpeed(method, best) } : method;
+        method.Best is { } best ? method with { Speed = Kernels.Count > 0 ? KernelSpeed(method, method.Dense.SequenceLength, method.PromptSparsity) : RunSpeed(method, best) } : method;
 
-    private (double Factor, string Of)? SpeedOf(AdvisedBetween between) => Kernel.Count > 0
+    private (double Factor, string Of)? SpeedOf(AdvisedBetween between) => Kernels.Count > 0
         ? KernelSpeed(between.Shorter, between.Length, between.PromptSparsity)
         : RunSpeed(between.Shorter, between.Low) is { } low && RunSpeed(between.Longer, between.High) is { } high
             ? (Math.Exp(((1 - between.Share) * Math.Log(low.Factor)) + (between.Share * Math.Log(high.Factor))), low.Of)
@@ -338,15 +420,15 @@ public sealed class RecommendOperation
             return null;
         }
 
-        string device = Device.Length > 0 ? Device : method.Dense.Device;
-        var table = new KernelTable(Kernel.Where(k => device.Length == 0 || k.Device.Equals(device, StringComparison.OrdinalIgnoreCase)));
+        string device = DeviceOf(method.Dense);
+        var table = new KernelTable(Kernels.Where(k => device.Length == 0 || k.Device.Equals(device, StringComparison.OrdinalIgnoreCase)));
         string name = method.Phase == "Prefill" ? method.Row.Method : method.Row.DecodeMethod;
         return table.SpeedUp(method.Phase, name, length, sparsity) is { } factor ? (factor, "attention") : null;
     }
 
     private (double Factor, string Of)? RunSpeed(AdvisedMethod method, AdvisedLevel level)
     {
-        string device = Device.Length > 0 ? Device : method.Dense.Device;
+        string device = DeviceOf(method.Dense);
         var pairs = level.Tasks.Select(t => (Sparse: t.Row, Dense: method.Series.First(s => s.Levels.Any(l => l.Row == t.Row)).Dense)).ToArray();
         return pairs.All(p => p.Sparse.Device == device && p.Dense.Device == device)
             && pairs.Select(p => Seconds(p.Dense, method.Phase)).Sum() / pairs.Select(p => Seconds(p.Sparse, method.Phase)).Sum() is { } ratio && double.IsFinite(ratio) && ratio > 0

@@ -1,0 +1,149 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Experiments;
+using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Models.Transformer;
+using SparseFrontier.Tests.Experiments;
+using Xunit;
+
+namespace SparseFrontier.Tests.Analysis;
+
+/// <summary>The summary of results that comes with the engine, and advice from it.</summary>
+public class ShippedResultsTests
+{
+    private static readonly ShippedResults s_made = Made();
+
+    [Fact]
+    public void Without_results_advice_is_from_the_summary_and_says_so()
+    {
+        SparsityRecommendation advice = Assert.Single(Recommend(new RecommendOperation { Results = null, Shipped = s_made, Task = ["Niah"], SequenceLength = [1024], MaximumDrop = 0.05 }).Rows);
+        Assert.Equal(("small", "Quest", 0.8, "cpu"), (advice.Model, advice.DecodeMethod, advice.Sparsity, advice.Device));
+        Assert.Equal("the shipped summary: small, 200 samples a run, seed 43, computed on NVIDIA Test by version 1.2.3, 2026-01-02; speed of kernels: Test CPU", advice.Source);
+        Assert.EndsWith($"From {advice.Source}.", advice.Reason, StringComparison.Ordinal);
+        Assert.Equal((2.0, "attention"), (Math.Round(advice.SpeedUp!.Value, 9), advice.SpeedUpOf));
+
+        // Another device's kernels are not here; kernels of one's own are taken instead.
+        advice = Assert.Single(Recommend(new RecommendOperation { Results = null, Shipped = s_made, Task = ["Niah"], SequenceLength = [1024], Device = "cuda:0" }).Rows);
+        Assert.Null(advice.SpeedUp);
+        Assert.EndsWith("speed of kernels: not measured on cuda:0", advice.Source, StringComparison.Ordinal);
+        KernelMeasurement[] mine = [.. s_made.Kernels.Select(k => k with { Device = "cuda:0", SpeedUp = 3 })];
+        advice = Assert.Single(Recommend(new RecommendOperation { Results = null, Shipped = s_made, Task = ["Niah"], SequenceLength = [1024], Device = "cuda:0", Kernel = mine }).Rows);
+        Assert.Equal(3, advice.SpeedUp!.Value, 1e-9);
+        Assert.EndsWith("speed of kernels: yours", advice.Source, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_the_summary_does_not_hold_is_refused_or_warned_of()
+    {
+        SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Recommend(new RecommendOperation { Results = null, Shipped = s_made, Model = ["Qwen2.5-7B"] }));
+        Assert.Equal(ErrorIds.DataInsufficient, error.ErrorId);
+        Assert.StartsWith("The summary that comes with this version has no result of Qwen2.5-7B; it has of small.", error.Message, StringComparison.Ordinal);
+        Assert.Throws<SparseFrontierException>(() => Recommend(new RecommendOperation { Results = null, Shipped = s_made, Task = ["Squad"] }));
+
+        (SparsityRecommendation[] rows, IReadOnlyList<string> warnings) = Recommend(new RecommendOperation { Results = null, Shipped = s_made, Task = ["Niah"], SequenceLength = [512, 1500, 4096] });
+        Assert.True(Assert.Single(rows) is { SequenceLength: 1500, IsInterpolated: true });
+        Assert.Equal([true, true], warnings.Select(w => w.Contains("nothing is extrapolated", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Results_that_are_given_count_alone()
+    {
+        // An empty pipeline is no wish for the summary.
+        Assert.Equal(ErrorIds.DataInsufficient, Assert.Throws<SparseFrontierException>(() => Recommend(new RecommendOperation { Results = [], Shipped = s_made })).ErrorId);
+        SparseAttentionResult[] own = [.. s_made.Rows];
+        Assert.All(Recommend(new RecommendOperation { Results = own, Shipped = s_made }).Rows, r => Assert.Equal(("", null), (r.Source, r.SpeedUp)));
+    }
+
+    [Fact]
+    public void A_summary_is_read_as_it_was_written()
+    {
+        Assert.Equal(["Niah", "Niah", "Niah", "Niah", "Niah", "Niah"], s_made.Rows.Select(r => r.Task));
+        Assert.Equal(198, s_made.Rows[1].Samples!.Sum(s => s.Score));
+        Assert.Equal("TokenBudget=208", s_made.Rows[1].Samples![7].DecodeParameters);
+        Assert.Throws<InvalidDataException>(() => ShippedResults.Read(Stream("""{"Header":{"Format":"sparsefrontier-summary/9"}}""")));
+        Assert.Throws<InvalidDataException>(() => ShippedResults.Read(Stream("")));
+    }
+
+    [Fact]
+    public void The_summary_that_is_shipped_is_of_the_models_that_are_shipped()
+    {
+        ShippedResults shipped = ShippedResults.Embedded;
+        Assert.All(shipped.Header.Checkpoints, c =>
+        {
+            using var model = TransformerModel.Load(Path.Combine(Fixtures.Root, "models", c.Key));
+            Assert.Equal(model.ContentHash, c.Value);
+        });
+        Assert.Equal(shipped.Header.Checkpoints.Keys.Order(StringComparer.Ordinal), shipped.Rows.Select(r => r.Model).Distinct().Order(StringComparer.Ordinal));
+        Assert.Contains(ModelCatalog.DefaultName, shipped.Header.Checkpoints.Keys);
+        Assert.All(shipped.Rows, r => Assert.True(r.Samples!.Count == r.SampleCount && r.SampleCount >= 30 && Math.Abs(r.Samples.Average(s => s.Score!.Value) - r.Score!.Value) < 1e-5, r.ToString()));
+        Assert.All(shipped.Rows.Select(r => r.Device).Distinct(), d => Assert.Contains(d, shipped.Header.Devices.Keys));
+        Assert.All(shipped.Kernels.Select(k => k.Device).Distinct(), d => Assert.Contains(d, shipped.Header.KernelDevices.Keys));
+        Assert.All(shipped.Rows.GroupBy(r => (r.Model, r.Task, r.SequenceLength)), cell => Assert.Single(cell, r => MethodRegistry.IsDense(r.Method) && MethodRegistry.IsDense(r.DecodeMethod)));
+        Assert.InRange(new FileInfo(Path.Combine(Fixtures.Root, "src", "SparseFrontier.Engine", "Experiments", "Data", "shipped-results.jsonl.gz")).Length, 1, 300_000);
+
+        // The issue's own question gets an answer.
+        Assert.NotEmpty(Recommend(new RecommendOperation { Results = null, Model = [ModelCatalog.DefaultName], Task = ["Niah"], SequenceLength = [2048], MaximumDrop = 0.02 }).Rows);
+    }
+
+    private static (SparsityRecommendation[] Rows, IReadOnlyList<string> Warnings) Recommend(RecommendOperation operation)
+    {
+        var sink = new RecordingSink();
+        operation.Execute(sink, default);
+        return ([.. sink.Objects.Cast<SparsityRecommendation>()], sink.Warnings);
+    }
+
+    private static ShippedResults Made()
+    {
+        SparseAttentionResult[] rows =
+        [
+            .. new[] { 1024, 2048 }.SelectMany(n => new[] { Row(n, null, 0), Row(n, 0.8, 2), Row(n, 0.9, 80) }),
+        ];
+        KernelMeasurement[] kernels = [.. from n in new[] { 1024, 2048 } from s in new[] { 0.7, 0.9 } select new KernelMeasurement { Phase = "Decode", Method = "Quest", SequenceLength = n, Sparsity = s, SpeedUp = 2, Device = "cpu" }];
+        var header = new ShippedHeader
+        {
+            Format = ShippedResults.CurrentFormat,
+            ModuleVersion = "1.2.3",
+            Date = "2026-01-02",
+            Devices = new Dictionary<string, string> { ["cuda:0"] = "NVIDIA Test" },
+            KernelDevices = new Dictionary<string, string> { ["cpu"] = "Test CPU" },
+        };
+        using var stream = new MemoryStream();
+        new ShippedResults(header, rows, kernels).Write(stream);
+        stream.Position = 0;
+        return ShippedResults.Read(stream);
+    }
+
+    private static SparseAttentionResult Row(int length, double? sparsity, int lost)
+    {
+        double[] scores = StoredScores.Lost(200, lost);
+        return new SparseAttentionResult
+        {
+            RunId = FormattableString.Invariant($"{length}-{sparsity}"),
+            Method = "Dense",
+            DecodeMethod = sparsity is null ? "Dense" : "Quest",
+            Task = "Niah",
+            Model = "small",
+            SequenceLength = length,
+            Seed = 43,
+            PrefillSparsity = 0,
+            DecodeSparsity = sparsity ?? 0,
+            CacheSparsity = sparsity ?? 0,
+            RequestedDecodeSparsity = sparsity,
+            DecodeParameters = sparsity is { } s ? FormattableString.Invariant($"TokenBudget={Math.Ceiling((1 - s) * length / 16 - 1e-6) * 16}") : "",
+            Score = scores.Average(),
+            SampleCount = scores.Length,
+            Device = "cuda:0",
+            Samples = [.. scores.Select((score, i) => new SampleResult { Index = i, Score = score })],
+        };
+    }
+
+    private static MemoryStream Stream(string text)
+    {
+        using var memory = new MemoryStream();
+        using (var gzip = new System.IO.Compression.GZipStream(memory, System.IO.Compression.CompressionMode.Compress, leaveOpen: true))
+        {
+            gzip.Write(System.Text.Encoding.UTF8.GetBytes(text));
+        }
+
+        return new MemoryStream(memory.ToArray());
+    }
+}
