@@ -51,7 +51,9 @@ internal static class RunPlanner
 
         string shared = plan.PrefillRunCount > 1 ? FormattableString.Invariant($", prefill {plan.PrefillGroup} shared by {plan.PrefillRunCount} runs") : "";
         string operations = plan.SharedPrefillOperations is double flops ? FormattableString.Invariant($", {flops / 1e9:F1} GFLOP to read them") : "";
-        string bytes = plan.BytesRead is double read ? FormattableString.Invariant($" that read {read / (1L << 30):F1} GiB of cache") : "";
+        string bytes = plan.BytesRead is not double read ? ""
+            : read < 1L << 30 ? FormattableString.Invariant($" that read {read / (1L << 20):F1} MiB of cache")
+            : FormattableString.Invariant($" that read {read / (1L << 30):F1} GiB of cache");
         string calibration = plan.NeedsCalibration ? FormattableString.Invariant($", before that calibration on {Calibration.SampleCount} samples") : "";
         string seconds = plan.PredictedSeconds is double time
             ? FormattableString.Invariant($". About {time:G2} s, {plan.PredictionMessage}")

@@ -80,7 +80,7 @@ public sealed class CompareResultOperation
                 BaselineScore = baseline.Score,
                 BaselineElapsedSeconds = baseline.ElapsedSeconds,
                 BaselineRunId = baseline.RunId,
-            Chance = ChanceFloor.Of(baseline),
+                Chance = ChanceFloor.Of(baseline),
                 RunId = candidate?.RunId ?? "",
                 Verdict = ComparisonVerdict.Missing,
                 Message = reason,
