@@ -30,7 +30,7 @@ internal sealed class BundleReader
     {
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            using Stream stream = PlainFile.Open(path);
             using var archive = new ZipArchive(stream, ZipArchiveMode.Read);
             return new BundleReader(path).Unpack(archive, stream.Length, directory, cancellationToken);
         }

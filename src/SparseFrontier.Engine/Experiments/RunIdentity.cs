@@ -94,7 +94,7 @@ internal static class RunIdentity
             }
 
             var text = new StringBuilder();
-            foreach (string file in Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+            foreach (string file in PlainFile.Enumerate(path, "*").Order(StringComparer.Ordinal))
             {
                 text.Append(Path.GetRelativePath(path, file).Replace('\\', '/')).Append(' ').Append(HashFile(file)).Append('\n');
             }
@@ -109,7 +109,7 @@ internal static class RunIdentity
 
     private static string HashFile(string path)
     {
-        using FileStream stream = File.OpenRead(path);
+        using Stream stream = PlainFile.Open(path);
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 

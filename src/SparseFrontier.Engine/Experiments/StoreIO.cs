@@ -150,16 +150,27 @@ internal static partial class StoreIO
     {
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
-            using var memory = new MemoryStream();
-            stream.CopyTo(memory);
-            return memory.ToArray();
+            return PlainFile.ReadAllBytes(path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' cannot be read: {e.Message}", path, e);
+        }
+    }
+
+    /// <summary>Refuses a pipe or a device without opening it.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
+    public static void ThrowIfNone(string path)
+    {
+        try
+        {
+            PlainFile.ThrowIfNone(path);
+        }
+        catch (IOException e)
         {
             throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' cannot be read: {e.Message}", path, e);
         }

@@ -24,15 +24,14 @@ internal sealed class QuestionAnsweringData
     public IReadOnlyList<QuestionEntry> Questions { get; }
 
     /// <summary>Reads SQuAD 2.0 JSON; questions without an answer are passed over.</summary>
-    /// <exception cref="SparseFrontierException">TaskDataInvalid.</exception>
+    /// <exception cref="SparseFrontierException">TaskDataMissing: it cannot be read. TaskDataInvalid.</exception>
     public static QuestionAnsweringData ReadSquad(string path)
     {
         var entries = new List<(string Context, string Question, string[] Answers)>();
         string where = "";
         try
         {
-            using FileStream stream = File.OpenRead(path);
-            using JsonDocument document = JsonDocument.Parse(stream);
+            using JsonDocument document = JsonDocument.Parse(new MemoryStream(ReadAll(path)));
             foreach ((JsonElement article, int a) in Items(document.RootElement, "data"))
             {
                 foreach ((JsonElement paragraph, int p) in Items(article, "paragraphs"))
@@ -70,13 +69,13 @@ internal sealed class QuestionAnsweringData
     /// <summary>
     /// Reads JSON lines, a context on each: "context", "questions" with the options inline, "answer" with a string of letters for each question.
     /// </summary>
-    /// <exception cref="SparseFrontierException">TaskDataInvalid.</exception>
+    /// <exception cref="SparseFrontierException">TaskDataMissing: it cannot be read. TaskDataInvalid.</exception>
     public static QuestionAnsweringData ReadMultipleChoice(string path)
     {
         const string prefix = "Question: ";
         var entries = new List<(string Context, string Question, string[] Answers)>();
         int number = 0;
-        foreach (string line in File.ReadLines(path))
+        foreach (string line in PlainFile.Lines(ReadAll(path)))
         {
             number++;
             if (string.IsNullOrWhiteSpace(line))
@@ -114,6 +113,18 @@ internal sealed class QuestionAnsweringData
         }
 
         return Create(path, entries);
+    }
+
+    private static byte[] ReadAll(string path)
+    {
+        try
+        {
+            return PlainFile.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SparseFrontierException(ErrorIds.TaskDataMissing, $"The task's data '{path}' cannot be read: {e.Message}", path, e);
+        }
     }
 
     private static QuestionAnsweringData Create(string path, List<(string Context, string Question, string[] Answers)> entries)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json.Nodes;
+using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Experiments.Slurm;
 using SparseFrontier.Fuzz.Readers;
@@ -10,6 +11,7 @@ using SparseFrontier.Reporting.Report;
 using SparseFrontier.Tasks;
 using SparseFrontier.Tests.Experiments;
 using SparseFrontier.Tests.Models.Tokenizers;
+using SparseFrontier.Tests.Tasks;
 using Xunit;
 
 namespace SparseFrontier.Tests.Security;
@@ -215,30 +217,176 @@ public sealed class HostileFileTests : IDisposable
     }
 
     // A pipe would wait for ever, a device never end.
+    [Theory]
+    [MemberData(nameof(Endless))]
+    public async Task Links_to_devices_and_pipes_are_not_read(string kind)
+    {
+        string checkpoint = Directory.CreateDirectory(_folder.File("checkpoint")).FullName;
+        foreach (string name in (string[])["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "model.safetensors.index.json"])
+        {
+            Put(Path.Combine(checkpoint, name), kind);
+        }
+
+        await Refused(ErrorIds.CheckpointUnreadable, () => ModelConfiguration.Load(checkpoint));
+        await Refused(ErrorIds.CheckpointUnreadable, () => SafetensorsCheckpoint.Open(checkpoint));
+        await Refused(ErrorIds.CheckpointUnreadable, () => SafetensorsFile.Open(Path.Combine(checkpoint, "model.safetensors")));
+        await Refused(ErrorIds.TokenizerInvalid, () => Tokenizer.Load(checkpoint));
+        await Refused(ErrorIds.TokenizerInvalid, () => ChatTemplate.Load(checkpoint));
+        File.Delete(Path.Combine(checkpoint, "tokenizer_config.json"));
+        Put(Path.Combine(checkpoint, "chat_template.jinja"), kind);
+        await Refused(ErrorIds.TokenizerInvalid, () => ChatTemplate.Load(checkpoint));
+    }
+
+    [Theory]
+    [MemberData(nameof(Endless))]
+    public async Task Runs_of_others_with_devices_and_pipes_are_left_out(string kind)
+    {
+        foreach (string name in (string[])["spec.json", "summary.json", "environment.json", "samples-0001.jsonl"])
+        {
+            string results = _folder.File($"results-{name}");
+            SparseAttentionResult row = Sweeps.Run(results, [Sweeps.Specification()]).Rows.Single();
+            Put(Path.Combine(row.Path!, name), kind);
+            RecordingSink read = await Within(sink => new GetResultOperation { Path = [results], Sample = true }.Execute(sink, CancellationToken.None));
+            RecordingSink merged = await Within(sink => new MergeResultOperation { Path = [results], ResultPath = _folder.File("mine") }.Execute(sink, CancellationToken.None));
+            Assert.Equal(ErrorIds.ResultUnreadable, Assert.Single(merged.Errors).ErrorId);
+            await Refused(ErrorIds.ResultUnreadable, () => new ExportBundleOperation { Results = [row], Path = _folder.File("b.zip") }.Execute(new RecordingSink(), CancellationToken.None));
+            Assert.False(File.Exists(_folder.File("b.zip")));
+            await Within(sink => new ExportReportOperation { Results = [row], Path = _folder.File("report.html"), Force = true }.Execute(sink, CancellationToken.None));
+
+            // Where a run was computed is no part of its row.
+            if (name != "environment.json")
+            {
+                Assert.Empty(read.Objects);
+                Assert.Contains("ResultUnreadable", Assert.Single(read.Warnings), StringComparison.Ordinal);
+                Assert.Contains("is a pipe or a device", read.Warnings[0], StringComparison.OrdinalIgnoreCase);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Endless))]
+    public async Task Data_of_tasks_are_no_devices_and_pipes(string kind)
+    {
+        foreach ((string task, string file) in ((string, string)[])[("Squad", "squad.json"), ("Quality", "quality.jsonl"), ("Toefl", "toeflqa.jsonl")])
+        {
+            string data = Directory.CreateDirectory(_folder.File(task)).FullName;
+            Put(Path.Combine(data, file), kind);
+            var options = new TaskOptions { SequenceLength = 1024, DataPath = data };
+            await Refused(ErrorIds.TaskDataMissing, () => TaskRegistry.Find(task).Open(options, TestEncoders.Runs()).Generate(0));
+            await Refused(ErrorIds.TaskDataMissing, () => RunIdentity.HashData(data));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Endless))]
+    public async Task Results_of_other_programs_are_no_devices_and_pipes(string kind)
+    {
+        (string Name, Func<string, string> Make)[] programs =
+        [
+            ("harness", ForeignResults.Harness),
+            ("kvpress", folder => ForeignResults.KVPress(folder, "snapkv", "0.5", 4, 1)),
+            ("reference", folder => ForeignResults.Reference(folder, "quest", "token_budget@1024+page_size@16", 0.5, samples: 4, lost: 1, predictions: true)),
+        ];
+        foreach ((string name, Func<string, string> make) in programs)
+        {
+            make(_folder.File(name));
+            foreach (string file in Directory.GetFiles(_folder.File(name), "*", SearchOption.AllDirectories))
+            {
+                byte[] content = File.ReadAllBytes(file);
+                Put(file, kind);
+                RecordingSink sink = await Within(sink => new ImportResultOperation
+                {
+                    Path = [_folder.File(name)],
+                    ResultPath = _folder.File("results"),
+
+                    // The others say it themselves.
+                    Method = name == "harness" ? "SnapKV" : "",
+                    Sparsity = name == "harness" ? 0.5 : null,
+                    Metric = name == "harness" ? ["exact_match:strict", "acc"] : [],
+                }.Execute(sink, CancellationToken.None));
+                Assert.Contains(sink.Errors, e => e.ErrorId == ErrorIds.ResultUnreadable);
+                File.Delete(file);
+                File.WriteAllBytes(file, content);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Endless))]
+    public async Task Bundles_tables_and_lists_are_no_devices_and_pipes(string kind)
+    {
+        string file = _folder.File("file");
+        Put(file, kind);
+        RecordingSink bundle = await Within(sink => new ImportBundleOperation { Path = [file] }.Execute(sink, CancellationToken.None));
+        Assert.Equal(ErrorIds.ResultUnreadable, Assert.Single(bundle.Errors).ErrorId);
+        await Refused(ErrorIds.ResultUnreadable, () => RecommendOperation.ReadKernels(file));
+        await Refused(ErrorIds.ResultUnreadable, () => new ReadRunsOperation { Path = file }.Execute(new RecordingSink(), CancellationToken.None));
+        await Refused(
+            ErrorIds.ResultUnreadable,
+            () => new ExportReportOperation { Results = [], KernelMeasurementPaths = [file], Path = _folder.File("report.html") }.Execute(new RecordingSink(), CancellationToken.None));
+    }
+
+    // The kernel's files have no size: reading some of them waits, and others are this process's own.
     [Fact]
-    public void Links_to_devices_and_pipes_are_not_read()
+    public void Links_to_files_of_the_kernel_are_read_as_empty()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The system has no such files.");
-        string pipe = _folder.File("pipe");
-        using (Process process = Process.Start("mkfifo", [pipe]))
+        File.CreateSymbolicLink(_folder.File("squad.json"), "/proc/self/environ");
+        Assert.NotEmpty(File.ReadAllBytes(_folder.File("squad.json")));
+        Assert.Empty(PlainFile.ReadAllBytes(_folder.File("squad.json")));
+    }
+
+    // Of two links to their own folder, each step would enter both: 2 to the power of 40 folders, where Linux ends.
+    [Fact]
+    public async Task Links_to_folders_in_circles_come_to_an_end()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Links need rights elsewhere.");
+        string folder = _folder.File("source");
+        ForeignResults.Harness(folder);
+        Directory.CreateSymbolicLink(Path.Combine(folder, "a"), ".");
+        Directory.CreateSymbolicLink(Path.Combine(folder, "b"), folder);
+        RecordingSink sink = await Within(sink => new ImportResultOperation { Path = [folder], ResultPath = _folder.File("results"), Method = "Dense" }.Execute(sink, CancellationToken.None));
+        Assert.NotEmpty(sink.Rows);
+        await Within(_ => Assert.NotNull(RunIdentity.HashData(folder)));
+
+        // A folder that is linked is data like another.
+        string data = Directory.CreateDirectory(_folder.File("data")).FullName;
+        Directory.CreateDirectory(_folder.File("elsewhere/within"));
+        File.WriteAllText(_folder.File("elsewhere/within/part.txt"), "text");
+        Directory.CreateSymbolicLink(Path.Combine(data, "linked"), _folder.File("elsewhere"));
+        Assert.Equal([Path.Combine(data, "linked", "within", "part.txt")], PlainFile.Enumerate(data, "*"));
+    }
+
+    /// <summary>A link to a device, a link to a pipe, and a pipe.</summary>
+    public static TheoryData<string> Endless => ["device", "link", "pipe"];
+
+    private void Put(string path, string kind)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The system has no such files.");
+        File.Delete(path);
+        string pipe = kind == "pipe" ? path : _folder.File("a-pipe");
+        if (kind != "device" && !File.Exists(pipe))
         {
+            using Process process = Process.Start("mkfifo", [pipe]);
             process.WaitForExit();
+            Assert.Equal(0, process.ExitCode);
         }
 
-        foreach (string target in (string[])["/dev/zero", pipe])
+        if (kind != "pipe")
         {
-            string checkpoint = Directory.CreateDirectory(_folder.File($"checkpoint-{Path.GetFileName(target)}")).FullName;
-            foreach (string name in (string[])["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors", "model.safetensors.index.json"])
-            {
-                File.CreateSymbolicLink(Path.Combine(checkpoint, name), target);
-            }
-
-            Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => ModelConfiguration.Load(checkpoint)).ErrorId);
-            Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => SafetensorsCheckpoint.Open(checkpoint)).ErrorId);
-            Assert.Equal(ErrorIds.CheckpointInvalid, Assert.Throws<SparseFrontierException>(() => SafetensorsFile.Open(Path.Combine(checkpoint, "model.safetensors"))).ErrorId);
-            Assert.Equal(ErrorIds.TokenizerInvalid, Assert.Throws<SparseFrontierException>(() => Tokenizer.Load(checkpoint)).ErrorId);
-            Assert.Equal(ErrorIds.TokenizerInvalid, Assert.Throws<SparseFrontierException>(() => ChatTemplate.Load(checkpoint)).ErrorId);
+            File.CreateSymbolicLink(path, kind == "device" ? "/dev/zero" : pipe);
         }
+    }
+
+    private static async Task Refused(string errorId, Action action) =>
+        Assert.Equal(errorId, (await Assert.ThrowsAsync<SparseFrontierException>(() => Within(_ => action()))).ErrorId);
+
+    // What waits for ever fails.
+    private static async Task<RecordingSink> Within(Action<RecordingSink> action)
+    {
+        var sink = new RecordingSink();
+        await Task.Run(() => action(sink), TestContext.Current.CancellationToken).WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
+        return sink;
     }
 
     private static Tokenizer Load(string place, string json)

@@ -122,7 +122,7 @@ public sealed class ImportResultOperation
 
         (string, ResultFormat)[] found =
         [
-            .. Directory.EnumerateFiles(full, "*.json", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+            .. PlainFile.Enumerate(full, "*.json").Order(StringComparer.Ordinal)
                 .Select(f => (File: f, Format: FormatOf(f))).Where(f => f.Format is { } known && (Format == ResultFormat.Auto || known == Format)).Select(f => (f.File, f.Format!.Value)),
         ];
         return found.Length > 0

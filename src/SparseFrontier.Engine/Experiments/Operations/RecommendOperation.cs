@@ -46,7 +46,7 @@ public sealed class RecommendOperation
     {
         try
         {
-            return [.. File.ReadLines(path).Where(l => l.Trim().Length > 0).Select(l => JsonSerializer.Deserialize<KernelMeasurement>(l, StoreJson.Line) ?? throw new JsonException("null is no measurement."))];
+            return [.. PlainFile.Lines(PlainFile.ReadAllBytes(path)).Where(l => l.Trim().Length > 0).Select(l => JsonSerializer.Deserialize<KernelMeasurement>(l, StoreJson.Line) ?? throw new JsonException("null is no measurement."))];
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {

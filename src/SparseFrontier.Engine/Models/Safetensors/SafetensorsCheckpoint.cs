@@ -96,7 +96,7 @@ public sealed class SafetensorsCheckpoint : IDisposable
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(CheckpointFile.ReadAllBytes(index), s_indexOptions);
+            using JsonDocument document = JsonDocument.Parse(PlainFile.ReadAllBytes(index), s_indexOptions);
             if (document.RootElement.ValueKind != JsonValueKind.Object
                 || !document.RootElement.TryGetProperty("weight_map"u8, out JsonElement map)
                 || map.ValueKind != JsonValueKind.Object)

@@ -29,7 +29,7 @@ public sealed unsafe partial class SafetensorsFile : IDisposable
         Path = path;
         try
         {
-            if (CheckpointFile.IsEmpty(path))
+            if (PlainFile.IsEmpty(path))
             {
                 throw Invalid(null, "has 0 bytes and so no header; the download may have been cut off.");
             }

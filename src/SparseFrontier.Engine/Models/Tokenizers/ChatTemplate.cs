@@ -33,7 +33,7 @@ public sealed class ChatTemplate
     /// <summary>Reads a checkpoint's template; null where it has none (the prompt is then used as it is).</summary>
     /// <param name="directory">The checkpoint's directory.</param>
     /// <exception cref="SparseFrontierException">ChatTemplateUnsupported: a construct outside the supported subset, named.
-    /// TokenizerInvalid: a file that is not valid JSON.</exception>
+    /// TokenizerInvalid: a file that cannot be read or is not valid JSON.</exception>
     public static ChatTemplate? Load(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -43,7 +43,7 @@ public sealed class ChatTemplate
         // As in Transformers, a template in a file of its own stands over the configuration's.
         source = ReadJson(Path.Combine(directory, "chat_template.json"), []) ?? source;
         string file = Path.Combine(directory, "chat_template.jinja");
-        source = File.Exists(file) ? CheckpointFile.ReadAllText(file) : source;
+        source = File.Exists(file) ? Encoding.UTF8.GetString(ReadAll(file)).TrimStart('\ufeff') : source;
         return source is null ? null : new ChatTemplate(source, specialTokens);
     }
 
@@ -78,6 +78,18 @@ public sealed class ChatTemplate
         return JinjaInterpreter.Render(_template, variables);
     }
 
+    private static byte[] ReadAll(string file)
+    {
+        try
+        {
+            return PlainFile.ReadAllBytes(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SparseFrontierException(ErrorIds.TokenizerInvalid, $"'{file}' cannot be read: {e.Message}", file, e);
+        }
+    }
+
     private static string? ReadJson(string file, Dictionary<string, string> specialTokens)
     {
         if (!File.Exists(file))
@@ -87,7 +99,7 @@ public sealed class ChatTemplate
 
         try
         {
-            using var document = JsonDocument.Parse(CheckpointFile.ReadAllBytes(file));
+            using var document = JsonDocument.Parse(ReadAll(file));
             foreach (string name in s_specialTokens)
             {
                 if (document.RootElement.TryGetProperty(name, out JsonElement value))

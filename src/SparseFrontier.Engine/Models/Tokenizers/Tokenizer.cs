@@ -40,7 +40,7 @@ public sealed class Tokenizer
         byte[] content;
         try
         {
-            content = CheckpointFile.ReadAllBytes(file);
+            content = PlainFile.ReadAllBytes(file);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -73,7 +73,7 @@ internal sealed class ModelConfigurationReader
     {
         try
         {
-            JsonDocument document = JsonDocument.Parse(CheckpointFile.ReadAllBytes(path), s_options);
+            JsonDocument document = JsonDocument.Parse(PlainFile.ReadAllBytes(path), s_options);
             if (document.RootElement.ValueKind == JsonValueKind.Object)
             {
                 return document;

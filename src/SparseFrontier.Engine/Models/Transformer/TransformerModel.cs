@@ -22,7 +22,7 @@ public sealed class TransformerModel : IDisposable
         Kernels = kernels;
         Configuration = ModelConfiguration.Load(directory);
         _limits = new SequenceLimits(Name, Configuration);
-        _configurationBytes = File.ReadAllBytes(Path.Combine(directory, "config.json"));
+        _configurationBytes = PlainFile.ReadAllBytes(Path.Combine(directory, "config.json"));
         _contentHash = new Lazy<string>(() => Weights!.ContentHash(_configurationBytes));
         Weights = new ModelWeights(directory, Configuration);
         _frequencyType = roundFrequencies ? DataType : DataType.F32;

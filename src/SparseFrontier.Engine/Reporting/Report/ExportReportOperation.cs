@@ -39,7 +39,7 @@ public sealed class ExportReportOperation
     public bool Force { get; init; }
 
     /// <summary>Writes the file; emits a <see cref="FileInfo"/> of it, or nothing under -WhatIf.</summary>
-    /// <exception cref="SparseFrontierException">DataInsufficient: no rows at all. OutputFileExists. ParameterInvalid. FileNotFound or ResultRowInvalid: a file of measurements. ResultWriteFailed.</exception>
+    /// <exception cref="SparseFrontierException">DataInsufficient: no rows at all. OutputFileExists. ParameterInvalid. FileNotFound, ResultUnreadable or ResultRowInvalid: a file of measurements. ResultWriteFailed.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(sink);
@@ -103,13 +103,9 @@ public sealed class ExportReportOperation
 
     private static IEnumerable<KernelMeasurement> ReadMeasurements(string path)
     {
-        if (!File.Exists(path))
-        {
-            throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file of kernel measurements '{path}'.", path);
-        }
-
+        byte[] bytes = StoreIO.ReadAll(path) ?? throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file of kernel measurements '{path}'.", path);
         int number = 0;
-        foreach (string line in File.ReadLines(path))
+        foreach (string line in PlainFile.Lines(bytes))
         {
             number++;
             if (!string.IsNullOrWhiteSpace(line))

@@ -22,7 +22,7 @@ public sealed class CudaModel : IDisposable
         Configuration = ModelConfiguration.Load(directory);
         RequireShape(Configuration);
         _limits = new SequenceLimits(Name, Configuration);
-        _configurationBytes = File.ReadAllBytes(Path.Combine(directory, "config.json"));
+        _configurationBytes = PlainFile.ReadAllBytes(Path.Combine(directory, "config.json"));
         Stages = Divide(devices);
         Weights = randomSeed is { } seed ? CudaWeights.Random(directory, Configuration, Stages, seed) : new CudaWeights(directory, Configuration, Stages);
         _contentHash = new Lazy<string>(() => Weights.ContentHash(_configurationBytes));
