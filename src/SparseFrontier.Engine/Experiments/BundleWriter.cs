@@ -12,22 +12,26 @@ internal static class BundleWriter
     private static readonly DateTimeOffset s_time = new(1980, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private const int PlainFile = unchecked((int)0x81A40000);
 
-    /// <summary>Names of a run's files that go into a bundle: the claim and files set aside stay.</summary>
-    private static readonly string[] s_single = ["spec.json", "environment.json", "calibration.json", "state.json", "summary.json"];
-
     /// <summary>Writes the archive, all or nothing.</summary>
     /// <param name="path">File to write; replaced if it is there.</param>
     /// <param name="runs">Directories by run id.</param>
     /// <param name="cancellationToken">Cancels.</param>
     /// <returns>SHA-256 of the manifest.</returns>
-    /// <exception cref="SparseFrontierException">ResultWriteFailed, ResultUnreadable.</exception>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed. ResultUnreadable: a file is a link, or no ordinary file. ResultRowInvalid: a file is not what its name says.</exception>
     public static string Write(string path, IReadOnlyDictionary<string, RunDirectory> runs, CancellationToken cancellationToken)
     {
         var files = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
         foreach ((string id, RunDirectory directory) in runs)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            foreach (string file in s_single.Concat(SampleFile.List(directory.Path).Select(f => Path.GetFileName(f))))
+            IReadOnlyList<string> names = directory.OwnFiles();
+
+            // Nothing is carried away that is no part of a run. Specification and samples were read by whoever found the run.
+            StoreIO.ReadJson<StoredEnvironment>(directory.File("environment.json"));
+            directory.ReadCalibration();
+            directory.ReadState();
+            directory.ReadSummary();
+            foreach (string file in names)
             {
                 if (StoreIO.ReadAll(directory.File(file)) is { } bytes)
                 {

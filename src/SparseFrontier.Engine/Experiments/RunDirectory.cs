@@ -7,6 +7,8 @@ namespace SparseFrontier.Experiments;
 /// <summary>The directory of one run (docs/results-format.md): append-only samples, everything else replaced by rename.</summary>
 internal sealed class RunDirectory
 {
+    private static readonly string[] s_single = ["spec.json", "environment.json", "calibration.json", "state.json", "summary.json"];
+
     public RunDirectory(string path) => Path = System.IO.Path.GetFullPath(path);
 
     /// <summary>Full path.</summary>
@@ -14,6 +16,28 @@ internal sealed class RunDirectory
 
     /// <summary>Full path of a file of the directory.</summary>
     public string File(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>
+    /// Names of the files that hold the run; the claim, counts of tries and files set aside are this machine's. A folder of somebody else's may hold links: what they lead to is not the run's, and must
+    /// not be carried away with it.
+    /// </summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable: one of them is a link, a pipe or a device.</exception>
+    public IReadOnlyList<string> OwnFiles()
+    {
+        string[] names = [.. s_single.Concat(SampleFile.List(Path).Select(f => System.IO.Path.GetFileName(f)))];
+        foreach (string path in names.Select(File))
+        {
+            if (new FileInfo(path).LinkTarget is { } target)
+            {
+                throw new SparseFrontierException(
+                    ErrorIds.ResultUnreadable, $"'{path}' is a link to '{target}', and a run's files are its own. If what it leads to is the run's, put a copy in its place.", path);
+            }
+
+            StoreIO.ThrowIfNone(path);
+        }
+
+        return [.. names.Where(n => System.IO.File.Exists(File(n)))];
+    }
 
     /// <summary>Whether a directory is a run's: it has a specification, or samples of a run that lost it.</summary>
     public static bool IsRun(string path) =>
@@ -80,6 +104,10 @@ internal sealed class RunDirectory
 
     /// <summary>Why a run without a summary is not running; null if nothing was noted.</summary>
     public StoredState? ReadState() => StoreIO.ReadJson<StoredState>(File("state.json"));
+
+    /// <summary>The budget that was found for the run's method; null if none was needed.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable, ResultRowInvalid.</exception>
+    public StoredCalibration? ReadCalibration() => StoreIO.ReadJson<StoredCalibration>(File("calibration.json"));
 
     /// <summary>The attempts that were not ended properly; null if there is none.</summary>
     public StoredTries? ReadTries()

@@ -123,6 +123,58 @@ public class BundleTests
         Assert.False(Directory.Exists(folder.File("none")));
     }
 
+    [Theory]
+    [InlineData("spec.json")]
+    [InlineData("summary.json")]
+    [InlineData("environment.json")]
+    [InlineData("calibration.json")]
+    [InlineData("state.json")]
+    [InlineData("samples-0002.jsonl")]
+    public void A_link_of_a_run_is_not_followed(string name)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need rights.");
+        using var folder = new TemporaryFolder();
+        Sweeps.Run(folder.File("results"), [Sweeps.Specification()]);
+        SparseAttentionResult[] rows = Rows(folder.File("results"));
+        string file = Path.Combine(rows[0].Path!, name);
+
+        // As somebody's folder may hold it: what it leads to is well-formed, and not theirs.
+        string secret = folder.File("secret.json");
+        File.WriteAllText(secret, File.Exists(file) ? File.ReadAllText(file) : name.EndsWith(".jsonl", StringComparison.Ordinal) ? "" : "{\"Secret\":\"1234\"}");
+        File.Delete(file);
+        File.CreateSymbolicLink(file, secret);
+        SparseFrontierException exception = Assert.Throws<SparseFrontierException>(() => Write(rows, folder.File("b.zip")));
+        Assert.Equal(ErrorIds.ResultUnreadable, exception.ErrorId);
+        Assert.Contains($"{name}' is a link to '{secret}'", exception.Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(folder.File("b.zip")));
+    }
+
+    [Theory]
+    [InlineData("summary.json")]
+    [InlineData("environment.json")]
+    [InlineData("calibration.json")]
+    [InlineData("state.json")]
+    public void A_file_that_is_not_what_its_name_says_is_not_taken(string name)
+    {
+        using var folder = new TemporaryFolder();
+        Sweeps.Run(folder.File("results"), [Sweeps.Specification()]);
+        SparseAttentionResult[] rows = Rows(folder.File("results"));
+        File.WriteAllText(Path.Combine(rows[0].Path!, name), "password: 1234\n");
+        Assert.Equal(ErrorIds.ResultRowInvalid, Refusal(() => Write(rows, folder.File("b.zip"))));
+        Assert.False(File.Exists(folder.File("b.zip")));
+    }
+
+    [Fact]
+    public void A_folder_may_be_reached_by_a_link()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need rights.");
+        using var folder = new TemporaryFolder();
+        Export(folder, "b.zip");
+        Directory.CreateSymbolicLink(folder.File("linked"), folder.File("results"));
+        Write(Rows(folder.File("linked")), folder.File("c.zip"));
+        Assert.Equal(File.ReadAllBytes(folder.File("b.zip")), File.ReadAllBytes(folder.File("c.zip")));
+    }
+
     [Fact]
     public void Names_of_a_specification_are_no_path()
     {

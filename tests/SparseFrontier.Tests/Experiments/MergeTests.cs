@@ -107,6 +107,42 @@ public class MergeTests
         Assert.Equal(ResultExport.Canonical(whole.Path), ResultExport.Canonical(folder.Path));
     }
 
+    [Theory]
+    [InlineData("spec.json")]
+    [InlineData("environment.json")]
+    [InlineData("calibration.json")]
+    [InlineData("samples-0001.jsonl")]
+    public void A_run_with_a_link_is_not_taken_in_and_a_linked_folder_is(string name)
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Links need rights.");
+        using var other = new TemporaryFolder();
+        Sweeps.Run(other.File("results"), [Sweeps.Specification()]);
+        Directory.CreateSymbolicLink(other.File("linked"), other.File("results"));
+        using var target = new TemporaryFolder();
+        Assert.Single(Merge(target.File("first"), other.File("linked")).Rows);
+        Assert.Equal(ResultExport.Canonical(other.File("results")), ResultExport.Canonical(target.File("first")));
+
+        string file = new ResultStore(other.File("results")).Runs().Single().File(name);
+        File.WriteAllText(other.File("secret"), File.Exists(file) ? File.ReadAllText(file) : "{}");
+        File.Delete(file);
+        File.CreateSymbolicLink(file, other.File("secret"));
+        RecordingSink sink = Merge(target.File("second"), other.File("results"));
+        Assert.Equal(ErrorIds.ResultUnreadable, Assert.Single(sink.Errors).ErrorId);
+        Assert.Empty(sink.Rows);
+        Assert.False(Directory.Exists(target.File("second")));
+    }
+
+    [Fact]
+    public void A_calibration_that_is_none_is_not_copied()
+    {
+        using var other = new TemporaryFolder();
+        Sweeps.Run(other.Path, [Sweeps.Specification()]);
+        File.WriteAllText(new ResultStore(other.Path).Runs().Single().File("calibration.json"), "password: 1234\n");
+        using var target = new TemporaryFolder();
+        Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Single(Merge(target.Path, other.Path).Errors).ErrorId);
+        Assert.Empty(Directory.GetFiles(target.Path, "calibration.json", SearchOption.AllDirectories));
+    }
+
     [Fact]
     public void What_is_missing_is_said()
     {

@@ -84,6 +84,8 @@ public sealed class MergeResultOperation
             return null;
         }
 
+        source.OwnFiles();
+        StoredCalibration? calibration = source.ReadCalibration();
         store.Prepare();
         SortedDictionary<int, SampleResult> offered = source.ReadSamples(specification.RunId, sink.Warning);
         RunDirectory target = store.FindOrCreate(specification);
@@ -117,9 +119,9 @@ public sealed class MergeResultOperation
             target.WriteSummary(infeasible);
         }
 
-        if (!File.Exists(target.File("calibration.json")) && StoreIO.ReadAll(source.File("calibration.json")) is { } calibration)
+        if (calibration is not null && !File.Exists(target.File("calibration.json")))
         {
-            StoreIO.Replace(target.File("calibration.json"), calibration);
+            StoreIO.ReplaceJson(target.File("calibration.json"), calibration);
         }
 
         return target;
