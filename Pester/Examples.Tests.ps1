@@ -41,6 +41,15 @@ Describe 'examples/Nightly.ps1' {
         $output | Should -Match 'fail the gate Regression'
     }
 
+    It 'ends with 2 where a kernel differs, and runs nothing' {
+        # A function stands before a cmdlet of its name.
+        $wrong = 'function Test-KernelCorrectness { [pscustomobject]@{ Kernel = "Wrong"; Passed = $false } }'
+        $output = pwsh -NoProfile -Command "$wrong; & '$examples/Nightly.ps1' -ResultPath '$TestDrive/differs' -Grid '$grid'; exit `$LASTEXITCODE" 2>&1 | Out-String
+        $LASTEXITCODE | Should -Be 2 -Because $output
+        $output | Should -Match 'Wrong'
+        Test-Path "$TestDrive/differs" | Should -BeFalse
+    }
+
     It 'ends with 1 where something fails' {
         $null = Test-Example 1 "$examples/Nightly.ps1" -ResultPath "$TestDrive/nightly" -Grid "$TestDrive/none.csv" -Kernel Gate
     }
@@ -58,6 +67,19 @@ Describe 'examples/Sweep.ps1' {
         @(Import-Csv "$TestDrive/sweep/runs.csv").Count | Should -Be 2
         $output | Should -Match 'Quest'
         $output | Should -Match 'Score against'
+    }
+
+    It 'writes no formulas into its table' {
+        Push-Location $TestDrive
+        try {
+            $null = New-TinyModel './=tiny'
+            $run = Get-SmallRun '=tiny'
+            New-SparseAttentionSweep Dense @run | Export-Csv formula.csv
+            $null = Test-Example 0 "$examples/Sweep.ps1" formula.csv -ResultPath "$TestDrive/formula"
+        }
+        finally { Pop-Location }
+        (Import-Csv "$TestDrive/formula/runs.csv").Model | Should -Be "'=tiny"
+        (Get-SparseAttentionResult "$TestDrive/formula").Model | Should -Be '=tiny'
     }
 
     It 'warns of what does not fit' {

@@ -34,7 +34,12 @@ $sum = $plan | Measure-Object SharedPrefillOperations -Sum
 if (-not $PSCmdlet.ShouldProcess($ResultPath, "Run $($plan.Count) runs")) { return }
 
 $rows = $plan | Where-Object IsFeasible | Invoke-SparseAttentionRun -ResultPath $ResultPath
-$rows | Export-Csv (Join-Path $ResultPath runs.csv)
+
+# For a spreadsheet, to which a text that begins like a formula is one: names of models and tasks may be anybody's.
+$rows | Select-Object * | ForEach-Object {
+    foreach ($p in $_.PSObject.Properties) { if ($p.Value -is [string] -and $p.Value -match '^[=+\-@\t\r]') { $p.Value = "'$($p.Value)" } }
+    $_
+} | Export-Csv (Join-Path $ResultPath runs.csv)
 $rows | Get-SparsityPareto | Show-SparsityPareto
 $rows | Where-Object { $_.Method -ne 'Dense' -or $_.DecodeMethod -ne 'Dense' } | Format-Table
 if ($rows | Where-Object { $_.Method -eq 'Dense' -and $_.DecodeMethod -eq 'Dense' }) {
