@@ -170,6 +170,27 @@ public sealed unsafe class UserCodeTests : IDisposable
         Assert.Equal(64, CodeHash.Of(typeof(Sevens)).Length);
     }
 
+    [Fact]
+    public void What_lives_in_this_process_alone_goes_to_no_other()
+    {
+        Register("Mine", ScoredUnit.Blocks, units => units.Similarity());
+        RunSpecification[] run = [Sweeps.Specification("Mine", 0.5)];
+        using var folder = new TemporaryFolder();
+        foreach (Action<RecordingSink> operation in (Action<RecordingSink>[])
+            [
+                sink => new SubmitRunOperation { Specifications = run, ResultPath = folder.File("results"), Engines = new HashEngineFactory() }.Execute(sink, TestContext.Current.CancellationToken),
+                sink => new InvokeRunOperation { Specifications = run, ResultPath = folder.File("results"), Engines = new HashEngineFactory(), DevicesOf = _ => ["cpu", "cpu"] }
+                    .Execute(sink, TestContext.Current.CancellationToken),
+            ])
+        {
+            SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => operation(new RecordingSink()));
+            Assert.Equal(ErrorIds.PowerShellRequired, error.ErrorId);
+            Assert.Contains("Mine", error.Message, StringComparison.Ordinal);
+            Assert.Contains("methods and tasks of your own live in this process", error.Message, StringComparison.Ordinal);
+            Assert.Empty(Directory.Exists(folder.File("results")) ? Directory.GetFiles(folder.File("results"), "samples-*", SearchOption.AllDirectories) : []);
+        }
+    }
+
     private void Register(string name, ScoredUnit unit, Func<ScoreContext, double[]> score, string code = "code")
     {
         new RegisterMethodOperation { Name = name, Unit = unit, Scorer = new FunctionScorer(score), CodeHash = CodeHash.Of(code) }
