@@ -124,12 +124,20 @@ internal sealed class RunClaim : IDisposable
             {
                 Thread.Sleep(10);
             }
+            catch (IOException e) when (IsInUse(e))
+            {
+                // Whoever takes a claim has it for milliseconds, unless it was stopped just then.
+                throw Busy(path, "a process that is taking it, or was stopped while it did,");
+            }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 throw StoreIO.WriteFailed(file, e);
             }
         }
     }
+
+    // Linux's and macOS's word for a lock that is held, and Windows' for a file that is not shared.
+    private static bool IsInUse(IOException e) => e.HResult is 11 or 35 or unchecked((int)0x80070020);
 
     private static StoredClaim Own(string? slurmJobId, int? slurmRestartCount)
     {

@@ -140,6 +140,18 @@ public class ClaimTests
     }
 
     [Fact]
+    public void A_run_whose_claim_is_being_taken_is_busy()
+    {
+        using var folder = new TemporaryFolder();
+        using (new FileStream(folder.File("claim.lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None))
+        {
+            Assert.Equal(ErrorIds.RunBusy, Assert.Throws<SparseFrontierException>(() => RunClaim.Take(folder.Path)).ErrorId);
+        }
+
+        RunClaim.Take(folder.Path).Dispose();
+    }
+
+    [Fact]
     public void A_process_that_is_killed_loses_its_claims_at_once_and_a_stopped_one_does_not()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Stopping and going on are Linux's.");
