@@ -29,6 +29,7 @@ public sealed class TestKernelCorrectnessCommand : SparseFrontierCmdlet
     /// <summary>Names of kernels.</summary>
     /// <value>All kernels</value>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true, HelpMessage = "Names of kernels; wildcards match.")]
+    [ArgumentCompleter(typeof(KernelCompleter))]
     [SupportsWildcards]
     public string[] Kernel { get; set; } = [];
 

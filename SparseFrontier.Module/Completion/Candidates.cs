@@ -3,6 +3,7 @@ using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Kernels;
 using SparseFrontier.Tasks;
 
 namespace SparseFrontier.Completion;
@@ -63,6 +64,13 @@ internal static class Candidates
         from parameter in TaskRegistry.Tasks.FirstOrDefault(t => t.Name == listed.Name)?.Parameters ?? []
         group listed.Name by parameter into owners
         select Parameter(owners.Key.Name, owners.Key.Default, owners.Key.Minimum, owners.Key.Maximum, owners.Key.Description, owners);
+
+    /// <summary>Kernels of the correctness suite.</summary>
+    public static IEnumerable<Candidate> Kernels() =>
+        from test in KernelCorrectness.Cases
+        group test by test.Kernel into cases
+        orderby cases.Key
+        select new Candidate(cases.Key, FormattableString.Invariant($"{cases.Key}: {cases.Count()} shapes, compared with the reference"));
 
     /// <summary>Columns of result rows.</summary>
     public static IEnumerable<Candidate> Columns() =>

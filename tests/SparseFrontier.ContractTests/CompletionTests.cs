@@ -24,6 +24,14 @@ public class CompletionTests
         Assert.Contains(Candidates.MethodParameters([]), c => c.Text.StartsWith("VerticalSize=", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Kernels_are_those_of_the_suite()
+    {
+        Candidate[] kernels = [.. Candidates.Kernels()];
+        Assert.Equal(kernels.Select(k => k.Text).Distinct().Order(StringComparer.Ordinal), kernels.Select(k => k.Text).Order(StringComparer.Ordinal));
+        Assert.Matches("^PageScores: [0-9]+ shapes", kernels.Single(k => k.Text == "PageScores").ToolTip);
+    }
+
     // Folders are named by anybody.
     [Fact]
     public void What_a_terminal_would_obey_is_not_offered() =>
