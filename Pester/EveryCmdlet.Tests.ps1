@@ -151,6 +151,22 @@ Describe 'Rows of <Name>' -ForEach $flat {
         }
     }
 
+    It 'survive remoting' {
+        # What a remote session or a job sends.
+        $sent = @([System.Management.Automation.PSSerializer]::Deserialize([System.Management.Automation.PSSerializer]::Serialize($output, 3)))
+        $sent.Count | Should -Be $output.Count
+        foreach ($i in 0..($output.Count - 1)) {
+            foreach ($column in $columns) {
+                $value = $output[$i].$column
+                # An enum travels as its number, a time in whole seconds.
+                if ($value -is [enum]) { [int] $sent[$i].$column | Should -Be ([int] $value) -Because "column $column" }
+                elseif ($value -is [double]) { [Math]::Abs($sent[$i].$column - $value) | Should -BeLessOrEqual (1e-14 * [Math]::Abs($value)) -Because "column $column" }
+                elseif ($value -is [datetimeoffset]) { "$($sent[$i].$column)" | Should -Be "$value" -Because "column $column" }
+                else { $sent[$i].$column | Should -Be $value -Because "column $column" }
+            }
+        }
+    }
+
     It 'filter, sort and group by every column' {
         foreach ($column in $columns) {
             $groups = $output | Group-Object $column

@@ -35,6 +35,24 @@ Describe 'Invoke-SparseAttentionRun' {
             $rows[1].PrefillSparsity | Should -BeGreaterThan 0.4
         }
 
+        It 'shows progress of the sweep, the run and the sample, with the time that is left' {
+            $shell = [powershell]::Create().AddScript({
+                param($module, $tiny, $folder)
+                Import-Module $module
+                Invoke-SparseAttentionRun Dense, BlockSparse, Quest -Sparsity 0.5 -Task Niah -TaskParameter 'Queries=1' -ShortInstructions -SequenceLength 960 -MaximumOutputTokens 48 -SampleCount 6 -Model $tiny -ResultPath $folder
+            }).AddArgument((Join-Path (Get-RepositoryRoot) SparseFrontier.psd1)).AddArgument($tiny).AddArgument((Join-Path $TestDrive progress))
+            $null = $shell.Invoke()
+            $records = $shell.Streams.Progress.ReadAll()
+            $shell.Dispose()
+            $parents = @{ 1 = -1; 2 = 1; 3 = 2 }
+            $records.ActivityId | Sort-Object -Unique | Should -Be 1, 2, 3
+            foreach ($record in $records) { $record.ParentActivityId | Should -Be $parents[$record.ActivityId] }
+            $left = $records | Where-Object { $_.ActivityId -eq 1 -and $_.SecondsRemaining -ge 0 }
+            $left | Should -Not -BeNullOrEmpty
+            $left[-1].SecondsRemaining | Should -BeLessThan 3600
+            ($records | Where-Object ActivityId -EQ 1)[-1].RecordType | Should -Be Completed
+        }
+
         It 'returns finished runs at once' {
             $again = Invoke-SparseAttentionRun Dense, BlockSparse -Sparsity 0.5 @run
             $again.RunId | Should -Be $rows.RunId
