@@ -12,7 +12,7 @@ public class InterleavedTimerTests
     {
         // The clock slows down by 10 % a round for both: the ratio stays exact.
         var order = new List<string>();
-        IReadOnlyList<TimingResult> results = new InterleavedTimer { Rounds = 3, SampleSeconds = 1 }.Run(
+        IReadOnlyList<TimingResult> results = new InterleavedTimer { Rounds = 3, SampleSeconds = 1, Waited = _ => 0 }.Run(
             [Fake("slow", 6, order), Fake("fast", 2, order)], "slow");
         Assert.Equal(1, results[0].Ratio!.Value, 1e-12);
         Assert.Equal(3, results[1].Ratio!.Value, 1e-12);
@@ -23,9 +23,21 @@ public class InterleavedTimerTests
     }
 
     [Fact]
+    public void A_sample_that_waited_for_a_core_is_repeated()
+    {
+        // The clock says 1, 1 to calibrate, then 5 while threads wait for half of it, then 1 undisturbed.
+        var seconds = new Queue<double>([1, 1, 5, 1, 1]);
+        double waited = 0;
+        var timer = new InterleavedTimer { Rounds = 2, SampleSeconds = 1, Waited = _ => waited };
+        TimingResult result = Assert.Single(timer.Run([new Contender("a", _ => { double next = seconds.Dequeue(); waited += next == 5 ? 2.5 : 0; return next; })], "a"));
+        Assert.Equal((1, 1, 0), (result.MedianSeconds, result.Repeated, result.Disturbed));
+        Assert.Empty(seconds);
+    }
+
+    [Fact]
     public void Short_calls_share_a_sample()
     {
-        TimingResult result = Assert.Single(new InterleavedTimer { Rounds = 2, SampleSeconds = 0.02 }.Run([new Contender("a", calls => calls * 0.003)], "a"));
+        TimingResult result = Assert.Single(new InterleavedTimer { Rounds = 2, SampleSeconds = 0.02, Waited = _ => 0 }.Run([new Contender("a", calls => calls * 0.003)], "a"));
         Assert.Equal(7, result.CallsPerSample);
         Assert.Equal(0.003, result.MedianSeconds, 1e-12);
         Assert.Equal(0, result.Disturbed);
@@ -34,7 +46,7 @@ public class InterleavedTimerTests
     [Fact]
     public void Rates_are_compared_with_the_roof()
     {
-        IReadOnlyList<TimingResult> results = new InterleavedTimer { Rounds = 2, SampleSeconds = 1 }.Run(
+        IReadOnlyList<TimingResult> results = new InterleavedTimer { Rounds = 2, SampleSeconds = 1, Waited = _ => 0 }.Run(
             [new Contender("roof", calls => calls * 1.0) { Operations = 8e9 }, new Contender("kernel", calls => calls * 2.0) { Operations = 12e9 }], "kernel", "roof");
         Assert.Equal(0.75, results[1].ShareOfRoof!.Value, 1e-12);
         Assert.Equal(6, results[1].GigaOperationsPerSecond, 1e-9);

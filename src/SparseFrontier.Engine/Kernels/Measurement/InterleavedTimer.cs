@@ -17,6 +17,9 @@ public sealed class InterleavedTimer
     /// <summary>Least time of a sample: shorter calls are repeated within it.</summary>
     public double SampleSeconds { get; init; } = 0.02;
 
+    /// <summary>Seconds that a contender's threads have waited for a core so far.</summary>
+    internal Func<Contender, double> Waited { get; init; } = WaitedSoFar;
+
     /// <summary>Times all contenders.</summary>
     /// <param name="contenders">At least one; each is first run once, untimed.</param>
     /// <param name="baseline">Name of the contender that the others are compared with.</param>
@@ -133,6 +136,6 @@ public sealed class InterleavedTimer
         return (best / calls, MaximumTries - 1, true);
     }
 
-    private static double Waited(Contender contender) =>
+    private static double WaitedSoFar(Contender contender) =>
         RunQueueDelay.Seconds(0) + (contender.ProcessId == 0 ? 0 : RunQueueDelay.Seconds(contender.ProcessId));
 }
