@@ -299,9 +299,9 @@ public sealed class CudaModel : IDisposable
                 return reader.Run(allLogits);
             }
             catch (CudaException e) when (
-                e.ErrorId == ErrorIds.DeviceOutOfMemory && request.LayerObserver is null && CudaPromptReader.Smaller(Configuration, prompt.Length, request) is not null)
+                e.ErrorId == ErrorIds.DeviceOutOfMemory && request.LayerObserver is null && CudaPromptReader.Smaller(Configuration, prompt.Length, request) is { } smaller)
             {
-                request = CudaPromptReader.Smaller(Configuration, prompt.Length, request)!;
+                request = smaller;
             }
 
             // What the failed attempt held is freed by finalizers where it was not yet owned by anything.
