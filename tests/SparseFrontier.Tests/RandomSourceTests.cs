@@ -25,4 +25,19 @@ public class RandomSourceTests
 
         Assert.All(counts, c => Assert.InRange(c, 9_600, 10_400));
     }
+
+    [Fact]
+    public void A_stream_of_an_index_is_the_same_wherever_it_is_asked_for_and_like_no_other()
+    {
+        var random = new RandomSource("streams", 1);
+        RandomState before = random.State;
+        double[][] streams = [.. Enumerable.Range(0, 500).Select(i => Draw(random.At(i)))];
+        Assert.Equal(before, random.State);
+        Assert.Equal(streams[7], Draw(new RandomSource("streams", 1).At(7)));
+        Assert.Equal(500 * 20, streams.SelectMany(s => s).Distinct().Count());
+        Assert.InRange(streams.Average(s => s[0]), 0.45, 0.55);
+        Assert.InRange(streams.Zip(streams.Skip(1)).Average(p => (p.First[0] - 0.5) * (p.Second[0] - 0.5)), -0.015, 0.015);
+
+        static double[] Draw(RandomSource source) => [.. Enumerable.Range(0, 20).Select(_ => source.NextDouble())];
+    }
 }

@@ -22,15 +22,22 @@ public sealed class RandomPrefill : BlockMethod
 
     /// <inheritdoc/>
     private protected override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
-        new RandomScorer(new RandomSource("attention/Random/prefill", layer.Seed, layer.Layer, queryHead));
+        new RandomScorer(Numbers(layer.Seed, layer.Layer, queryHead));
+
+    /// <summary>What a head's blocks are drawn by: each block of rows has the stream of its index.</summary>
+    /// <param name="seed">The sample's.</param>
+    /// <param name="layer">Index of the layer.</param>
+    /// <param name="queryHead">Index of the query head.</param>
+    internal static RandomSource Numbers(long seed, int layer, int queryHead) => new("attention/Random/prefill", seed, layer, queryHead);
 
     private sealed class RandomScorer(RandomSource random) : BlockScorer
     {
         public override void Score(int row, Span<float> scores)
         {
+            RandomSource own = random.At(row);
             foreach (ref float score in scores)
             {
-                score = (float)random.NextDouble();
+                score = (float)own.NextDouble();
             }
         }
     }

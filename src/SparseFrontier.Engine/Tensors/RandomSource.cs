@@ -36,8 +36,27 @@ public sealed class RandomSource
         _s3 = BitConverter.ToUInt64(hash, 24) | 1;
     }
 
+    private RandomSource((ulong, ulong, ulong, ulong) state) => (_s0, _s1, _s2, _s3) = state;
+
     /// <summary>The generator's state, to go on drawing elsewhere.</summary>
     internal RandomState State => new(_s0, _s1, _s2, _s3);
+
+    /// <summary>A stream of its own for an index, from the state that this one is in: whoever needs some of many streams, on a GPU too, need not draw the others. The state moves on by nothing.</summary>
+    /// <param name="index">Which; any number.</param>
+    public RandomSource At(long index)
+    {
+        // SplitMix64 (Steele, Lea and Flood 2014) spreads the index over the state.
+        ulong seed = _s0 + ((ulong)index * 0xD1342543DE82EF95);
+        return new RandomSource((_s0 ^ Next(), _s1 ^ Next(), _s2 ^ Next(), (_s3 ^ Next()) | 1));
+
+        ulong Next()
+        {
+            seed += 0x9E3779B97F4A7C15;
+            ulong value = (seed ^ (seed >> 30)) * 0xBF58476D1CE4E5B9;
+            value = (value ^ (value >> 27)) * 0x94D049BB133111EB;
+            return value ^ (value >> 31);
+        }
+    }
 
     /// <summary>64 random bits.</summary>
     public ulong NextUInt64()

@@ -11,6 +11,7 @@ using Xunit;
 namespace SparseFrontier.Tests.Experiments;
 
 /// <summary>One sample under many configurations, on the shipped model.</summary>
+[Collection(CudaCollection.Name)]
 public class SampleRunnerTests
 {
     private static readonly string s_model = Path.Combine(Fixtures.Root, "models", ModelCatalog.DefaultName);

@@ -6,6 +6,7 @@ using Xunit;
 namespace SparseFrontier.Tests.Experiments;
 
 /// <summary>Samples spread over worker processes, on the hash engine: what comes out is what one process gives, whatever happens to the workers.</summary>
+[Collection(CudaCollection.Name)]
 public class WorkerTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

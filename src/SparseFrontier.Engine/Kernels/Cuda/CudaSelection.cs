@@ -11,6 +11,9 @@ internal static class CudaSelection
     // Scores of block pairs that are held at a time.
     private const long BlockScoreBytes = 256L << 20;
 
+    // Block rows of a strip come in so many, which is a tile of 64 queries in the smallest blocks.
+    private const int StripRows = 32;
+
     /// <summary>The largest of each row, ascending; see select.cu.</summary>
     /// <param name="device">The device.</param>
     /// <param name="scores">[rows, columns] float32.</param>
@@ -81,23 +84,23 @@ internal static class CudaSelection
             : CudaMemory.From<int>(device, [.. Enumerable.Repeat(count, heads)]);
     }
 
-    /// <summary>BlockSparse: for every block of rows the key blocks with the largest product of mean query and mean key.</summary>
+    /// <summary>For every block of rows the key blocks with the largest scores.</summary>
     /// <param name="queries">[query heads, length, dimension].</param>
-    /// <param name="keys">[KV heads, length, dimension].</param>
-    /// <param name="blockSize">Rows and keys of a block: 16, 32 or 64.</param>
+    /// <param name="scorer">Scores of their block pairs.</param>
+    /// <param name="blockSize">Rows and keys of a block: at most 64.</param>
     /// <param name="topBlocks">Key blocks of a block of rows.</param>
     /// <param name="forcedFirst">First key blocks that are always kept.</param>
     /// <param name="forcedLocal">Latest key blocks that are always kept.</param>
-    public static CudaPlans Blocks(CudaVectors queries, CudaVectors keys, int blockSize, int topBlocks, int forcedFirst, int forcedLocal)
+    public static CudaPlans Blocks(CudaVectors queries, CudaBlockScorer scorer, int blockSize, int topBlocks, int forcedFirst, int forcedLocal)
     {
         CudaDevice device = queries.Device;
         int heads = queries.Heads;
-        int length = keys.Rows;
+        int length = queries.Rows;
         int blocks = (length + blockSize - 1) / blockSize;
         int top = Math.Min(topBlocks, blocks);
         CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * blocks * top * 2 * sizeof(int));
         CudaMemory tiles = CudaMemory.Allocate(device, (long)heads * blocks * 4 * sizeof(int));
-        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (first, rows, chosen) =>
+        ChooseBlocks(queries, scorer, blocks, top, forcedFirst, forcedLocal, (first, rows, chosen) =>
             device.Function("lists.cu", "blockRanges", ("TYPE", 0)).Launch(
                 (rows, heads, 1), 64, 0, chosen, ranges, tiles, first, top, blockSize, length, blocks));
         return new CudaPlans(
@@ -105,53 +108,30 @@ internal static class CudaSelection
     }
 
     /// <summary>As <see cref="Blocks"/>, lists of blocks of 64 or 128 keys for prefill_hopper.cu.</summary>
-    public static HopperLists BlockLists(CudaVectors queries, CudaVectors keys, int blockSize, int topBlocks, int forcedFirst, int forcedLocal)
+    public static HopperLists BlockLists(CudaVectors queries, CudaBlockScorer scorer, int blockSize, int topBlocks, int forcedFirst, int forcedLocal)
     {
         CudaDevice device = queries.Device;
-        int blocks = (keys.Rows + blockSize - 1) / blockSize;
+        int blocks = (queries.Rows + blockSize - 1) / blockSize;
         int top = Math.Min(topBlocks, blocks);
         CudaMemory rowLists = CudaMemory.Allocate(device, (long)queries.Heads * blocks * 32);
         CudaMemory starts = CudaMemory.Allocate(device, (long)queries.Heads * blocks * top * sizeof(int));
-        ChooseBlocks(queries, keys, blockSize, top, forcedFirst, forcedLocal, (first, rows, chosen) =>
+        ChooseBlocks(queries, scorer, blocks, top, forcedFirst, forcedLocal, (first, rows, chosen) =>
             device.Function("lists.cu", "blockLists", ("TYPE", 0)).Launch((rows, queries.Heads, 1), 64, 0, chosen, rowLists, starts, first, top, blockSize, blocks));
         return new HopperLists(rowLists, starts, null);
     }
 
     // Chooses for all heads, strip by strip; emit is given the first block of rows, their number and the chosen key blocks [heads, rows, top].
-    private static void ChooseBlocks(
-        CudaVectors queries, CudaVectors keys, int blockSize, int top, int forcedFirst, int forcedLocal, Action<int, int, CudaMemory> emit)
+    private static void ChooseBlocks(CudaVectors queries, CudaBlockScorer scorer, int blocks, int top, int forcedFirst, int forcedLocal, Action<int, int, CudaMemory> emit)
     {
         CudaDevice device = queries.Device;
         int heads = queries.Heads;
-        int blocks = (keys.Rows + blockSize - 1) / blockSize;
-        int width = queries.Width;
-        using CudaMemory queryMeans = CudaBlocks.Sum(queries, blockSize, blockSize);
-        using CudaMemory keyMeans = CudaBlocks.Sum(keys, blockSize, blockSize);
-        int strip = (int)Math.Clamp(BlockScoreBytes / sizeof(float) / blocks / heads, 1, blocks);
+        int strip = (int)Math.Min(blocks, Math.Max(StripRows, BlockScoreBytes / sizeof(float) / blocks / heads / StripRows * StripRows));
         using var scores = CudaMemory.Allocate(device, (long)heads * strip * blocks * sizeof(float));
         using var chosen = CudaMemory.Allocate(device, (long)heads * strip * top * sizeof(int));
         for (int first = 0; first < blocks; first += strip)
         {
             int rows = Math.Min(strip, blocks - first);
-            CudaBlocks.MultiplyTransposed(
-                device,
-                queries.Type,
-                queryMeans.Address + (ulong)((long)first * width * sizeof(float)),
-                width,
-                rows,
-                keyMeans.Address,
-                width,
-                Math.Min(blocks, first + rows),
-                width,
-                scores.Address,
-                blocks,
-                rounded: true,
-                firstCausalRow: first,
-                heads,
-                heads / keys.Heads,
-                (long)blocks * width,
-                (long)blocks * width,
-                (long)rows * blocks);
+            scorer.Score(first, rows, scores);
             device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
                 (rows, heads, 1), 512, 0, scores, (long)blocks, 0UL, first, 1, blocks, 0UL, chosen, top, 0UL, forcedFirst, forcedLocal);
             emit(first, rows, chosen);

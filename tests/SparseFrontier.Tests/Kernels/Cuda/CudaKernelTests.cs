@@ -9,6 +9,7 @@ using Xunit;
 namespace SparseFrontier.Tests.Kernels.Cuda;
 
 /// <summary>On the first GPU; skipped, with the reason, where there is none.</summary>
+[Collection(CudaCollection.Name)]
 public sealed unsafe class CudaKernelTests
 {
     public static TheoryData<string, DataType> KernelsAndTypes()
@@ -119,8 +120,43 @@ public sealed unsafe class CudaKernelTests
         AssertSame(covering["slashes"], covered.Slashes());
 
         MethodParameters block = MethodRegistry.FindPrefill("BlockSparse").CreateParameters("BlockSize=16;TopBlocks=16");
-        using CudaPlans blocks = CudaSelection.Blocks(queries, keys, 16, 16, 1, 2);
+        using CudaBlockScorer scorer = CudaBlockScorer.Of((BlockMethod)MethodRegistry.FindPrefill("BlockSparse"), queries, keys, 16, layer.Scale, 0, 0, 0);
+        using CudaPlans blocks = CudaSelection.Blocks(queries, scorer, 16, 16, 1, 2);
         AssertSame([.. MethodRegistry.FindPrefill("BlockSparse").Select(layer, block).Plans.Select(Keys)], Keys(blocks));
+    }
+
+    [Theory]
+    [InlineData("BlockSparse", 2)]
+    [InlineData("BlockSparse", 8)]
+    [InlineData("Random", 2)]
+    [InlineData("Random", 16)]
+    [InlineData("WindowSink", 4)]
+    [InlineData("OracleTopK", 2)]
+    [InlineData("OracleTopK", 16)]
+    [InlineData("OracleTopK", 64)]
+    public void Blocks_chosen_on_the_gpu_are_the_processors(string name, int size)
+    {
+        CudaDevice device = Device();
+        using SafetensorsFile file = SafetensorsFile.Open(Fixtures.Golden("methods-1024.safetensors"));
+        using LayerData data = LayerData.Read(file);
+        PromptLayer layer = data.Layer with { Seed = 11 };
+        using var queries = CudaVectors.From(device, DataType.BF16, layer.Queries);
+        using var keys = CudaVectors.From(device, DataType.BF16, layer.Keys);
+        var method = (BlockMethod)MethodRegistry.FindPrefill(name);
+        MethodParameters parameters = method.CreateParameters($"BlockSize={size};TopBlocks={256 / size}");
+        int[][] expected = [.. method.Select(layer, parameters).Plans.Select(Keys)];
+
+        using CudaBlockScorer scorer = CudaBlockScorer.Of(method, queries, keys, size, layer.Scale, layer.Seed, layer.Layer, 0);
+        using CudaPlans plans = CudaSelection.Blocks(queries, scorer, size, 256 / size, 1, 2);
+        int[][] actual = Keys(plans);
+        if (name is "Random" or "WindowSink")
+        {
+            Assert.Equal(expected.Length == 1 ? [.. Enumerable.Repeat(expected[0], actual.Length)] : expected, actual);
+        }
+        else
+        {
+            AssertSame(expected, actual);
+        }
     }
 
     [Theory]

@@ -1,7 +1,9 @@
-// Block pooling and the scores of block pairs: mean query · mean key, the means and the scores rounded to bfloat16 as the method defines them.
+// Block pooling and the scores of block pairs: mean query · mean key, the means and the scores rounded to bfloat16 as the method defines them; and the scores of the
+// controls that look at nothing. The scores of OracleTopK are in block_mass.cu.
 //
 // Constants: TYPE.
 #include "ptx.cuh"
+#include "random.cuh"
 
 static __device__ __forceinline__ float roundToBFloat16(float value)
 {
@@ -78,5 +80,33 @@ extern "C" __global__ void __launch_bounds__(256) multiplyTransposed(
         {
             output[row * outputStride + column] = rounded ? roundToBFloat16(sums[i]) : sums[i];
         }
+    }
+}
+
+// scores [heads][rows][columns] of the control Random: block row r of a head draws r + 1 numbers from the stream of its index. states [heads]. One thread a block row.
+// Grid: block rows / threads, heads.
+extern "C" __global__ void drawBlocks(const RandomState* states, float* scores, int firstRow, int rows, int columns)
+{
+    int row = blockIdx.x * blockDim.x + threadIdx.x;
+    if (row >= rows)
+    {
+        return;
+    }
+
+    RandomState state = streamAt(states[blockIdx.y], firstRow + row);
+    scores += ((long long)blockIdx.y * rows + row) * columns;
+    for (int column = 0; column <= firstRow + row; column++)
+    {
+        scores[column] = nextNumber(state);
+    }
+}
+
+// scores [heads][rows][columns] of the control WindowSink: later blocks above earlier ones. Grid: columns / threads, rows, heads.
+extern "C" __global__ void latestBlocks(float* scores, int columns)
+{
+    int column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column < columns)
+    {
+        scores[((long long)blockIdx.z * gridDim.y + blockIdx.y) * columns + column] = column;
     }
 }

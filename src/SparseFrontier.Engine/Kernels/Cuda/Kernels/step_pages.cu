@@ -3,6 +3,7 @@
 //
 // Constants: TYPE.
 #include "ptx.cuh"
+#include "random.cuh"
 #include "step_caches.cuh"
 
 static constexpr int Threads = 512;
@@ -224,19 +225,10 @@ extern "C" __global__ void drawnPages(
     }
 
     states += ((long long)(list / listsOfRow) * statesOfRow + list % listsOfRow) * 4;
-    unsigned long long s0 = states[0], s1 = states[1], s2 = states[2], s3 = states[3];
+    RandomState state = { states[0], states[1], states[2], states[3] };
     int pages = (heads[list / listsOfHead].length - 1) / size;
     for (int page = 0; page < pages; page++)
     {
-        unsigned long long product = s1 * 5;
-        unsigned long long number = ((product << 7) | (product >> 57)) * 9;
-        unsigned long long shifted = s1 << 17;
-        s2 ^= s0;
-        s3 ^= s1;
-        s1 ^= s2;
-        s0 ^= s3;
-        s2 ^= shifted;
-        s3 = (s3 << 45) | (s3 >> 19);
-        scores[(long long)list * width + page] = static_cast<float>(static_cast<double>(number >> 11) * (1.0 / 9007199254740992.0));
+        scores[(long long)list * width + page] = nextNumber(state);
     }
 }

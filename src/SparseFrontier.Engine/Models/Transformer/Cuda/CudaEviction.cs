@@ -12,7 +12,7 @@ internal static class CudaEviction
     /// <summary>What a method keeps of a layer, in memory of its own; null: everything.</summary>
     public static CudaKept Compress(DecodeMethod method, MethodParameters parameters, CudaPromptLayer layer)
     {
-        if (method is DenseDecode or Quest)
+        if (method is DenseDecode or PageMethod or OracleTopKDecode)
         {
             return CudaKept.All;
         }
@@ -32,7 +32,9 @@ internal static class CudaEviction
             }
         }
 
-        KeptTokens? tokens = method.Compress(layer.OnHost(), parameters);
+        // The controls look at no vector.
+        PromptLayer seen = method is RandomDecode or WindowSinkDecode ? layer.Outline() : layer.OnHost();
+        KeptTokens? tokens = method.Compress(seen, parameters);
         if (tokens is null)
         {
             return CudaKept.All;

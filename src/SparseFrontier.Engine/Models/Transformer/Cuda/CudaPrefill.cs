@@ -6,7 +6,7 @@ namespace SparseFrontier.Models.Transformer.Cuda;
 
 /// <summary>
 /// Selection and attention of a layer's prompt rows on the device, output over the queries: by prefill_hopper.cu where the card and the shape allow, else by prefill.cu.
-/// BlockSparse, VerticalSlash and FlexPrefill with uniform budgets are selected for on the device, everything else on the processor, from copies.
+/// BlockSparse and its controls, VerticalSlash and FlexPrefill with uniform budgets are selected for on the device, everything else on the processor, from copies.
 /// </summary>
 internal static class CudaPrefill
 {
@@ -43,7 +43,7 @@ internal static class CudaPrefill
     public static void Sparse(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, long listBytes, PrefillCounters counters, CudaClock clock)
     {
         bool uniform = parameters.Schedule.IsUniform;
-        if (uniform && method is BlockSparse blocks && parameters.Integer("BlockSize") is 16 or 32 or 64 or 128)
+        if (uniform && method is BlockMethod blocks && CudaBlockScorer.CanScore(blocks, parameters.Integer("BlockSize")))
         {
             int size = parameters.Integer("BlockSize");
             HopperConfiguration? hopper = HopperConfiguration.Find(layer.Queries.Device.Properties.Major, layer.Queries.Dimension, size, columns: false);
@@ -73,22 +73,35 @@ internal static class CudaPrefill
         int first = parameters.Integer("ForcedFirstBlocks");
         int local = parameters.Integer("ForcedLocalBlocks");
         long blocks = (layer.Length + size - 1) / size;
+        int head = 0;
         foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, blocks * Math.Min(top, blocks) * 8, listBytes))
         {
+            int firstHead = head;
+            head += queries.Heads;
             if (hopper is not null)
             {
                 HopperLists? lists = null;
-                clock.Time(counters.AddIndexSeconds, () => lists = CudaSelection.BlockLists(queries, keys, size, top, first, local));
+                clock.Time(counters.AddIndexSeconds, () =>
+                {
+                    using CudaBlockScorer scorer = Scorer();
+                    lists = CudaSelection.BlockLists(queries, scorer, size, top, first, local);
+                });
                 clock.Time(counters.AddAttentionSeconds, () => CudaHopper.Prefill(hopper, queries, keys, values, layer.Scale, lists, 0, queries, null));
                 lists!.Dispose();
             }
             else
             {
                 CudaPlans? plans = null;
-                clock.Time(counters.AddIndexSeconds, () => plans = CudaSelection.Blocks(queries, keys, size, top, first, local));
+                clock.Time(counters.AddIndexSeconds, () =>
+                {
+                    using CudaBlockScorer scorer = Scorer();
+                    plans = CudaSelection.Blocks(queries, scorer, size, top, first, local);
+                });
                 clock.Time(counters.AddAttentionSeconds, () => CudaAttention.Prefill(queries, keys, values, layer.Scale, plans!, 0, queries, null));
                 plans!.Dispose();
             }
+
+            CudaBlockScorer Scorer() => CudaBlockScorer.Of(method, queries, keys, size, layer.Scale, layer.Seed, layer.Layer, firstHead);
         }
 
         long heads = layer.Queries.Heads;
@@ -107,7 +120,7 @@ internal static class CudaPrefill
         {
             int count = Math.Min(block + 1, top);
             int ownKeys = Math.Min(size, length - (block * size));
-            int groups = ((count - 1) * (size / 16)) + ((ownKeys + 15) / 16);
+            int groups = ((count - 1) * Math.Max(1, size / 16)) + ((ownKeys + 15) / 16);
             pairs += hopper is not null ? (long)count * size * size : (((groups * 16L) + keys - 1) / keys) * keys * rows;
         }
 

@@ -28,6 +28,9 @@ internal sealed unsafe class CudaPromptLayer(
     /// <summary>Factor on query · key.</summary>
     public float Scale => scale;
 
+    /// <summary>Seed of the sample.</summary>
+    public long Seed => seed;
+
     /// <summary>Prompt tokens.</summary>
     public int Length => keys.Rows;
 
@@ -48,17 +51,10 @@ internal sealed unsafe class CudaPromptLayer(
     }
 
     /// <summary>A copy in host memory, for methods that select on the processor; made at the first call, valid until disposed.</summary>
-    public PromptLayer OnHost() => _onHost ??= new PromptLayer
-    {
-        Layer = layer,
-        Queries = Copy(queries),
-        Keys = Copy(keys),
-        Values = Copy(values),
-        Scale = scale,
-        Kernels = KernelSets.Default,
-        Seed = seed,
-        CancellationToken = cancellationToken,
-    };
+    public PromptLayer OnHost() => _onHost ??= Describe(Copy);
+
+    /// <summary>As <see cref="OnHost"/> without any vector, for methods that look at none.</summary>
+    public PromptLayer Outline() => Describe(v => HeadTensor.HeadMajor(null, v.Heads, v.Rows, v.Dimension));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -70,6 +66,18 @@ internal sealed unsafe class CudaPromptLayer(
 
         _copies.ForEach(c => c.Dispose());
     }
+
+    private PromptLayer Describe(Func<CudaVectors, HeadTensor> vectors) => new()
+    {
+        Layer = layer,
+        Queries = vectors(queries),
+        Keys = vectors(keys),
+        Values = vectors(values),
+        Scale = scale,
+        Kernels = KernelSets.Default,
+        Seed = seed,
+        CancellationToken = cancellationToken,
+    };
 
     private HeadTensor Copy(CudaVectors vectors)
     {

@@ -1,0 +1,154 @@
+using SparseFrontier.Attention;
+using SparseFrontier.Tensors;
+
+namespace SparseFrontier.Kernels.Cuda;
+
+/// <summary>
+/// Scores of causal block pairs on the device, strip by strip, for the methods that keep key blocks: the scores of the processor's <see cref="BlockScorer"/> of the same method,
+/// those that are sums up to their rounding.
+/// </summary>
+internal abstract class CudaBlockScorer : IDisposable
+{
+    private readonly CudaVectors _queries;
+    private readonly int _blockSize;
+    private readonly int _columns;
+
+    private CudaBlockScorer(CudaVectors queries, int blockSize)
+    {
+        _queries = queries;
+        _blockSize = blockSize;
+        _columns = (queries.Rows + blockSize - 1) / blockSize;
+    }
+
+    private CudaDevice Device => _queries.Device;
+
+    private int Heads => _queries.Heads;
+
+    /// <summary>Whether a method's blocks of a size are scored here.</summary>
+    public static bool CanScore(BlockMethod method, int blockSize) =>
+        blockSize is 2 or 4 or 8 or 16 or 32 or 64 or 128
+        && method is BlockSparse or RandomPrefill or WindowSinkPrefill or OracleTopKPrefill
+        && (method is not OracleTopKPrefill || blockSize <= MassScorer.TileRows);
+
+    /// <summary>What scores a method's blocks; see <see cref="CanScore"/>.</summary>
+    /// <param name="method">The method.</param>
+    /// <param name="queries">[query heads, length, dimension].</param>
+    /// <param name="keys">[KV heads, length, dimension].</param>
+    /// <param name="blockSize">Rows and keys of a block.</param>
+    /// <param name="scale">Factor on query · key.</param>
+    /// <param name="seed">The sample's.</param>
+    /// <param name="layer">Index of the layer.</param>
+    /// <param name="firstHead">Index of the first query head in the layer.</param>
+    public static CudaBlockScorer Of(BlockMethod method, CudaVectors queries, CudaVectors keys, int blockSize, float scale, long seed, int layer, int firstHead) => method switch
+    {
+        BlockSparse => new MeanScorer(queries, keys, blockSize),
+        RandomPrefill => new RandomScorer(queries, blockSize, [.. Enumerable.Range(firstHead, queries.Heads).Select(head => RandomPrefill.Numbers(seed, layer, head).State)]),
+        WindowSinkPrefill => new RecencyScorer(queries, blockSize),
+        OracleTopKPrefill => new MassScorer(queries, keys, blockSize, scale),
+        _ => throw new ArgumentException($"{method.Name} is not scored on the device.", nameof(method)),
+    };
+
+    /// <summary>Writes scores [query heads, rows, blocks] of block rows, each with as many blocks as its index and one.</summary>
+    /// <param name="first">First block row, a multiple of 32.</param>
+    /// <param name="rows">Number of block rows.</param>
+    /// <param name="scores">As much memory.</param>
+    public abstract void Score(int first, int rows, CudaMemory scores);
+
+    /// <inheritdoc/>
+    public virtual void Dispose()
+    {
+    }
+
+    // Mean query · mean key.
+    private sealed class MeanScorer(CudaVectors queries, CudaVectors keys, int blockSize) : CudaBlockScorer(queries, blockSize)
+    {
+        private readonly CudaMemory _queryMeans = CudaBlocks.Sum(queries, blockSize, blockSize);
+        private readonly CudaMemory _keyMeans = CudaBlocks.Sum(keys, blockSize, blockSize);
+
+        public override void Score(int first, int rows, CudaMemory scores)
+        {
+            int width = _queries.Width;
+            CudaBlocks.MultiplyTransposed(
+                Device,
+                _queries.Type,
+                _queryMeans.Address + (ulong)((long)first * width * sizeof(float)),
+                width,
+                rows,
+                _keyMeans.Address,
+                width,
+                Math.Min(_columns, first + rows),
+                width,
+                scores.Address,
+                _columns,
+                rounded: true,
+                firstCausalRow: first,
+                Heads,
+                Heads / keys.Heads,
+                (long)_columns * width,
+                (long)_columns * width,
+                (long)rows * _columns);
+        }
+
+        public override void Dispose()
+        {
+            _queryMeans.Dispose();
+            _keyMeans.Dispose();
+            base.Dispose();
+        }
+    }
+
+    // Numbers drawn from a stream of each block row.
+    private sealed class RandomScorer(CudaVectors queries, int blockSize, RandomState[] states) : CudaBlockScorer(queries, blockSize)
+    {
+        private readonly CudaMemory _states = CudaMemory.From<RandomState>(queries.Device, states);
+
+        public override void Score(int first, int rows, CudaMemory scores) =>
+            Device.Function("blocks.cu", "drawBlocks", ("TYPE", 0)).Launch(((rows + 63) / 64, Heads, 1), 64, 0, _states, scores, first, rows, _columns);
+
+        public override void Dispose()
+        {
+            _states.Dispose();
+            base.Dispose();
+        }
+    }
+
+    // The latest.
+    private sealed class RecencyScorer(CudaVectors queries, int blockSize) : CudaBlockScorer(queries, blockSize)
+    {
+        public override void Score(int first, int rows, CudaMemory scores) =>
+            Device.Function("blocks.cu", "latestBlocks", ("TYPE", 0)).Launch(((_columns + 255) / 256, rows, Heads), 256, 0, scores, _columns);
+    }
+
+    // Exact attention; see block_mass.cu.
+    private sealed class MassScorer(CudaVectors queries, CudaVectors keys, int blockSize, float scale) : CudaBlockScorer(queries, blockSize)
+    {
+        public const int TileRows = 64;
+
+        public override void Score(int first, int rows, CudaMemory scores)
+        {
+            CudaAttention.RequireDimension(_queries.Dimension);
+            int head = CudaAttention.RoundUp(_queries.Dimension, 16);
+            int length = keys.Rows;
+            int queryRows = (int)Math.Min((long)rows * _blockSize, length - ((long)first * _blockSize));
+            Device.Function("block_mass.cu", "blockMass", _queries.TypeDefinition, ("HEAD", head)).Launch(
+                ((queryRows + TileRows - 1) / TileRows, Heads, 1),
+                128,
+                (3 * TileRows * (head + 8) * 2) + (TileRows * (65 + 33) * sizeof(float)),
+                _queries.Address,
+                keys.Address,
+                scores,
+                length,
+                _blockSize,
+                first,
+                rows,
+                _columns,
+                Heads / keys.Heads,
+                _queries.Width,
+                scale * 1.44269504088896341f,
+                _queries.HeadStride,
+                _queries.RowStride,
+                keys.HeadStride,
+                keys.RowStride);
+        }
+    }
+}

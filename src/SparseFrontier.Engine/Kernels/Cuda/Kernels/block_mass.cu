@@ -1,0 +1,157 @@
+// The exact attention that lies in each pair of a block of query rows and a block of keys, summed over the pair, for the control OracleTopK: softmax over all causal keys
+// without keeping it, in two passes over the keys as in window.cu. Every sum is in one fixed order.
+//
+// Layout: queries, keys [heads][length][dimension] by strides; mass [heads][rows][columns] float32 of `rows` block rows from `firstRow` on, of which row r has r + 1 columns.
+// Cost: 4 length² / 2 · HEAD operations a head, as much as dense attention; keys read twice a tile of 64 queries. Reference: OracleTopKPrefill.MassScorer.
+//
+// Constants: TYPE, HEAD (rounded up to 16).
+#include "score_tile.cuh"
+
+static constexpr int WeightStride = Keys + 1;
+static constexpr int SumStride = Keys / 2 + 1;
+
+// Grid: tiles of 64 queries, heads. size: rows and keys of a block, 2 to 64, a power of two; a strip begins at a multiple of 64 queries.
+extern "C" __global__ void __launch_bounds__(Threads) blockMass(
+    const Element* queries, const Element* keys, float* mass, int length, int size, int firstRow, int rows, int columns, int group, int dimension, float scale,
+    long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
+{
+    extern __shared__ __align__(16) Element memory[];
+    Element* queryTile = memory;
+    Element* keyTiles = memory + Rows * Stride;
+    float* weights = reinterpret_cast<float*>(memory + (Rows + 2 * Keys) * Stride);
+    float* sums = weights + Rows * WeightStride;   // by row and block of keys
+    int head = blockIdx.y;
+    int firstQuery = firstRow * size + blockIdx.x * Rows;
+    int count = min(Rows, length - firstQuery);
+    int end = firstQuery + count;
+    keys += head / group * keyHeadStride;
+    mass += (long long)head * rows * columns;
+    loadTile(queryTile, queries + head * queryHeadStride, queryRowStride, firstQuery, count, dimension);
+    int lane = threadIdx.x & 31;
+    int row = (threadIdx.x >> 5) * 16 + (lane >> 2);
+    float maximum[2] = { MinusInfinity, MinusInfinity };
+    float total[2] = { 0, 0 };
+    float logarithm[2] = { 0, 0 };
+    int blocks = Rows / size;
+    for (int pass = 0; pass < 2; pass++)
+    {
+        loadTile(keyTiles, keys, keyRowStride, 0, end, dimension);
+        int buffer = 0;
+        for (int key = 0; key < end; key += Keys)
+        {
+            if (key + Keys < end)
+            {
+                loadTile(keyTiles + (buffer ^ 1) * Keys * Stride, keys, keyRowStride, key + Keys, end - key - Keys, dimension);
+            }
+            else
+            {
+                commitCopies();
+            }
+
+            waitCopies<1>();
+            __syncthreads();
+            float scores[Keys / 8][4];
+            score(scores, queryTile, keyTiles + buffer * Keys * Stride);
+            buffer ^= 1;
+#pragma unroll
+            for (int half = 0; half < 2; half++)
+            {
+                // Rows beyond the prompt see nothing.
+                int r = row + half * 8;
+                int last = r < count ? firstQuery + r : -1;
+#pragma unroll
+                for (int n = 0; n < Keys / 8; n++)
+                {
+#pragma unroll
+                    for (int i = 2 * half; i < 2 * half + 2; i++)
+                    {
+                        scores[n][i] = key + n * 8 + (lane & 3) * 2 + (i & 1) <= last ? scores[n][i] * scale : MinusInfinity;
+                    }
+                }
+
+                if (pass == 0)
+                {
+                    float largest = maximum[half];
+#pragma unroll
+                    for (int n = 0; n < Keys / 8; n++)
+                    {
+                        largest = fmaxf(largest, fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
+                    }
+
+                    largest = quadMaximum(largest);
+                    float base = largest == MinusInfinity ? 0 : largest;
+                    float sum = 0;
+#pragma unroll
+                    for (int n = 0; n < Keys / 8; n++)
+                    {
+                        sum += exponential2(scores[n][2 * half] - base);
+                        sum += exponential2(scores[n][2 * half + 1] - base);
+                    }
+
+                    total[half] = total[half] * exponential2(maximum[half] - base) + sum;
+                    maximum[half] = largest;
+                }
+                else
+                {
+#pragma unroll
+                    for (int n = 0; n < Keys / 8; n++)
+                    {
+#pragma unroll
+                        for (int i = 0; i < 2; i++)
+                        {
+                            weights[r * WeightStride + n * 8 + (lane & 3) * 2 + i] = exponential2(scores[n][2 * half + i] - logarithm[half]);
+                        }
+                    }
+                }
+            }
+
+            __syncthreads();
+            if (pass == 0)
+            {
+                continue;
+            }
+
+            for (int i = threadIdx.x; i < Rows * blocks; i += Threads)
+            {
+                int r = i / blocks;
+                int block = i - r * blocks;
+                float sum = 0;
+                for (int k = block * size; k < (block + 1) * size; k++)
+                {
+                    sum += weights[r * WeightStride + k];
+                }
+
+                sums[r * SumStride + block] = sum;
+            }
+
+            __syncthreads();
+            for (int i = threadIdx.x; i < blocks * blocks; i += Threads)
+            {
+                int rowBlock = i / blocks;
+                int block = i - rowBlock * blocks;
+                int ownRow = blockIdx.x * blocks + rowBlock;
+                int column = key / size + block;
+                if (ownRow < rows && column <= firstRow + ownRow)
+                {
+                    float sum = 0;
+                    for (int r = rowBlock * size; r < (rowBlock + 1) * size; r++)
+                    {
+                        sum += sums[r * SumStride + block];
+                    }
+
+                    mass[(long long)ownRow * columns + column] = sum;
+                }
+            }
+        }
+
+        waitCopies<0>();
+        __syncthreads();
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+        {
+            // All lanes take part in the sum, those of rows beyond the prompt too.
+            float sum = quadSum(total[half]);
+            logarithm[half] = row + half * 8 < count ? maximum[half] + log2f(sum) : 0;
+        }
+    }
+}
