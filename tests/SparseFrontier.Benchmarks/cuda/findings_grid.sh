@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The grid of docs/findings.md on a machine with GPUs: one process a model, task and length, several side by side on each GPU, because a process's own thread keeps one GPU busy for half of the time.
+#   findings_grid.sh SPARSEFRONTIER FOLDER GPUS WORKERS_A_GPU CORES_A_WORKER [LENGTHS]
+# What is finished is kept: the same command goes on where it was stopped. FOLDER/done tells the seconds and rows of each process. At the end:
+#   sparsefrontier export findings.jsonl.gz FOLDER/runs/*
+set -euo pipefail
+program=$1 folder=$2 gpus=$3 workers=$4 cores=$5 lengths=${6:-"2048 1024 4096 8192"}
+mkdir -p "$folder/runs"
+for length in $lengths; do
+    for task in Niah StoryRetrieval VariableTracking CommonWords StoryMultiHop StoryFiltering; do
+        for model in frontier-7m frontier-3m frontier-1m; do
+            echo "$model $task $length"
+        done
+    done
+done >"$folder/queue"
+
+worker() { # GPU
+    local job model task length name begun status
+    while :; do
+        exec 9>"$folder/queue.lock"
+        flock 9
+        job=$(head -n 1 "$folder/queue")
+        sed -i 1d "$folder/queue"
+        flock -u 9
+        [[ -n $job ]] || break
+        read -r model task length <<<"$job"
+        name=$model-$task-$length
+        begun=$(date +%s)
+        status=0
+        CUDA_VISIBLE_DEVICES=$1 SLURM_CPUS_PER_TASK=$cores "$program" run --preset findings --model "$model" --task "$task" --length "$length" --device cuda:0 --batch 512 \
+            --results "$folder/runs/$name" --json >"$folder/$name.jsonl" 2>"$folder/$name.err" || status=$?
+        echo "$name: exit $status, $(($(date +%s) - begun)) s, GPU $1, $(cat "$folder/runs/$name"/*/samples-*.jsonl | wc -l) rows" >>"$folder/done"
+    done
+}
+
+for ((gpu = 0; gpu < gpus; gpu++)); do
+    for ((i = 0; i < workers; i++)); do
+        worker "$gpu" &
+    done
+done
+wait
+cat "$folder/done"
