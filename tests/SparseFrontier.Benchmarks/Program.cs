@@ -38,9 +38,9 @@ if (args is [PrefillMemorySuite.ChildArgument, string folder, string method, str
     return 0;
 }
 
-if (args is ["shipped-results", string results, string summary, .. string[] others])
+if (args is ["shipped-results", string summary, .. string[] parts])
 {
-    ShippedResultsWriter.Write(results, summary, others);
+    ShippedResultsWriter.Write(summary, parts);
     return 0;
 }
 

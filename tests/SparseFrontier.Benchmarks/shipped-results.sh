@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
-# Runs behind the shipped summary, by the command line alone; each model, task and length is a cell of 31 runs (25 at 2,048 tokens, where some sparsities cannot be reached).
+# Puts what examples/ReproduceFindings.ps1 wrote and the kernels of this machine together as docs/findings.jsonl.gz, which comes with the engine, and docs/findings.md.
 #
-#   shipped-results.sh SPARSEFRONTIER RESULTS DEVICE SAMPLES MODEL TASK LENGTH [OPTIONS]
+#   shipped-results.sh SPARSEFRONTIER FINDINGS DEVICE NAME
 #
-# SPARSEFRONTIER is the command line (several words where it is started by dotnet). Cells that were begun go on. Those computed on a GPU had --max-output 512: no answer is longer, and lost ones do not go
-# on to 1,024 tokens. Afterwards:
-#   sparsefrontier kernels measure SnapKV AdaSnapKV Quest BlockSparse VerticalSlash FlexPrefill --length 1024,2048,4096,8192 --sparsity 0.5,0.7,0.8,0.9,0.95 \
-#       --query-heads 8 --kv-heads 4 --head-dimension 64 --device DEVICE --json > kernels.jsonl
-#   dotnet run -c Release --project tests/SparseFrontier.Benchmarks -- shipped-results RESULTS src/SparseFrontier.Engine/Experiments/Data/shipped-results.jsonl.gz kernels.jsonl \
-#       "cuda:0=NVIDIA H200" "cpu=Intel Xeon" "kernels:cuda:0=NVIDIA H200" "kernels:cpu=AMD EPYC, 2 cores"
+# SPARSEFRONTIER is the command line (several words where it is started by dotnet); FINDINGS the folder that the script wrote (findings.jsonl.gz, patterns.jsonl) from runs on DEVICE, which is called NAME,
+# such as "NVIDIA H200". Kernels of other devices that are in docs/findings.jsonl.gz stay. A machine without a desktop at work measures best: disturbed kernels are left out.
 set -euo pipefail
-program=$1 results=$2 device=$3 samples=$4 model=$5 task=$6 length=$7
-shift 7
-$program run --model "$model" --task "$task" --length "$length" --samples "$samples" --method Dense,BlockSparse,VerticalSlash,FlexPrefill,SnapKV,AdaSnapKV,Quest --sparsity 0.5,0.7,0.8,0.9,0.95 \
-    --short-instructions --device "$device" --batch 64 --results "$results" "$@"
+program=$1 findings=$2 device=$3 name=$4
+cd "$(dirname "$0")/../.."
+$program kernels measure SnapKV AdaSnapKV Quest BlockSparse VerticalSlash FlexPrefill --length 1024,2048,4096,8192 --sparsity 0.5,0.7,0.8,0.9,0.95 \
+    --query-heads 8 --kv-heads 4 --head-dimension 64 --device "$device" --json > "$findings/kernels.jsonl"
+dotnet run -c Release --project tests/SparseFrontier.Benchmarks -- shipped-results docs/findings.jsonl.gz "rows:$findings/findings.jsonl.gz" kernels:docs/findings.jsonl.gz "kernels:$findings/kernels.jsonl" \
+    "device:$device=$name" "kernel-device:$device=$name"
+$program findings docs/findings.jsonl.gz --markdown --patterns "$findings/patterns.jsonl" > docs/findings.md

@@ -28,7 +28,7 @@ internal sealed record AdvisedBetween(AdvisedMethod Shorter, AdvisedMethod Longe
         .. from low in shorter
            from high in longer
            where low.IsSameAs(high)
-           let both = low.Shown.SelectMany(_ => high.Shown, (l, h) => (Low: l, High: h)).Where(p => Math.Abs(p.Low.Asked - p.High.Asked) < 0.005).ToArray()
+           let both = low.Shown.Where(l => l.IsAsked).SelectMany(_ => high.Shown.Where(h => h.IsAsked), (l, h) => (Low: l, High: h)).Where(p => Math.Abs(p.Low.Asked - p.High.Asked) < 0.005).ToArray()
            where both.Length > 0
            let most = both.MaxBy(p => p.Low.Asked)
            select new AdvisedBetween(low, high, most.Low, most.High, length),

@@ -1,32 +1,33 @@
 using System.Globalization;
+using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
 
 namespace SparseFrontier.Experiments;
 
-/// <summary>Writes what is shown of a method at several lengths as parameters and a schedule of its budget.</summary>
+/// <summary>Writes what is shown of a method at several lengths as a budget and a schedule of it.</summary>
 internal static class AdvisedBudget
 {
     /// <summary>
-    /// Parameters with the budget of the shortest length, and the schedule that multiplies it: up to each length what is shown there and at least what is
+    /// The budget of the shortest length as parameters, and the schedule that multiplies it: up to each length what is shown there and at least what is
     /// shown at shorter ones, dense where nothing is and beyond the longest. No schedule for one length, or where the budget is more than a number.
     /// </summary>
     /// <param name="method">The method.</param>
     /// <param name="lengths">Lengths from the shortest, each with what is shown of the method there; null where it was not run.</param>
-    public static (string Parameters, string Schedule) Of(AdvisedMethod method, IReadOnlyList<(int Length, AdvisedMethod? Shown)> lengths)
+    public static (string Budget, string Schedule) Of(AdvisedMethod method, IReadOnlyList<(int Length, AdvisedMethod? Shown)> lengths)
     {
         bool prefill = method.Phase == "Prefill";
         AttentionMethod? found = prefill ? MethodLookup.Prefill(method.Row.Method) : MethodLookup.Decode(method.Row.DecodeMethod);
-        string others = method.Phase == "Both" ? "" : method.Parameters;
         if (method.Phase == "Both" || found?.BudgetParameter is null || lengths.Count(l => l.Shown?.Best is not null) < 2)
         {
-            return (others, "");
+            return ("", "");
         }
 
+        MethodParameters others = found.CreateParameters(FixedParameters.ToGive(method.Row));
         var scores = new PairedScores();
         (int Length, double? Budget)[] budgets = [.. lengths.Select(l => (l.Length, l.Shown?.Best is { } best ? Budget(best) : null))];
         if (budgets.Zip(lengths).Any(p => p.Second.Shown?.Best is not null && p.First.Budget is null))
         {
-            return (others, "");
+            return ("", "");
         }
 
         double first = budgets.First(b => b.Budget is not null).Budget!.Value;
@@ -42,12 +43,11 @@ internal static class AdvisedBudget
 
         rules.Add(string.Create(CultureInfo.InvariantCulture, $"length:{from}- dense"));
         string schedule = string.Join(" | ", rules);
-        MethodParameters shortest = found.WithBudget(found.CreateParameters(others), first);
-        string parameters = string.Join(';', new[] { others }.Where(o => o.Length > 0).Concat(
-            found.BudgetParameters.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p}={shortest[p]:R}"))));
+        MethodParameters shortest = found.WithBudget(others, first);
+        string parameters = string.Join(';', found.BudgetParameters.Select(p => string.Create(CultureInfo.InvariantCulture, $"{p}={shortest[p]:R}")));
 
         // What the schedule makes of the budget must be what was shown.
-        MethodParameters scheduled = found.CreateParameters(parameters).With(BudgetSchedule.Parse(schedule));
+        MethodParameters scheduled = shortest.With(BudgetSchedule.Parse(schedule));
         double before = 0;
         foreach ((int length, double? budget) in budgets)
         {
@@ -55,7 +55,7 @@ internal static class AdvisedBudget
             MethodParameters wanted = found.WithBudget(shortest, before);
             if (budget is not null && (found.At(scheduled, new BudgetPlace(0, 0, length, BudgetPlace.Prompt)) is not { } there || found.BudgetParameters.Any(p => Math.Abs(there[p] - wanted[p]) > 1e-9)))
             {
-                return (others, "");
+                return ("", "");
             }
         }
 
@@ -79,6 +79,12 @@ internal static class AdvisedBudget
                 }
 
                 most = Math.Max(most, one);
+            }
+
+            // A file of rows has the first sample's alone. No sample is longer than the length that was asked for.
+            foreach (ToleranceLevel task in level.Tasks.Where(t => level.IsAsked && !found.NeedsCalibration && scores.Of(t.Row) is SummarySamples))
+            {
+                most = Math.Max(most, found.BudgetOf(found.SolveBudget(level.Asked, new PromptShape(task.Row.SequenceLength, 1, 1), others).Parameters) ?? 0);
             }
 
             return most > 0 ? most : null;

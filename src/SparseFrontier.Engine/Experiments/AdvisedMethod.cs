@@ -7,7 +7,11 @@ namespace SparseFrontier.Experiments;
 /// <param name="Asked">The sparsity that was asked for.</param>
 /// <param name="Tasks">By task.</param>
 /// <param name="PValue">Of the claim that every task loses less than the margin: the largest of the tasks' own, which needs no correction.</param>
-internal sealed record AdvisedLevel(double Asked, IReadOnlyList<ToleranceLevel> Tasks, double PValue);
+internal sealed record AdvisedLevel(double Asked, IReadOnlyList<ToleranceLevel> Tasks, double PValue)
+{
+    /// <summary>Whether the sparsity was asked for; otherwise parameters were given, such as a threshold, and it is what they came to.</summary>
+    public bool IsAsked => Tasks.All(t => AdvisedMethod.IsAsked(t.Row));
+}
 
 /// <summary>A method at one model and length, with what is shown of it.</summary>
 /// <param name="Series">Its series, one for each task and seed.</param>
@@ -24,7 +28,8 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
     /// <summary>Parameters that are not the budget, nor the window of a task.</summary>
     public string Parameters => FixedParameters.AcrossTasks(Row);
 
-    public string Name => MethodNames.Of(Row);
+    /// <summary>The methods, and where they are not the usual ones their parameters: a grid has several series of a method.</summary>
+    public string Name => MethodNames.Of(Row) + (Parameters.Length > 0 ? $" ({Parameters.Replace(";", ", ", StringComparison.Ordinal)})" : "");
 
     /// <summary>Levels shown, from the lowest.</summary>
     public int Claimed { get; init; }
@@ -64,23 +69,39 @@ internal sealed record AdvisedMethod(IReadOnlyList<ToleranceSeries> Series, IRea
             .. series.GroupBy(s => (s.Levels[0].Row.Method, s.Levels[0].Row.DecodeMethod, Parameters: FixedParameters.AcrossTasks(s.Levels[0].Row), s.DecodeSparsity))
                 .Select(g => new AdvisedMethod([.. g], LevelsOf(g, margin), tasks.Count)),
         ];
-        (int Claimed, double Level)[] found = MultipleTests.Sequences([.. methods.Select(m => m.Levels.Select(l => l.PValue).ToArray())], 1 - confidence);
-        return [.. methods.Select((m, i) => m with { Claimed = found[i].Claimed, Alpha = found[i].Level })];
+
+        // Runs of so few samples that nothing could be shown of them even without any loss take no part of the error from those of which something can: their number was known before their scores.
+        AdvisedMethod[] tested = [.. methods.Where(m => m.Levels[0].Tasks.All(t => margin.PValue(t with { Scores = t.DenseScores }) < 1 - confidence))];
+        if (tested.Length == 0)
+        {
+            tested = methods;
+        }
+
+        (int Claimed, double Level)[] found = MultipleTests.Sequences([.. tested.Select(m => m.Levels.Select(l => l.PValue).ToArray())], 1 - confidence);
+        return [.. methods.Select(m => Array.IndexOf(tested, m) is >= 0 and var i ? m with { Claimed = found[i].Claimed, Alpha = found[i].Level } : m with { Alpha = (1 - confidence) / methods.Length })];
     }
+
+    /// <summary>Whether a sparsity was asked of a row's sparse phase.</summary>
+    public static bool IsAsked(SparseAttentionResult row) => (MethodRegistry.IsDense(row.Method) ? row.RequestedDecodeSparsity : row.RequestedSparsity) is not null;
+
+    // What runs of one level have in common: a sparsity that was asked for, or the parameters.
+    private static (double? Asked, string Parameters) LevelOf(SparseAttentionResult row) =>
+        IsAsked(row) || (row.Parameters + row.DecodeParameters).Length == 0 ? (ClaimSide.SparsityOf(row), "") : (null, FixedParameters.AcrossTasks(row.Task, row.Method, row.Parameters) + row.DecodeParameters);
 
     private static AdvisedLevel[] LevelsOf(IEnumerable<ToleranceSeries> series, Tolerance.Margin margin) =>
     [
         .. series.SelectMany(s => s.Levels.Select(l => (s.Dense.Task, Level: l)))
-            .GroupBy(l => ClaimSide.SparsityOf(l.Level.Row) ?? 0)
-            .OrderBy(g => g.Key)
+            .GroupBy(l => LevelOf(l.Level.Row))
+            .Select(g => (Asked: g.Min(l => ClaimSide.SparsityOf(l.Level.Row) ?? 0), Runs: g))
+            .OrderBy(g => g.Asked).ThenBy(g => g.Runs.Key.Parameters, StringComparer.Ordinal)
             .Select(g =>
             {
-                ToleranceLevel[] tasks = [.. g.GroupBy(l => l.Task).Select(t => new ToleranceLevel(
+                ToleranceLevel[] tasks = [.. g.Runs.GroupBy(l => l.Task).Select(t => new ToleranceLevel(
                     t.First().Level.Row,
                     t.Average(l => l.Level.Sparsity),
                     [.. t.SelectMany(l => l.Level.DenseScores)],
                     [.. t.SelectMany(l => l.Level.Scores)]))];
-                return new AdvisedLevel(g.Key, tasks, tasks.Max(margin.PValue));
+                return new AdvisedLevel(g.Asked, tasks, tasks.Max(margin.PValue));
             }),
     ];
 }

@@ -12,18 +12,42 @@ internal static class FixedParameters
     {
         string prefill = Fixed(MethodLookup.Prefill(row.Method), row.Parameters);
         string decode = Fixed(MethodLookup.Decode(row.DecodeMethod), row.DecodeParameters);
-        return string.Join(" + ", new[] { prefill, decode }.Where(p => p.Length > 0));
+        return Join(prefill, decode);
     }
 
-    /// <summary>The same without the window that VerticalSlash and FlexPrefill take from the task unless told otherwise, so that tasks can be put together.</summary>
-    public static string AcrossTasks(SparseAttentionResult row) => AcrossTasks(row.Task, Of(row));
+    /// <summary>
+    /// The same with the window of VerticalSlash and FlexPrefill as a share of the task's own, which they have unless told otherwise, so that tasks can be put together: "Window=x0.5" is half of it.
+    /// </summary>
+    public static string AcrossTasks(SparseAttentionResult row) =>
+        Join(row.Parameters.Length == 0 ? "" : AcrossTasks(row.Task, row.Method, Fixed(MethodLookup.Prefill(row.Method), row.Parameters)), Fixed(MethodLookup.Decode(row.DecodeMethod), row.DecodeParameters));
 
-    /// <summary>Parameters of a row on a task without the task's own window.</summary>
-    public static string AcrossTasks(string task, string parameters)
+    /// <summary>Parameters with the window as a share of the task's own.</summary>
+    /// <param name="task">Task.</param>
+    /// <param name="method">Prefill method.</param>
+    /// <param name="parameters">Its parameters, "Name=value;..."; the usual ones may be missing.</param>
+    public static string AcrossTasks(string task, string method, string parameters) => WithWindow(task, method, parameters, (window, own) => $"x{window / own:R}");
+
+    /// <summary>The parameters of a row's sparse prefill or decode that are to be given with a budget so that another run is of its series; a task's own window need not be.</summary>
+    public static string ToGive(SparseAttentionResult row) => MethodRegistry.IsDense(row.Method)
+        ? Fixed(MethodLookup.Decode(row.DecodeMethod), row.DecodeParameters)
+        : row.Parameters.Length == 0 ? "" : WithWindow(row.Task, row.Method, Fixed(MethodLookup.Prefill(row.Method), row.Parameters), (window, _) => $"{window:R}");
+
+    private static string WithWindow(string task, string method, string parameters, Func<double, double, FormattableString> write)
     {
-        int? window = TaskRegistry.Tasks.FirstOrDefault(t => t.Name.Equals(task, StringComparison.OrdinalIgnoreCase))?.ApproximationWindow;
-        return string.Join(';', parameters.Split(';').Where(p => p != string.Create(CultureInfo.InvariantCulture, $"Window={window}")));
+        if (method is not ("VerticalSlash" or "FlexPrefill") || TaskRegistry.Tasks.FirstOrDefault(t => t.Name.Equals(task, StringComparison.OrdinalIgnoreCase))?.ApproximationWindow is not { } own)
+        {
+            return parameters;
+        }
+
+        const string Name = "Window=";
+        string[] parts = parameters.Split(';', StringSplitOptions.RemoveEmptyEntries);
+        double window = parts.FirstOrDefault(p => p.StartsWith(Name, StringComparison.Ordinal)) is { } given
+            ? double.Parse(given.AsSpan(Name.Length), CultureInfo.InvariantCulture)
+            : MethodLookup.Prefill(method)!.CreateParameters()["Window"];
+        return string.Join(';', parts.Where(p => !p.StartsWith(Name, StringComparison.Ordinal)).Concat(window == own ? [] : [$"{Name}{write(window, own).ToString(CultureInfo.InvariantCulture)}"]));
     }
+
+    private static string Join(string prefill, string decode) => string.Join(" + ", new[] { prefill, decode }.Where(p => p.Length > 0));
 
     private static string Fixed(AttentionMethod? method, string text)
     {

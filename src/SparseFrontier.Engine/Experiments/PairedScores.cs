@@ -35,9 +35,9 @@ internal sealed class PairedScores
 
         if (!_samples.TryGetValue((path, row.RunId), out IReadOnlyList<SampleResult>? samples) && ResultSummaryFile.IsSummary(path))
         {
-            foreach ((SparseAttentionResult other, IReadOnlyList<SampleResult> held) in ResultSummaryFile.Read(path))
+            foreach (SparseAttentionResult other in ResultSummaryFile.Read(path).Rows)
             {
-                _samples[(path, other.RunId)] = held;
+                _samples[(path, other.RunId)] = other.Samples!;
             }
 
             samples = _samples.GetValueOrDefault((path, row.RunId)) ?? throw new SparseFrontierException(ErrorIds.ResultRowInvalid, $"'{path}' has no run {row.RunId}. Read the row again.", row.RunId);
@@ -63,13 +63,16 @@ internal sealed class PairedScores
     /// <exception cref="SparseFrontierException">DataInsufficient: fewer than two shared samples, or samples of one index that ask different questions.</exception>
     public double[][] Shared(IReadOnlyList<SparseAttentionResult> rows)
     {
-        Dictionary<int, SampleResult>[] scored = [.. rows.Select(r => Of(r).Where(s => s.Score is not null).ToDictionary(s => s.Index))];
+        IReadOnlyList<SampleResult>[] samples = [.. rows.Select(Of)];
+        bool hashed = samples.Any(s => s is SummarySamples);
+        Dictionary<int, (double Score, string Gold)>[] scored = [.. samples.Select(all => all.Where(s => s.Score is not null)
+            .ToDictionary(s => s.Index, s => (s.Score!.Value, hashed ? ResultSummaryFile.GoldOf(s, all) : s.GoldJson)))];
         int[] indices = [.. scored[0].Keys.Where(i => scored.All(s => s.ContainsKey(i))).Order()];
         foreach (int index in indices)
         {
             for (int row = 1; row < scored.Length; row++)
             {
-                if (scored[row][index].GoldJson != scored[0][index].GoldJson)
+                if (scored[row][index].Gold != scored[0][index].Gold)
                 {
                     throw new SparseFrontierException(
                         ErrorIds.DataInsufficient, $"Sample {index} of '{rows[row]}' and of '{rows[0]}' ask different questions: they cannot be paired.", rows[row].RunId);
@@ -78,7 +81,7 @@ internal sealed class PairedScores
         }
 
         return indices.Length >= 2
-            ? [.. scored.Select(s => indices.Select(i => s[i].Score!.Value).ToArray())]
+            ? [.. scored.Select(s => indices.Select(i => s[i].Score).ToArray())]
             : throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
                 $"'{rows[0]}' and the {rows.Count - 1} runs to compare with it share {indices.Length} scored samples; at least 2 are needed. Run them with the same seed and more samples.",

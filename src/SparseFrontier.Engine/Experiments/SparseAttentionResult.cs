@@ -94,8 +94,11 @@ public sealed class SparseAttentionResult
     public string? Path { get; init; }
 #pragma warning restore CS1591
 
-    /// <summary>The samples of a row without a folder: of the summary that comes with the engine. Null: they are in <see cref="Path"/>.</summary>
+    /// <summary>The samples of a row that was read from a file of rows. Null: they are in <see cref="Path"/>.</summary>
     internal IReadOnlyList<SampleResult>? Samples { get; set; }
+
+    /// <summary>A row with the same columns.</summary>
+    internal SparseAttentionResult Copy() => (SparseAttentionResult)MemberwiseClone();
 
     /// <inheritdoc/>
     public override string ToString() =>

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
@@ -63,10 +62,13 @@ internal sealed class RowsFileReader : FuzzReader
 
     public override IReadOnlyList<FuzzFile> Files { get; } =
     [
-        new("rows.jsonl", FuzzFormat.JsonLines, Encoding.UTF8.GetBytes(string.Concat(new[] { ("Dense", 0.0), ("Quest", 0.5), ("SnapKV", 0.5) }.Select(m => Line(m.Item1, m.Item2))))),
+        new("rows.jsonl", FuzzFormat.JsonLines, Seeds.FilesOf(folder => ResultSummaryFile.Write(Path.Combine(folder, "rows.jsonl"), new ResultSummary(
+            new ResultSummaryHeader { ModuleVersion = "1", Date = "2026-01-02", Devices = new Dictionary<string, string> { ["cpu"] = "x" } },
+            [Row("Dense", 0), Row("Quest", 0.5), Row("SnapKV", 0.5)],
+            [new KernelMeasurement { Phase = "Decode", Method = "Quest", SequenceLength = 8192, SpeedUp = 2 }])))["rows.jsonl"]),
     ];
 
-    // A row is read, and made anew with its path; findings have their own tables.
+    // A line can say of many rows that they are equal; findings have their own tables.
     public override int BytesPerByte => 256;
 
     public override int BytesAtLeast => 16 << 20;
@@ -90,9 +92,23 @@ internal sealed class RowsFileReader : FuzzReader
         return HashCode.Combine(outcome, own.Outcome);
     }
 
-    private static string Line(string method, double sparsity) => string.Create(
-        System.Globalization.CultureInfo.InvariantCulture,
-        $$"""{"Row":{"RunId":"{{method}}","Method":"Dense","DecodeMethod":"{{method}}","Task":"Niah","Model":"frontier-3m","SequenceLength":8192,"PrefillSparsity":0,"DecodeSparsity":{{sparsity}},"DecodeForcedShare":0.1,"DecodeParameters":"{{(method == "Quest" ? "PageSize=16" : "KernelSize=21;LocalWindow=128;PrefixTokens=4;Window=256")}}","Score":0.75,"SampleCount":4,"Seed":43,"Status":"Completed"},"Scores":[1,1,0.5,0.5],"Golds":"0123456789ab0123456789ab"}""") + "\n";
+    private static SparseAttentionResult Row(string method, double sparsity) => new()
+    {
+        RunId = method,
+        Method = "Dense",
+        DecodeMethod = method,
+        Task = "Niah",
+        Model = "frontier-3m",
+        SequenceLength = 8192,
+        PrefillSparsity = 0,
+        DecodeSparsity = sparsity,
+        DecodeForcedShare = 0.1,
+        DecodeParameters = method == "Quest" ? "PageSize=16" : "KernelSize=21;LocalWindow=128;PrefixTokens=4;Window=256",
+        Score = 0.75,
+        SampleCount = 4,
+        Seed = 43,
+        Samples = [.. new[] { 1, 1, 0.5, 0.5 }.Select((score, i) => new SampleResult { Index = i, Score = score, GoldJson = FormattableString.Invariant($"{i % 2}") })],
+    };
 }
 
 /// <summary>Takes a folder of somebody else's in.</summary>

@@ -1,12 +1,15 @@
+using System.Diagnostics;
 using System.IO.Compression;
 using System.Text;
+using System.Text.RegularExpressions;
+using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using Xunit;
 using static SparseFrontier.Tests.Analysis.StoredScores;
 
 namespace SparseFrontier.Tests.Experiments;
 
-public sealed class ResultSummaryTests : IDisposable
+public sealed partial class ResultSummaryTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -24,9 +27,13 @@ public sealed class ResultSummaryTests : IDisposable
         Assert.All(read, r => Assert.Equal(file, r.Path));
         Assert.Equal(Claim(rows), Claim(read));
 
-        // A file made from a file is the same file.
-        string again = Export(read, "again" + name);
-        Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(again));
+        // Rows of a folder and of a file are of the same questions, and rows that came through a pipe have lost what they carried.
+        Assert.Equal(Claim(rows), Claim([rows[0], rows[1], .. read.Where(r => r.DecodeMethod == "Quest")]));
+        Assert.Equal(Claim(rows), Claim([.. read.Select(r => System.Text.Json.JsonSerializer.Deserialize<SparseAttentionResult>(System.Text.Json.JsonSerializer.Serialize(r))!)]));
+
+        // A file made from a file is the same file, in whatever order the rows come.
+        Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Export(read, "again" + name)));
+        Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Export([.. rows.Reverse()], "reverse" + name)));
         Assert.Equal(["Quest"], Read(file, "Quest").Select(r => r.DecodeMethod));
     }
 
@@ -42,21 +49,99 @@ public sealed class ResultSummaryTests : IDisposable
     }
 
     [Fact]
+    public void Every_column_is_kept_to_six_digits_and_scores_as_they_are()
+    {
+        // 100 different scores take two characters each; a sample has none, another is not there.
+        double[] scores = [.. Enumerable.Range(0, 100).Select(i => 1 / (i + 3.0))];
+        SparseAttentionResult row = Full(scores.Select((s, i) => new SampleResult { Index = i, Score = i == 7 ? null : s, GoldJson = FormattableString.Invariant($"{i}") }).Where(s => s.Index != 9));
+        SparseAttentionResult read = Assert.Single(Read(Export([row], "full.jsonl")));
+        foreach (System.Reflection.PropertyInfo column in typeof(SparseAttentionResult).GetProperties().Where(p => p.Name != nameof(SparseAttentionResult.Path)))
+        {
+            object? expected = column.GetValue(row) is double d ? double.Parse(d.ToString("G6", null), null) : column.GetValue(row);
+            Assert.True(Equals(column.Name == nameof(row.StartedAt) ? DateTimeOffset.Parse("2026-01-02T03:04:05Z", null) : expected, column.GetValue(read)), column.Name);
+            Assert.False(Equals(column.GetValue(new SparseAttentionResult()), expected), $"{column.Name} tests nothing.");
+        }
+
+        Assert.Equal(row.Samples!.Select(s => (s.Index, s.Score)), read.Samples!.Select(s => (s.Index, s.Score)));
+        Assert.Equal(99, read.Samples!.Select(s => s.GoldJson).Distinct().Count());
+    }
+
+    [Fact]
+    public void A_file_says_where_its_rows_are_from()
+    {
+        RecordingSink sink = Sweeps.Run(_folder.File("results"), [Sweeps.Specification(samples: 2)], cancellationToken: TestContext.Current.CancellationToken);
+        ResultSummaryHeader header = ResultSummaryFile.Read(Export([.. sink.Rows], "run.jsonl.gz")).Header;
+        Assert.Equal(ResultSummaryFile.CurrentFormat, header.Format);
+        Assert.Equal(sink.Rows[0].StartedAt!.Value.UtcDateTime.ToString("yyyy-MM-dd", null), header.Date);
+        Assert.Equal(HostInformation.ProcessorName, header.Devices["cpu"]);
+        Assert.Equal((string)new RunDirectory(sink.Rows[0].Path!).ReadSpecification()!.Identity!["Checkpoint"]!, header.Checkpoints["hash"]);
+        Assert.StartsWith(ModuleInformation.Version.Split('+')[0], header.ModuleVersion, StringComparison.Ordinal);
+
+        // And keeps it when it is made from a file.
+        Assert.Equivalent(header, ResultSummaryFile.Read(Export(Read(_folder.File("run.jsonl.gz")), "again.jsonl")).Header, strict: true);
+    }
+
+    [Fact]
+    public void A_grid_of_the_findings_is_small_and_read_at_once()
+    {
+        SparseAttentionResult[] rows = [.. MadeGrid.Rows(50)];
+        Assert.Equal(14652, rows.Length);
+        string file = Export(rows, "grid.jsonl.gz");
+        var watch = Stopwatch.StartNew();
+        SparseAttentionResult[] read = Read(file);
+        TestContext.Current.SendDiagnosticMessage(FormattableString.Invariant($"{new FileInfo(file).Length} bytes, read in {watch.Elapsed.TotalSeconds:F2} s"));
+        Assert.Equal(rows.Length, read.Length);
+        Assert.InRange(new FileInfo(file).Length, 500_000, 1_500_000);
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 10);
+        Dictionary<string, SparseAttentionResult> made = rows.ToDictionary(r => r.RunId);
+        Assert.All(read.Where((_, i) => i % 97 == 0), r => Assert.Equal(made[r.RunId].Samples!.Select(s => s.Score), r.Samples!.Select(s => s.Score)));
+    }
+
+    [Fact]
     public void Damage_is_an_error_that_names_the_line()
     {
         string file = Export(Rows(), "grid.jsonl");
         string[] lines = File.ReadAllLines(file);
-        foreach (string line in new[] { "{", "null", "{\"Row\":{},\"Scores\":[1],\"Golds\":\"\"}", "{\"Row\":{},\"Scores\":[2],\"Golds\":\"abcdef\"}", "{\"Row\":{}}" })
+        Assert.Equal(2, lines.Length);
+        foreach (string line in (string[])
+        [
+            "{", "null", "{}", lines[0], "{\"Block\":{}}", lines[1] + "x",
+            lines[1].Replace("\"Golds\":\"", "\"Golds\":\"0", StringComparison.Ordinal),
+            lines[1].Replace("\"Values\":[0,1]", "\"Values\":[0,2]", StringComparison.Ordinal),
+            lines[1].Replace("\"Values\":[0,1]", "\"Values\":[0]", StringComparison.Ordinal),
+            lines[1].Replace("\"DecodeMethod\":[\"Dense\",", "\"DecodeMethod\":[", StringComparison.Ordinal),
+            lines[1].Replace("\"DecodeMethod\":[\"Dense\",", "\"DecodeMethod\":[null,", StringComparison.Ordinal),
+            lines[1].Replace("\"RequestedDecodeSparsity\":[null,", "\"RequestedDecodeSparsity\":[\"1\",", StringComparison.Ordinal),
+            lines[1].Replace("\"Task\":", "\"Task\":null,\"Task\":", StringComparison.Ordinal),
+            RunIds().Replace(lines[1], "\"RunId\":[\"1\",\"1\",\"1\"]"),
+            lines[1].Replace("000000", "00000?", StringComparison.Ordinal),
+        ])
         {
+            Assert.NotEqual(lines[1], line);
             File.WriteAllLines(file, [lines[0], line]);
             SparseFrontierException e = Assert.Throws<SparseFrontierException>(() => Read(file));
             Assert.Equal(ErrorIds.ResultRowInvalid, e.ErrorId);
             Assert.Contains("Line 2", e.Message, StringComparison.Ordinal);
         }
 
+        // Without a header, of another format, and cut off where a line ends.
+        foreach (string[] content in (string[][])[[lines[1]], [lines[0].Replace("-rows/1", "-rows/9", StringComparison.Ordinal), lines[1]], [lines[0]], []])
+        {
+            File.WriteAllLines(file, content);
+            Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Throws<SparseFrontierException>(() => Read(file)).ErrorId);
+        }
+
         string packed = _folder.File("packed.jsonl.gz");
         File.WriteAllText(packed, lines[0]);
         Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Throws<SparseFrontierException>(() => Read(packed)).ErrorId);
+    }
+
+    [Fact]
+    public void A_column_of_a_later_version_is_left_out()
+    {
+        string file = Export(Rows(), "grid.jsonl");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("\"Columns\":{", "\"Columns\":{\"Later\":[1,2,3],", StringComparison.Ordinal));
+        Assert.Equal(3, Read(file).Length);
     }
 
     [Fact]
@@ -66,13 +151,18 @@ public sealed class ResultSummaryTests : IDisposable
         using (var stream = new GZipStream(File.Create(file), CompressionLevel.Fastest))
         {
             byte[] blanks = Encoding.ASCII.GetBytes(new string(' ', 1 << 20));
-            for (int i = 0; i < 260; i++)
+            for (int i = 0; i < 65; i++)
             {
                 stream.Write(blanks);
             }
         }
 
         Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Throws<SparseFrontierException>(() => Read(file)).ErrorId);
+
+        // So are more rows than any grid has, which take a few bytes each.
+        string header = File.ReadAllLines(Export(Rows(), "grid.jsonl"))[0];
+        File.WriteAllLines(_folder.File("many.jsonl"), [header, "{\"Block\":{\"Golds\":\"\",\"Values\":[],\"Same\":{},\"Columns\":{},\"Scores\":[" + string.Join(',', Enumerable.Repeat("\"\"", (1 << 18) + 1)) + "]}}"]);
+        Assert.Contains("no grid has", Assert.Throws<SparseFrontierException>(() => Read(_folder.File("many.jsonl"))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -89,12 +179,37 @@ public sealed class ResultSummaryTests : IDisposable
         Assert.Equal(RunStatus.Infeasible, Read(Export([new SparseAttentionResult { RunId = "1", Status = RunStatus.Infeasible }], "infeasible.jsonl"))[0].Status);
     }
 
+    [GeneratedRegex("\"RunId\":\\[[^]]*\\]")]
+    private static partial Regex RunIds();
+
     private SparseAttentionResult[] Rows() =>
     [
         Row(_folder, "Dense", null, Lost(30, 0)),
         Row(_folder, "SnapKV", 0.9, Lost(30, 8), output: "output text"),
         Row(_folder, "Quest", 0.9, Lost(30, 2)),
     ];
+
+    // Every column has a value that says something.
+    private static SparseAttentionResult Full(IEnumerable<SampleResult> samples)
+    {
+        var node = new System.Text.Json.Nodes.JsonObject();
+        int number = 0;
+        foreach (System.Reflection.PropertyInfo column in typeof(SparseAttentionResult).GetProperties())
+        {
+            Type type = Nullable.GetUnderlyingType(column.PropertyType) ?? column.PropertyType;
+            number++;
+            node[column.Name] = type == typeof(string) ? $"{column.Name}, \"{number}\" \u00e9"
+                : type == typeof(double) ? System.Text.Json.Nodes.JsonValue.Create(number * 1234567.891)
+                : type == typeof(bool) ? System.Text.Json.Nodes.JsonValue.Create(true)
+                : type == typeof(RunStatus) ? System.Text.Json.Nodes.JsonValue.Create((int)RunStatus.Poisoned)
+                : type == typeof(DateTimeOffset) ? "2026-01-02T03:04:05.678Z"
+                : System.Text.Json.Nodes.JsonValue.Create(number + 1);
+        }
+
+        SparseAttentionResult row = System.Text.Json.JsonSerializer.Deserialize<SparseAttentionResult>(node)!;
+        row.Samples = [.. samples];
+        return row;
+    }
 
     private string Export(SparseAttentionResult[] rows, string name)
     {

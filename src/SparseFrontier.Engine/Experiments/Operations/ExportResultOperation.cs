@@ -37,7 +37,7 @@ public sealed class ExportResultOperation
         if (sink.ShouldProcess(Path, FormattableString.Invariant($"Write {Results.Count} rows with the scores of their samples")))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            ResultSummaryFile.Write(Path, Results.DistinctBy(r => r.RunId));
+            ResultSummaryFile.Write(Path, [.. Results.DistinctBy(r => r.RunId)]);
             sink.Object(new FileInfo(Path));
         }
     }

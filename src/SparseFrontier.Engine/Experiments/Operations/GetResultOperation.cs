@@ -61,7 +61,7 @@ public sealed class GetResultOperation
             }
         }
 
-        foreach ((SparseAttentionResult row, IReadOnlyList<SampleResult> samples) in Path.Where(ResultSummaryFile.IsSummary).SelectMany(ResultSummaryFile.Read))
+        foreach (SparseAttentionResult row in Path.Where(ResultSummaryFile.IsSummary).SelectMany(p => ResultSummaryFile.Read(p).Rows))
         {
             cancellationToken.ThrowIfCancellationRequested();
             missing.RemoveWhere(id => NameMatcher.Matches(row.RunId, id));
@@ -70,7 +70,7 @@ public sealed class GetResultOperation
                 continue;
             }
 
-            foreach (object item in Sample ? samples.Cast<object>() : [row])
+            foreach (object item in Sample ? row.Samples!.Cast<object>() : [row])
             {
                 sink.Object(item);
             }

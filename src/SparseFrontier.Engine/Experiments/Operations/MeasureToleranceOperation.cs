@@ -72,7 +72,7 @@ public sealed class MeasureToleranceOperation
 
     // A claim for all tasks holds where each holds at its own level, so the worst needs no further correction.
     private static IEnumerable<SparsityTolerance> Worst(IReadOnlyList<SparsityTolerance> rows) => rows
-        .GroupBy(r => (r.Model, r.SequenceLength, r.Method, r.DecodeMethod, Parameters: FixedParameters.AcrossTasks(r.Task, r.Parameters), r.DecodeSparsity))
+        .GroupBy(r => (r.Model, r.SequenceLength, r.Method, r.DecodeMethod, Parameters: FixedParameters.AcrossTasks(r.Task, r.Method, r.Parameters), r.DecodeSparsity))
         .Select(g => g.MinBy(r => r.ToleratedSparsity ?? double.NegativeInfinity)! with { TaskCount = g.Select(r => r.Task).Distinct().Count() });
 
     /// <summary>Refuses a margin or a confidence that cannot be meant.</summary>

@@ -35,7 +35,7 @@ public sealed class RecommendOperation
     public string Device { get; init; } = "";
 
     /// <summary>The summary that stands in for results.</summary>
-    internal ShippedResults Shipped { get; init; } = ShippedResults.Embedded;
+    internal ResultSummary Shipped { get; init; } = ResultSummary.Embedded;
 
     /// <summary>Whether there is a folder of results where they go when none is named.</summary>
     public static bool HasOwnResults => Directory.Exists(ResultStore.DefaultPath);
@@ -59,7 +59,7 @@ public sealed class RecommendOperation
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         MeasureToleranceOperation.Require(MaximumDrop, ConfidenceLevel);
-        SparseAttentionResult[] rows = [.. (Results ?? Shipped.Rows).Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0)];
+        SparseAttentionResult[] rows = [.. (Results ?? Shipped.Rows).Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0 && !IsControl(r))];
         RequireRows(rows);
         var failures = new List<SparseFrontierException>();
         IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(rows.Where(r => Matches(Model, r.Model) && Matches(Task, r.Task)), paired: true, failures.Add);
@@ -114,6 +114,9 @@ public sealed class RecommendOperation
             }
         }
     }
+
+    // Random, OracleTopK and the like are run to compare with, not to be used.
+    private static bool IsControl(SparseAttentionResult row) => MethodLookup.Prefill(row.Method)?.IsControl == true || MethodLookup.Decode(row.DecodeMethod)?.IsControl == true;
 
     private bool IsShipped => Results is null;
 
@@ -225,14 +228,13 @@ public sealed class RecommendOperation
         }
 
         AdvisedLevel level = best.Best!;
-        (string parameters, string schedule) = AdvisedBudget.Of(best, [.. lengths.Select(n => (n, byLength[n].FirstOrDefault(m => m.IsSameAs(best))))]);
+        (string budget, string schedule) = AdvisedBudget.Of(best, [.. lengths.Select(n => (n, byLength[n].FirstOrDefault(m => m.IsSameAs(best))))]);
         advice = advice with
         {
             Method = best.Row.Method,
             DecodeMethod = best.Row.DecodeMethod,
-            Sparsity = schedule.Length > 0 ? null : level.Asked,
+            Sparsity = schedule.Length > 0 || !level.IsAsked ? null : level.Asked,
             DecodeSparsity = best.Phase == "Both" ? best.Series[0].DecodeSparsity : null,
-            Parameters = parameters,
             BudgetSchedule = schedule,
             ToleratedSparsity = best.Sparsity,
             KeptTokens = (1 - best.PromptSparsity) * dense.SequenceLength,
@@ -247,6 +249,7 @@ public sealed class RecommendOperation
             {
                 Task = task.Row.Task,
                 TaskParameters = task.Row.TaskParameters,
+                Parameters = ParametersOf(best.Phase, task.Row, budget),
                 MaximumOutputTokens = OutputTokensOf(task.Row),
                 DenseScore = task.DenseScores.Average(),
                 Loss = loss.Difference,
@@ -307,7 +310,7 @@ public sealed class RecommendOperation
                     DecodeMethod = best.Shorter.Row.DecodeMethod,
                     Sparsity = best.Low.Asked,
                     DecodeSparsity = phase.Key == "Both" ? best.Shorter.Series[0].DecodeSparsity : null,
-                    Parameters = phase.Key == "Both" ? "" : best.Shorter.Parameters,
+                    Parameters = ParametersOf(phase.Key, task.Row, ""),
                     ToleratedSparsity = best.Sparsity,
                     KeptTokens = (1 - best.PromptSparsity) * length,
                     DenseScore = ((1 - best.Share) * task.DenseScores.Average()) + (best.Share * best.High.Tasks.First(t => t.Row.Task == task.Row.Task).DenseScores.Average()),
@@ -339,6 +342,13 @@ public sealed class RecommendOperation
         ShortInstructions = method.Dense.ShortInstructions,
         ReferenceScoring = method.Dense.ReferenceScoring,
     };
+
+    // Those with which a sparsity that was asked for, or a budget, gives the run again; where parameters were given instead, all of them.
+    private static string ParametersOf(string phase, SparseAttentionResult row, string budget) =>
+        phase == "Both" ? ""
+        : AdvisedMethod.IsAsked(row) ? string.Join(';', new[] { FixedParameters.ToGive(row), budget }.Where(p => p.Length > 0))
+        : phase == "Prefill" ? row.Parameters
+        : row.DecodeParameters;
 
     private static int? OutputTokensOf(SparseAttentionResult row) => row.MaximumOutputTokens > 0 ? row.MaximumOutputTokens : null;
 

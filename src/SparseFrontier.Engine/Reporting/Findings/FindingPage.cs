@@ -47,7 +47,7 @@ internal static class FindingPage
     {
         string[] counts = [.. rows.Where(Pareto.Includes).Select(r => r.SampleCount).Distinct().Order().Select(n => Invariant($"{n}"))];
         string[] devices = [.. rows.SelectMany(r => r.Device.Split(',')).Where(d => d.Length > 0).Distinct().Order(StringComparer.Ordinal)];
-        page.Append(Invariant($"This page is from {rows.Count(Pareto.Includes)} runs of {string.Join(", ", counts)} samples on {Text(string.Join(", ", devices))}; `examples/ReproduceFindings.ps1` runs them again and writes it.\n\n"));
+        page.Append(Invariant($"This page is from {rows.Count(Pareto.Includes)} runs of {string.Join(", ", counts)} samples on {Text(string.Join(", ", devices))}; `examples/ReproduceFindings.ps1` runs such a grid and writes such a page.\n\n"));
     }
 
     // A row a layer and head: beside the same of a pretrained checkpoint this says whether what is found here can carry over.
