@@ -17,8 +17,6 @@ internal sealed class BenchmarkReport
 {
     private static readonly JsonSerializerOptions s_json = new()
     {
-        WriteIndented = true,
-        NewLine = "\n",
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };

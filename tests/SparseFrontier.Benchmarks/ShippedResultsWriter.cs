@@ -10,6 +10,13 @@ internal static class ShippedResultsWriter
     // Half the distance of the quartiles over the median.
     private const double LargestSpread = 0.12;
 
+    // What was measured beside other work and in batches: speed is what the kernels say.
+    private static readonly string[] s_left =
+    [
+        nameof(SparseAttentionResult.PrefillSeconds), nameof(SparseAttentionResult.IndexSeconds), nameof(SparseAttentionResult.AttentionSeconds), nameof(SparseAttentionResult.DecodeSeconds),
+        nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules), nameof(SparseAttentionResult.PeakMemoryBytes), nameof(SparseAttentionResult.StartedAt),
+    ];
+
     private const string RowsPrefix = "rows:";
     private const string KernelsPrefix = "kernels:";
     private const string DevicePrefix = "device:";
@@ -30,8 +37,9 @@ internal static class ShippedResultsWriter
         }
 
         // Where a run is there twice, the one with more samples: they are of the same questions.
-        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).OrderByDescending(r => r.SampleCount).DistinctBy(r => r.RunId).Select(WithDevice)];
+        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).OrderByDescending(r => r.SampleCount).DistinctBy(r => r.RunId)];
         ResultSummaryHeader header = ResultSummaryFile.HeaderOf(rows);
+        rows = [.. rows.Select(Small)];
         ResultSummary[] files = [.. After(KernelsPrefix).Where(p => p.EndsWith(".gz", StringComparison.Ordinal)).Select(ResultSummaryFile.Read)];
         KernelMeasurement[] measured = [.. Quiet(After(KernelsPrefix).Where(p => !p.EndsWith(".gz", StringComparison.Ordinal)).Select(RecommendOperation.ReadKernels)).Select(k => k with { Device = DeviceOf(k.Device) })];
         KernelMeasurement[] kernels = [.. files.SelectMany(f => f.Kernels).Where(k => !measured.Any(m => m.Device == k.Device)), .. measured];
@@ -75,17 +83,13 @@ internal static class ShippedResultsWriter
     // Which of a machine's GPUs it was is of no use elsewhere.
     private static string DeviceOf(string device) => string.Join(',', device.Split(',').Select(d => d.StartsWith("cuda", StringComparison.Ordinal) && !d.Contains('+', StringComparison.Ordinal) ? "cuda:0" : d).Distinct());
 
-    private static SparseAttentionResult WithDevice(SparseAttentionResult row)
+    private static SparseAttentionResult Small(SparseAttentionResult row)
     {
-        if (row.Device == DeviceOf(row.Device))
-        {
-            return row;
-        }
-
         var node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
+        Array.ForEach(s_left, name => node[name] = null);
         node[nameof(SparseAttentionResult.Device)] = DeviceOf(row.Device);
-        SparseAttentionResult changed = node.Deserialize<SparseAttentionResult>(StoreJson.Line)!;
-        changed.Samples = row.Samples;
-        return changed;
+        SparseAttentionResult small = node.Deserialize<SparseAttentionResult>(StoreJson.Line)!;
+        small.Samples = row.Samples;
+        return small;
     }
 }

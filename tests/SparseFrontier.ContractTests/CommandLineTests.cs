@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using System.IO.Compression;
 using System.Text.Json;
 using SparseFrontier.Cli;
 using Xunit;
@@ -109,7 +108,7 @@ public class CommandLineTests
     [Fact]
     public void A_checkpoint_is_verified_and_a_tolerance_can_fail()
     {
-        string checkpoint = Path.Combine(LayerTests.Root(), "tests", "golden", "checkpoints", "qwen3-hub-float16");
+        string checkpoint = SparseFrontier.Tests.Fixtures.Golden(Path.Combine("checkpoints", "qwen3-hub-float16"));
         string verify = $"model verify \"{checkpoint}\" --golden \"{Path.Combine(checkpoint, "golden.safetensors")}\"";
         Assert.Equal(0, Run(verify).Code);
         (int code, string output, _) = Run($"{verify} --tolerance 0 --json");
@@ -120,7 +119,7 @@ public class CommandLineTests
     [Fact]
     public void Responses_are_scored_line_by_line()
     {
-        JsonElement sample = JsonDocument.Parse(new GZipStream(File.OpenRead(Path.Combine(LayerTests.Root(), "tests", "golden", "scores-dev.json.gz")), CompressionMode.Decompress))
+        JsonElement sample = JsonDocument.Parse(SparseFrontier.Tests.Fixtures.Decompress("scores-dev.json.br"))
             .RootElement.GetProperty("Niah").EnumerateArray().First(e => e.GetProperty("score").ValueKind == JsonValueKind.Number && e.GetProperty("score").GetDouble() > 0);
         string line = JsonSerializer.Serialize(sample);
         (int code, string output, string error) = Run("task score --task Niah --reference-scoring", $"{line}\n{line}\n");

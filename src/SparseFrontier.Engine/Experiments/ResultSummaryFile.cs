@@ -247,7 +247,7 @@ internal static class ResultSummaryFile
         foreach (SparseAttentionResult row in rows
             .OrderBy(r => r.Task, StringComparer.Ordinal).ThenBy(r => r.SequenceLength).ThenBy(r => r.TaskParameters, StringComparer.Ordinal).ThenBy(r => r.Seed)
             .ThenBy(r => r.Model, StringComparer.Ordinal).ThenBy(r => r.CompressBefore, StringComparer.Ordinal).ThenBy(r => r.Method, StringComparer.Ordinal).ThenBy(r => r.DecodeMethod, StringComparer.Ordinal)
-            .ThenBy(r => r.PrefillSparsity).ThenBy(r => r.DecodeSparsity).ThenBy(r => r.RunId, StringComparer.Ordinal))
+            .ThenBy(r => SummaryColumn.Round(r.PrefillSparsity ?? 0)).ThenBy(r => SummaryColumn.Round(r.DecodeSparsity ?? 0)).ThenBy(r => r.RunId, StringComparer.Ordinal))
         {
             IReadOnlyList<SampleResult> samples = row.Score is null ? [] : scores.Of(row);
             if (block.Count > 0 && (block[0].Row.Task != row.Task || block[0].Row.SequenceLength != row.SequenceLength || block[0].Row.TaskParameters != row.TaskParameters || block[0].Row.Seed != row.Seed

@@ -17,6 +17,9 @@ internal abstract class SummaryColumn
         .Where(p => p.Name != nameof(SparseAttentionResult.Path))
         .ToDictionary(p => p.Name, p => (SummaryColumn)Activator.CreateInstance(typeof(Typed<>).MakeGenericType(p.PropertyType), p)!, StringComparer.Ordinal);
 
+    /// <summary>A number as it is kept.</summary>
+    public static double Round(double number) => double.Parse(number.ToString(SignificantDigits, CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
     /// <summary>Whether all rows have the value of a row that says nothing.</summary>
     public abstract bool IsDefault(IReadOnlyList<SparseAttentionResult> rows);
 
@@ -65,7 +68,7 @@ internal abstract class SummaryColumn
 
         private T Value(SparseAttentionResult row) => _get(row) switch
         {
-            double number => (T)(object)double.Parse(number.ToString(SignificantDigits, CultureInfo.InvariantCulture), CultureInfo.InvariantCulture),
+            double number => (T)(object)Round(number),
 
             // Runs of one sweep are planned within a second.
             DateTimeOffset time => (T)(object)new DateTimeOffset(time.UtcTicks - (time.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero),

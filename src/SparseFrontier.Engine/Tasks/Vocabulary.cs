@@ -1,3 +1,5 @@
+using System.IO.Compression;
+
 namespace SparseFrontier.Tasks;
 
 /// <summary>Some 8,500 common English words: lower case, unique, sorted, no hyphens (SCOWL levels 10 and 20; THIRD-PARTY-NOTICES.md).</summary>
@@ -20,8 +22,8 @@ internal static class Vocabulary
 
     private static string[] Read()
     {
-        using Stream stream = typeof(Vocabulary).Assembly.GetManifestResourceStream("common-words.txt")!;
-        using var reader = new StreamReader(stream);
+        using Stream stream = typeof(Vocabulary).Assembly.GetManifestResourceStream("common-words.txt.gz")!;
+        using var reader = new StreamReader(new GZipStream(stream, CompressionMode.Decompress));
         return reader.ReadToEnd().Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries);
     }
 }

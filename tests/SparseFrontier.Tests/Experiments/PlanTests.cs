@@ -26,7 +26,7 @@ public class PlanTests
     [InlineData("gemma3-v5config-bfloat16")]
     public void The_type_of_the_cache_is_read_from_the_header_of_the_weights(string golden)
     {
-        string directory = Path.Combine(Fixtures.Golden("checkpoints"), golden);
+        string directory = Fixtures.Golden(Path.Combine("checkpoints", golden));
         using var model = TransformerModel.Load(directory);
         Assert.Equal(model.CacheType, new TransformerEngineFactory().ReadCacheType(directory));
     }

@@ -93,6 +93,7 @@ public sealed partial class ResultSummaryTests : IDisposable
         Assert.Equal(rows.Length, read.Length);
         Assert.InRange(new FileInfo(file).Length, 500_000, 1_500_000);
         Assert.InRange(watch.Elapsed.TotalSeconds, 0, 10);
+        Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Export(read, "again.jsonl.gz")));
         Dictionary<string, SparseAttentionResult> made = rows.ToDictionary(r => r.RunId);
         Assert.All(read.Where((_, i) => i % 97 == 0), r => Assert.Equal(made[r.RunId].Samples!.Select(s => s.Score), r.Samples!.Select(s => s.Score)));
     }

@@ -11,7 +11,7 @@ internal static class TinyCheckpoint
     {
         string directory = folder.File("tiny");
         Directory.CreateDirectory(directory);
-        foreach (string file in Directory.GetFiles(Path.Combine(Fixtures.Golden("checkpoints"), golden)).Where(f => !f.EndsWith("golden.safetensors", StringComparison.Ordinal)))
+        foreach (string file in Directory.GetFiles(Fixtures.Golden(Path.Combine("checkpoints", golden))).Where(f => !f.EndsWith("golden.safetensors", StringComparison.Ordinal)))
         {
             File.Copy(file, Path.Combine(directory, Path.GetFileName(file)));
         }

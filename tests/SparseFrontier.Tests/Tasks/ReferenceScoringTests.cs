@@ -63,7 +63,7 @@ public class ReferenceScoringTests
 
     private static List<(string Gold, string Response, double? Score)> Entries(string group)
     {
-        using JsonDocument document = JsonDocument.Parse(Fixtures.Decompress("scores-dev.json.gz"));
+        using JsonDocument document = JsonDocument.Parse(Fixtures.Decompress("scores-dev.json.br"));
         return [.. document.RootElement.GetProperty(group).EnumerateArray().Select(e => (
             e.GetProperty("gold").GetRawText(),
             e.GetProperty("response").GetString()!,

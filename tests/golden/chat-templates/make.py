@@ -1,5 +1,6 @@
-"""Compares golden.json with Jinja2 itself, set as Transformers sets it, and writes golden-language.json from the templates in language/,
+"""Compares golden.json.gz with Jinja2 itself, set as Transformers sets it, and writes golden-language.json.gz from the templates in language/,
 which go beyond @huggingface/jinja. Usage: python3 make.py, here."""
+import gzip
 import json
 import pathlib
 
@@ -30,7 +31,7 @@ def render(path, entry):
 
 
 different = 0
-entries = json.loads((here / "golden.json").read_text(encoding="utf-8"))
+entries = json.loads(gzip.decompress((here / "golden.json.gz").read_bytes()))
 for entry in entries:
     text = render(entry["template"], entry)
     if text != entry.get("text"):
@@ -45,5 +46,5 @@ for path in sorted((here / "language").glob("*.jinja")):
             template = f"language/{path.name}"
             made = dict(entry, template=template, text=render(template, entry))
             lines.append(json.dumps(made, ensure_ascii=False, separators=(",", ":")))
-(here / "golden-language.json").write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8", newline="\n")
+(here / "golden-language.json.gz").write_bytes(gzip.compress(("[\n" + ",\n".join(lines) + "\n]\n").encode(), 9, mtime=0))
 raise SystemExit(different > 0)

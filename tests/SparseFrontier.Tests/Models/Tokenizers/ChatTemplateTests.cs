@@ -16,7 +16,7 @@ public sealed class ChatTemplateTests : IDisposable
     [InlineData("golden-language.json", 44)]
     public void Every_golden_conversation_is_exact(string file, int entries)
     {
-        using var golden = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Fixtures.Golden("chat-templates"), file)));
+        using var golden = JsonDocument.Parse(Fixtures.Decompress($"chat-templates/{file}.gz"));
         Assert.Equal(entries, golden.RootElement.GetArrayLength());
         foreach (JsonElement entry in golden.RootElement.EnumerateArray())
         {

@@ -14,7 +14,7 @@ public class PublishedTokenizerTests
     public void Every_golden_entry_is_exact(string name)
     {
         Tokenizer tokenizer = PublishedTokenizers.Load(name);
-        using var golden = JsonDocument.Parse(Fixtures.Decompress("tokens-dev.json.gz"));
+        using var golden = JsonDocument.Parse(Fixtures.Decompress("tokens-dev.json.br"));
         int entries = 0;
         var failures = new List<string>();
         foreach (JsonElement entry in golden.RootElement.GetProperty(name).EnumerateArray())

@@ -47,7 +47,7 @@ public sealed class TokenizerComponentTests : IDisposable
         }
     }
 
-    private static JsonDocument Golden() => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(Fixtures.Golden("tokenizers"), "golden.json")));
+    private static JsonDocument Golden() => JsonDocument.Parse(Fixtures.Decompress("tokenizers/golden.json.gz"));
 
     private static JsonObject ByteVocabulary()
     {

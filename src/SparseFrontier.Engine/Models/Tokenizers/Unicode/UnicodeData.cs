@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 
 namespace SparseFrontier.Models.Tokenizers;
 
@@ -9,8 +10,8 @@ internal sealed class UnicodeData
 
     private UnicodeData()
     {
-        using Stream stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("SparseFrontier.unicode_decompositions.txt")!;
-        using var reader = new StreamReader(stream);
+        using Stream stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("SparseFrontier.unicode_decompositions.txt.gz")!;
+        using var reader = new StreamReader(new GZipStream(stream, CompressionMode.Decompress));
         while (reader.ReadLine() is { } line)
         {
             string[] fields = line.Split(' ');

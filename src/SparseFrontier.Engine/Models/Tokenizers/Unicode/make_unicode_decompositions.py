@@ -1,8 +1,9 @@
-"""Writes unicode_decompositions.txt from the Unicode data that comes with Python (14.0), less what came after Unicode 9.0: the tokenizers
+"""Writes unicode_decompositions.txt.gz from the Unicode data that comes with Python (14.0), less what came after Unicode 9.0: the tokenizers
 library's tables are of that version (found by comparison with it over all code points), and its tokens are what models were trained on.
 
 D: canonical decomposition that composes back; X: canonical, excluded from composition; K: compatibility; C: combining class of a range.
 """
+import gzip
 import pathlib
 import unicodedata
 
@@ -36,4 +37,4 @@ for code in range(0x110000):
         kind = "D" if unicodedata.normalize("NFC", character) == character else "X"
     lines.append(" ".join([kind, f"{code:X}"] + [f"{int(part, 16):X}" for part in parts]))
 lines += [f"C {first:X} {last:X} {combining}" for first, last, combining in classes]
-pathlib.Path(__file__).with_name("unicode_decompositions.txt").write_text("\n".join(lines) + "\n", encoding="ascii", newline="\n")
+pathlib.Path(__file__).with_name("unicode_decompositions.txt.gz").write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("ascii"), 9, mtime=0))
