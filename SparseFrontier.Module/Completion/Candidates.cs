@@ -85,7 +85,7 @@ internal static class Candidates
         new("Density", "Share of query-key pairs attended, 1 - sparsity, over prefill and decode"),
         new("PrefillDensity", "1 - prefill sparsity"),
         new("DecodeDensity", "1 - decode sparsity"),
-        .. Columns().Where(c => c.Text.EndsWith("Seconds", StringComparison.Ordinal) || c.Text.EndsWith("Bytes", StringComparison.Ordinal) || c.Text is nameof(SparseAttentionResult.BytesRead) or nameof(SparseAttentionResult.PrefillOperations)),
+        .. Columns().Where(c => c.Text.EndsWith("Seconds", StringComparison.Ordinal) || c.Text.EndsWith("Bytes", StringComparison.Ordinal) || c.Text is nameof(SparseAttentionResult.BytesRead) or nameof(SparseAttentionResult.PrefillOperations) or nameof(SparseAttentionResult.DecodeOperations)),
     ];
 
     private static Candidate Parameter(string name, double value, double minimum, double maximum, string description, IEnumerable<string> owners) => new(

@@ -42,7 +42,9 @@ internal sealed unsafe class QuestSelector(Quest method, MethodParameters parame
     protected override void Score(int layer, LayerCache cache, float* queries, float scale, PageList[] lists, float[][] scores)
     {
         KeyValueBlock prompt = cache.Prompt;
-        PageBounds bounds = PageBounds.Of(prompt, UnitSize, kernels);
+
+        // Whichever sequence of the prompt is the first builds them for all: they are not of its steps.
+        PageBounds bounds = PageBounds.Of(prompt, UnitSize, kernels is CountingKernels counting ? counting.Inner : kernels);
         Tail tail = _tails[layer] ??= new Tail(bounds, prompt, UnitSize);
         tail.Extend(cache, kernels);
         int chunks = (lists.Max(l => l.Pages) + TaskPages - 1) / TaskPages;

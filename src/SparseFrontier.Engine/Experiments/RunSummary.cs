@@ -70,6 +70,7 @@ internal static class RunSummary
             IndexSeconds = Mean(samples, s => s.IndexSeconds),
             AttentionSeconds = Mean(samples, s => s.AttentionSeconds),
             DecodeSeconds = Mean(samples, s => s.DecodeSeconds),
+            DecodeOperations = Mean(samples, s => s.DecodeOperations),
             ElapsedSeconds = Mean(samples, s => s.ElapsedSeconds),
             Joules = Mean(samples, s => s.Joules),
             BytesRead = Mean(samples, s => s.BytesRead),

@@ -499,6 +499,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             IndexSeconds = prefill.IndexSeconds + decode.IndexSeconds,
             AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
             DecodeSeconds = lane.DecodeSeconds,
+            DecodeOperations = decode.Operations,
             ElapsedSeconds = lane.PrefillSeconds + lane.DecodeSeconds,
             Joules = lane.Joules,
             BytesRead = decode.BytesRead,

@@ -71,6 +71,7 @@ public sealed class SparseAttentionResult
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }
+    public double? DecodeOperations { get; init; }
     public double? ElapsedSeconds { get; init; }
     public double? Joules { get; init; }
     public double? BytesRead { get; init; }

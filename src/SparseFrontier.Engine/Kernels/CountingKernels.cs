@@ -13,6 +13,9 @@ internal sealed unsafe class CountingKernels(KernelSet inner) : KernelSet
     private long _operations;
     private long _products;
 
+    /// <summary>The kernels that compute, for what is not to be counted.</summary>
+    public KernelSet Inner => inner;
+
     /// <summary>Operations of products with weights and of gates so far.</summary>
     public double ProductOperations => Interlocked.Read(ref _products);
 

@@ -18,6 +18,7 @@ public static class AxisText
         nameof(SparseAttentionResult.DivergenceToDense) or nameof(SparseAttentionResult.GoldLogLikelihood) => $"{column} (nats)",
         _ when column.EndsWith("Seconds", StringComparison.Ordinal) => $"{column} (s)",
         nameof(SparseAttentionResult.PrefillOperations) => "executed operations of the prefill (FLOP)",
+        nameof(SparseAttentionResult.DecodeOperations) => "executed operations of generation (FLOP)",
         _ when column.EndsWith("Bytes", StringComparison.Ordinal) || column == nameof(SparseAttentionResult.BytesRead) => $"{column} (bytes)",
         _ => column,
     };
@@ -30,7 +31,7 @@ public static class AxisText
     {
         string unit = column switch
         {
-            "PrefillFlops" or nameof(SparseAttentionResult.PrefillOperations) => "FLOP",
+            "PrefillFlops" or nameof(SparseAttentionResult.PrefillOperations) or nameof(SparseAttentionResult.DecodeOperations) => "FLOP",
             _ when Of(column).EndsWith("(bytes)", StringComparison.Ordinal) => "B",
             _ when Of(column).EndsWith("(s)", StringComparison.Ordinal) => "s",
             _ => "",
@@ -40,7 +41,7 @@ public static class AxisText
     }
 
     /// <summary>Whether values of a column belong on an axis of equal factors: what varies with the size of a model or a prompt.</summary>
-    public static bool IsLogarithmic(string column) => column is "PrefillFlops" or "DecodeBytes" or "MemoryReads" or nameof(SparseAttentionResult.PrefillOperations)
+    public static bool IsLogarithmic(string column) => column is "PrefillFlops" or "DecodeBytes" or "MemoryReads" or nameof(SparseAttentionResult.PrefillOperations) or nameof(SparseAttentionResult.DecodeOperations)
         || column.EndsWith("Density", StringComparison.Ordinal) || column.EndsWith("Seconds", StringComparison.Ordinal)
         || column.EndsWith("Bytes", StringComparison.Ordinal) || column == nameof(SparseAttentionResult.BytesRead);
 }

@@ -10,7 +10,7 @@ public sealed unsafe class DecodeSequence : IDisposable
     private readonly PromptState _prompt;
     private readonly PromptCache _promptCache;
     private readonly ModelConfiguration _configuration;
-    private readonly KernelSet _kernels;
+    private readonly CountingKernels _kernels;
     private readonly LayerCache[] _caches;
     private readonly StepSelector? _selector;
     private readonly DecodeStatistics _atStart;
@@ -21,7 +21,7 @@ public sealed unsafe class DecodeSequence : IDisposable
         _prompt = prompt;
         _promptCache = cache;
         _configuration = prompt.Model.Configuration;
-        _kernels = prompt.Model.Kernels;
+        _kernels = new CountingKernels(prompt.Model.Kernels);
         _caches = [.. cache.Blocks.Select(b => new LayerCache(b!, ownsPrompt: false))];
         _selector = configuration.Method.CreateStepSelector(
             configuration.Parameters,
@@ -53,6 +53,7 @@ public sealed unsafe class DecodeSequence : IDisposable
         DenseTokens = _counters.DenseTokens,
         ForcedTokens = _counters.ForcedTokens,
         BytesRead = _counters.BytesRead,
+        Operations = _counters.Operations,
         Steps = _counters.Steps,
         IndexSeconds = _counters.IndexSeconds,
         AttentionSeconds = _counters.AttentionSeconds,
@@ -95,10 +96,13 @@ public sealed unsafe class DecodeSequence : IDisposable
     }
 
     /// <summary>Counts tokens that have passed through all layers.</summary>
-    internal void Advance(int tokens)
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="operations">Operations of their products and gates.</param>
+    internal void Advance(int tokens, double operations)
     {
         GeneratedLength += tokens;
         _counters.Steps += tokens;
+        _counters.Operations += operations;
     }
 
     /// <summary>Forgets what an interrupted step left in some of the layers.</summary>
@@ -117,6 +121,7 @@ public sealed unsafe class DecodeSequence : IDisposable
         long start = Stopwatch.GetTimestamp();
         long forced = _selector?.ForcedCount ?? 0;
         long indexBytes = _selector?.IndexBytesRead ?? 0;
+        double indexOperations = _kernels.IndexOperations;
         bool global = _configuration.IsGlobal(layer);
         DecodeSelection? selection = !global ? WindowSelection(layer, cache)
             : _selector?.Select(layer, cache, queries, _configuration.QueryHeads, _configuration.AttentionScale);
@@ -126,30 +131,18 @@ public sealed unsafe class DecodeSequence : IDisposable
 
         _counters.IndexSeconds += Stopwatch.GetElapsedTime(start, selected).TotalSeconds;
         _counters.AttentionSeconds += Stopwatch.GetElapsedTime(selected, end).TotalSeconds;
+        int lists = selection?.Lists.Length ?? cache.Prompt.Heads;
+        long tokens = Enumerable.Range(0, lists).Sum(list => selection is null ? cache.Length(list) : selection.Lists[list].Sum(r => (long)r.Length));
+        long pairs = tokens * (_configuration.QueryHeads / lists);
+        _counters.Operations += DecodeOperations.OfAttention(_configuration, pairs) + _kernels.IndexOperations - indexOperations;
         if (global)
         {
-            Count(layer, cache, selection, (_selector?.ForcedCount ?? 0) - forced, (_selector?.IndexBytesRead ?? 0) - indexBytes);
+            Count(layer, cache, tokens, pairs, (_selector?.ForcedCount ?? 0) - forced, (_selector?.IndexBytesRead ?? 0) - indexBytes);
         }
     }
 
-    private void Count(int layer, LayerCache cache, DecodeSelection? selection, long forced, long indexBytes)
+    private void Count(int layer, LayerCache cache, long tokens, long pairs, long forced, long indexBytes)
     {
-        int lists = selection?.Lists.Length ?? cache.Prompt.Heads;
-        long tokens = 0;
-        for (int list = 0; list < lists; list++)
-        {
-            if (selection is null)
-            {
-                tokens += cache.Length(list);
-                continue;
-            }
-
-            foreach (KeyRange range in selection.Lists[list])
-            {
-                tokens += range.Length;
-            }
-        }
-
         long heads = _configuration.QueryHeads;
         long keptForced = _promptCache.ForcedTokens[layer];
         if (keptForced >= 0)
@@ -157,7 +150,7 @@ public sealed unsafe class DecodeSequence : IDisposable
             forced += (keptForced * (heads / cache.Prompt.Heads)) + (cache.GeneratedLength * heads);
         }
 
-        _counters.AttendedTokens += tokens * (heads / lists);
+        _counters.AttendedTokens += pairs;
         _counters.DenseTokens += (_prompt.Length + cache.GeneratedLength) * heads;
         _counters.ForcedTokens += forced;
         _counters.BytesRead += (tokens * 2 * cache.Prompt.RowBytes) + indexBytes;
@@ -185,6 +178,7 @@ internal struct DecodeCounters
     public long DenseTokens;
     public long ForcedTokens;
     public long BytesRead;
+    public double Operations;
     public int Steps;
     public double IndexSeconds;
     public double AttentionSeconds;

@@ -21,6 +21,12 @@ public sealed record DecodeStatistics
     /// <summary>Bytes of keys, values and index data read.</summary>
     public long BytesRead { get; init; }
 
+    /// <summary>
+    /// Floating-point operations of the steps, all layers and logits: products with weights, gates, attention and choosing, by the conventions of <see cref="PrefillStatistics.Operations"/>. Counted on a
+    /// processor; on a GPU computed from what its steps attended to.
+    /// </summary>
+    public double Operations { get; init; }
+
     /// <summary>Bytes of keys and values that this sequence holds now, all layers, shared prompt included.</summary>
     public long CacheBytes { get; init; }
 

@@ -6,7 +6,7 @@ namespace SparseFrontier.Models.Transformer;
 /// <summary>Runs rows of sequences through the decoder: the products for all rows at once, attention by sequence. Holds scratch memory; not thread-safe.</summary>
 internal sealed unsafe class DecodeStep : IDisposable
 {
-    private readonly KernelSet _kernels;
+    private readonly CountingKernels _kernels;
     private readonly ModelWeights _weights;
     private readonly ModelConfiguration _configuration;
     private readonly RotaryEmbedding _slidingEmbedding;
@@ -23,7 +23,7 @@ internal sealed unsafe class DecodeStep : IDisposable
     public DecodeStep(TransformerModel model, int maximumRows)
     {
         ModelConfiguration c = model.Configuration;
-        _kernels = model.Kernels;
+        _kernels = new CountingKernels(model.Kernels);
         _weights = model.Weights;
         _configuration = c;
         _slidingEmbedding = model.SlidingRotary;
@@ -44,6 +44,7 @@ internal sealed unsafe class DecodeStep : IDisposable
     public void Run(ReadOnlySpan<StepRow> rows, float* logits, CancellationToken cancellationToken)
     {
         Group[] groups = GroupBySequence(rows);
+        double before = _kernels.ProductOperations;
         for (int i = 0; i < rows.Length; i++)
         {
             _forward.Embed(rows[i].Token, _residual.Pointer + ((long)i * _configuration.HiddenSize));
@@ -75,7 +76,7 @@ internal sealed unsafe class DecodeStep : IDisposable
 
         foreach (Group group in groups)
         {
-            group.Sequence.Advance(group.Rows.Length);
+            group.Sequence.Advance(group.Rows.Length, (_kernels.ProductOperations - before) * group.Rows.Length / rows.Length);
         }
     }
 

@@ -125,6 +125,7 @@ public sealed unsafe class CudaModelTests
         Assert.Equal(
             (es.AttendedTokens, es.DenseTokens, es.ForcedTokens, es.KeptPromptTokens, es.PromptTokens, es.BytesRead, es.CacheBytes, es.Steps),
             (s.AttendedTokens, s.DenseTokens, s.ForcedTokens, s.KeptPromptTokens, s.PromptTokens, s.BytesRead, s.CacheBytes, s.Steps));
+        Assert.Equal(1, s.Operations / es.Operations, 0.01);
     }
 
     [Theory]

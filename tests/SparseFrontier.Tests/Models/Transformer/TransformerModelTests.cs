@@ -231,6 +231,7 @@ public sealed class TransformerModelTests
         Assert.Equal(2 * Length, statistics.PromptTokens);
         Assert.Equal(2 * Length, statistics.KeptPromptTokens);
         Assert.Equal(5, statistics.Steps);
+        Assert.Equal((5 * DecodeOperations.OfToken(c)) + DecodeOperations.OfAttention(c, (4 * steps) + (2 * 4 * 5 * 16)), statistics.Operations);
 
         // Sliding layers keep the window's tokens before the next one and what was generated; the global layer keeps all.
         Assert.Equal(2L * 32 * 4 * (Length + 5 + (2 * (15 + 5))), statistics.CacheBytes);
@@ -252,6 +253,35 @@ public sealed class TransformerModelTests
         Assert.Equal(3 * 2 * (49 + 50) * 32 * 8, statistics.BytesRead);
         Assert.Equal(3 * 2 * (48 + 2) * 32 * 8, statistics.CacheBytes);
         Assert.Equal(3 * 2 * 48 * 32 * 8, prompt.CacheBytes);
+        Assert.Equal((2 * DecodeOperations.OfToken(model.Configuration)) + DecodeOperations.OfAttention(model.Configuration, statistics.AttendedTokens), statistics.Operations);
+    }
+
+    [Fact]
+    public void Operations_of_choosing_pages_are_counted_at_every_step()
+    {
+        // 150 tokens are 9 pages of 16 and 6 tokens, whose bounds are first kept when a step needs them; 3 layers, 4 query heads, 2 KV heads.
+        using var model = Load("qwen3-hub-float16");
+        ModelConfiguration c = model.Configuration;
+        DecodeMethod quest = MethodRegistry.FindDecode("Quest");
+        using PromptState prompt = model.Prefill(Tokens(model, 150), new PrefillRequest { DecodeConfigurations = [new DecodeConfiguration(quest, quest.CreateParameters("PageSize=16;TokenBudget=64"))] }, Cancel);
+        using DecodeSequence sequence = prompt.StartSequence(0);
+        Run(model, sequence, Tokens(model, 2, 1));
+        DecodeStatistics statistics = sequence.Statistics;
+        Assert.True(statistics.AttendedTokens < statistics.DenseTokens);
+        double expected = (2 * DecodeOperations.OfToken(c)) + DecodeOperations.OfAttention(c, statistics.AttendedTokens) + DecodeOperations.OfPageScores(c, 3 * 4 * 2 * 9);
+        Assert.Equal(expected + (3 * (2 + 6) * DecodeOperations.OfBounds(c)), statistics.Operations);
+
+        // Sequences that run together count as much as alone.
+        using DecodeSequence together = prompt.StartSequence(0);
+        using DecodeSequence beside = prompt.StartSequence(0);
+        int[] tokens = Tokens(model, 2, 1);
+        foreach (int token in tokens)
+        {
+            model.Step([new StepRow(together, token), new StepRow(beside, token)], new float[2 * c.VocabularySize], Cancel);
+        }
+
+        Assert.Equal(statistics.Operations, together.Statistics.Operations);
+        Assert.Equal(statistics.Operations, beside.Statistics.Operations);
     }
 
     [Fact]

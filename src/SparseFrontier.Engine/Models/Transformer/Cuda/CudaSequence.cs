@@ -78,6 +78,7 @@ public sealed class CudaSequence : IDisposable
         DenseTokens = Counters.DenseTokens,
         ForcedTokens = Counters.ForcedTokens,
         BytesRead = Counters.BytesRead,
+        Operations = Counters.Operations,
         Steps = Counters.Steps,
         IndexSeconds = Counters.IndexSeconds,
         AttentionSeconds = Counters.AttentionSeconds,
@@ -215,12 +216,17 @@ public sealed class CudaSequence : IDisposable
     /// <param name="appended">Tokens appended, the step's own included.</param>
     internal void Count(int appended)
     {
+        Counters.Operations += DecodeOperations.OfToken(_configuration);
         for (int layer = 0; layer < _configuration.LayerCount; layer++)
         {
             if (_configuration.IsGlobal(layer))
             {
                 Count(layer, appended);
+                continue;
             }
+
+            int attended = Math.Min(_prompt.Length + appended, _configuration.SlidingWindows[layer]);
+            Counters.Operations += DecodeOperations.OfAttention(_configuration, (double)attended * _configuration.QueryHeads);
         }
     }
 
@@ -244,6 +250,12 @@ public sealed class CudaSequence : IDisposable
                 {
                     attended = (budget * PageSize) + length - (current * PageSize);
                     forced += (Choice == PageChoice.Latest ? attended : length - ((long)current * PageSize)) * group;
+                    Counters.Operations += Choice switch
+                    {
+                        PageChoice.Bounds => DecodeOperations.OfPageScores(_configuration, (double)current * group),
+                        PageChoice.Attention => DecodeOperations.OfScores(_configuration, (double)length * group),
+                        _ => 0,
+                    };
                     indexBytes += RowBytes * Choice switch { PageChoice.Bounds => 2L * current, PageChoice.Attention => length, _ => 0 };
                 }
             }
@@ -258,6 +270,7 @@ public sealed class CudaSequence : IDisposable
         }
 
         Counters.AttendedTokens += tokens * group;
+        Counters.Operations += DecodeOperations.OfAttention(_configuration, (double)tokens * group) + (Choice == PageChoice.Bounds ? DecodeOperations.OfBounds(_configuration) : 0);
         Counters.DenseTokens += ((long)_prompt.Length + generated) * _configuration.QueryHeads;
         Counters.ForcedTokens += forced;
         Counters.BytesRead += (tokens * (SharesPages ? 1 : group) * 2 * RowBytes) + indexBytes;
