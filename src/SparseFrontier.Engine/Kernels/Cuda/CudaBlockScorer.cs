@@ -1,11 +1,10 @@
-using SparseFrontier.Attention;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels.Cuda;
 
 /// <summary>
-/// Scores of causal block pairs on the device, strip by strip, for the methods that keep key blocks: the scores of the processor's <see cref="BlockScorer"/> of the same method,
-/// those that are sums up to their rounding.
+/// Scores of causal block pairs on the device, strip by strip, for the methods that keep key blocks: the processor's scores of the same methods, those that are sums up to their
+/// rounding.
 /// </summary>
 internal abstract class CudaBlockScorer : IDisposable
 {
@@ -24,29 +23,32 @@ internal abstract class CudaBlockScorer : IDisposable
 
     private int Heads => _queries.Heads;
 
-    /// <summary>Whether a method's blocks of a size are scored here.</summary>
-    public static bool CanScore(BlockMethod method, int blockSize) =>
-        blockSize is 2 or 4 or 8 or 16 or 32 or 64 or 128
-        && method is BlockSparse or RandomPrefill or WindowSinkPrefill or OracleTopKPrefill
-        && (method is not OracleTopKPrefill || blockSize <= MassScorer.TileRows);
+    /// <summary>Most rows and keys of a block for <see cref="Mass"/>.</summary>
+    public const int LargestMassBlock = 64;
 
-    /// <summary>What scores a method's blocks; see <see cref="CanScore"/>.</summary>
-    /// <param name="method">The method.</param>
+    /// <summary>Mean query · mean key; see blocks.cu.</summary>
     /// <param name="queries">[query heads, length, dimension].</param>
     /// <param name="keys">[KV heads, length, dimension].</param>
     /// <param name="blockSize">Rows and keys of a block.</param>
+    public static CudaBlockScorer Means(CudaVectors queries, CudaVectors keys, int blockSize) => new MeanScorer(queries, keys, blockSize);
+
+    /// <summary>Random numbers: each block row draws from the stream of its index; see blocks.cu.</summary>
+    /// <param name="queries">[query heads, length, dimension], of which the shape counts.</param>
+    /// <param name="blockSize">Rows and keys of a block.</param>
+    /// <param name="states">[query heads]: what the streams come from.</param>
+    public static CudaBlockScorer Drawn(CudaVectors queries, int blockSize, RandomState[] states) => new RandomScorer(queries, blockSize, states);
+
+    /// <summary>Later blocks above earlier ones; see blocks.cu.</summary>
+    /// <param name="queries">[query heads, length, dimension], of which the shape counts.</param>
+    /// <param name="blockSize">Rows and keys of a block.</param>
+    public static CudaBlockScorer Latest(CudaVectors queries, int blockSize) => new RecencyScorer(queries, blockSize);
+
+    /// <summary>Exact attention; see block_mass.cu.</summary>
+    /// <param name="queries">[query heads, length, dimension].</param>
+    /// <param name="keys">[KV heads, length, dimension].</param>
+    /// <param name="blockSize">Rows and keys of a block: a power of two from 2 to <see cref="LargestMassBlock"/>.</param>
     /// <param name="scale">Factor on query · key.</param>
-    /// <param name="seed">The sample's.</param>
-    /// <param name="layer">Index of the layer.</param>
-    /// <param name="firstHead">Index of the first query head in the layer.</param>
-    public static CudaBlockScorer Of(BlockMethod method, CudaVectors queries, CudaVectors keys, int blockSize, float scale, long seed, int layer, int firstHead) => method switch
-    {
-        BlockSparse => new MeanScorer(queries, keys, blockSize),
-        RandomPrefill => new RandomScorer(queries, blockSize, [.. Enumerable.Range(firstHead, queries.Heads).Select(head => RandomPrefill.Numbers(seed, layer, head).State)]),
-        WindowSinkPrefill => new RecencyScorer(queries, blockSize),
-        OracleTopKPrefill => new MassScorer(queries, keys, blockSize, scale),
-        _ => throw new ArgumentException($"{method.Name} is not scored on the device.", nameof(method)),
-    };
+    public static CudaBlockScorer Mass(CudaVectors queries, CudaVectors keys, int blockSize, float scale) => new MassScorer(queries, keys, blockSize, scale);
 
     /// <summary>Writes scores [query heads, rows, blocks] of block rows, each with as many blocks as its index and one.</summary>
     /// <param name="first">First block row, a multiple of 32.</param>
@@ -59,7 +61,6 @@ internal abstract class CudaBlockScorer : IDisposable
     {
     }
 
-    // Mean query · mean key.
     private sealed class MeanScorer(CudaVectors queries, CudaVectors keys, int blockSize) : CudaBlockScorer(queries, blockSize)
     {
         private readonly CudaMemory _queryMeans = CudaBlocks.Sum(queries, blockSize, blockSize);
@@ -97,7 +98,6 @@ internal abstract class CudaBlockScorer : IDisposable
         }
     }
 
-    // Numbers drawn from a stream of each block row.
     private sealed class RandomScorer(CudaVectors queries, int blockSize, RandomState[] states) : CudaBlockScorer(queries, blockSize)
     {
         private readonly CudaMemory _states = CudaMemory.From<RandomState>(queries.Device, states);
@@ -112,17 +112,15 @@ internal abstract class CudaBlockScorer : IDisposable
         }
     }
 
-    // The latest.
     private sealed class RecencyScorer(CudaVectors queries, int blockSize) : CudaBlockScorer(queries, blockSize)
     {
         public override void Score(int first, int rows, CudaMemory scores) =>
             Device.Function("blocks.cu", "latestBlocks", ("TYPE", 0)).Launch(((_columns + 255) / 256, rows, Heads), 256, 0, scores, _columns);
     }
 
-    // Exact attention; see block_mass.cu.
     private sealed class MassScorer(CudaVectors queries, CudaVectors keys, int blockSize, float scale) : CudaBlockScorer(queries, blockSize)
     {
-        public const int TileRows = 64;
+        private const int TileRows = 64;
 
         public override void Score(int first, int rows, CudaMemory scores)
         {

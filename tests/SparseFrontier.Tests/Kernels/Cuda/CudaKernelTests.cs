@@ -2,6 +2,7 @@ using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
 using SparseFrontier.Kernels.Cuda;
 using SparseFrontier.Models.Safetensors;
+using SparseFrontier.Models.Transformer.Cuda;
 using SparseFrontier.Tensors;
 using SparseFrontier.Tests.Attention;
 using Xunit;
@@ -120,7 +121,7 @@ public sealed unsafe class CudaKernelTests
         AssertSame(covering["slashes"], covered.Slashes());
 
         MethodParameters block = MethodRegistry.FindPrefill("BlockSparse").CreateParameters("BlockSize=16;TopBlocks=16");
-        using CudaBlockScorer scorer = CudaBlockScorer.Of((BlockMethod)MethodRegistry.FindPrefill("BlockSparse"), queries, keys, 16, layer.Scale, 0, 0, 0);
+        using CudaBlockScorer scorer = CudaBlockScorer.Means(queries, keys, 16);
         using CudaPlans blocks = CudaSelection.Blocks(queries, scorer, 16, 16, 1, 2);
         AssertSame([.. MethodRegistry.FindPrefill("BlockSparse").Select(layer, block).Plans.Select(Keys)], Keys(blocks));
     }
@@ -146,7 +147,7 @@ public sealed unsafe class CudaKernelTests
         MethodParameters parameters = method.CreateParameters($"BlockSize={size};TopBlocks={256 / size}");
         int[][] expected = [.. method.Select(layer, parameters).Plans.Select(Keys)];
 
-        using CudaBlockScorer scorer = CudaBlockScorer.Of(method, queries, keys, size, layer.Scale, layer.Seed, layer.Layer, 0);
+        using CudaBlockScorer scorer = CudaPrefill.CreateScorer(method, queries, keys, size, layer.Scale, layer.Seed, layer.Layer, 0);
         using CudaPlans plans = CudaSelection.Blocks(queries, scorer, size, 256 / size, 1, 2);
         int[][] actual = Keys(plans);
         if (name is "Random" or "WindowSink")

@@ -43,7 +43,7 @@ internal static class CudaPrefill
     public static void Sparse(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, long listBytes, PrefillCounters counters, CudaClock clock)
     {
         bool uniform = parameters.Schedule.IsUniform;
-        if (uniform && method is BlockMethod blocks && CudaBlockScorer.CanScore(blocks, parameters.Integer("BlockSize")))
+        if (uniform && method is BlockMethod blocks && CanScore(blocks, parameters.Integer("BlockSize")))
         {
             int size = parameters.Integer("BlockSize");
             HopperConfiguration? hopper = HopperConfiguration.Find(layer.Queries.Device.Properties.Major, layer.Queries.Dimension, size, columns: false);
@@ -64,6 +64,30 @@ internal static class CudaPrefill
 
         OnHost(method, parameters, layer, counters, clock);
     }
+
+    /// <summary>What scores a method's blocks on the device: see <see cref="CanScore"/>.</summary>
+    /// <param name="method">The method.</param>
+    /// <param name="queries">[query heads, length, dimension].</param>
+    /// <param name="keys">[KV heads, length, dimension].</param>
+    /// <param name="size">Rows and keys of a block.</param>
+    /// <param name="scale">Factor on query · key.</param>
+    /// <param name="seed">The sample's.</param>
+    /// <param name="layer">Index of the layer.</param>
+    /// <param name="firstHead">Index of the first query head in the layer.</param>
+    internal static CudaBlockScorer CreateScorer(BlockMethod method, CudaVectors queries, CudaVectors keys, int size, float scale, long seed, int layer, int firstHead) => method switch
+    {
+        BlockSparse => CudaBlockScorer.Means(queries, keys, size),
+        RandomPrefill => CudaBlockScorer.Drawn(queries, size, [.. Enumerable.Range(firstHead, queries.Heads).Select(head => RandomPrefill.Numbers(seed, layer, head).State)]),
+        WindowSinkPrefill => CudaBlockScorer.Latest(queries, size),
+        OracleTopKPrefill => CudaBlockScorer.Mass(queries, keys, size, scale),
+        _ => throw new ArgumentException($"{method.Name} is not scored on the device.", nameof(method)),
+    };
+
+    // Of the sizes that the kernels over lists take.
+    private static bool CanScore(BlockMethod method, int size) =>
+        size is 2 or 4 or 8 or 16 or 32 or 64 or 128
+        && method is BlockSparse or RandomPrefill or WindowSinkPrefill or OracleTopKPrefill
+        && (method is not OracleTopKPrefill || size <= CudaBlockScorer.LargestMassBlock);
 
     private static void AttendBlocks(
         BlockMethod method, MethodParameters parameters, CudaPromptLayer layer, HopperConfiguration? hopper, long listBytes, PrefillCounters counters, CudaClock clock)
@@ -101,7 +125,7 @@ internal static class CudaPrefill
                 plans!.Dispose();
             }
 
-            CudaBlockScorer Scorer() => CudaBlockScorer.Of(method, queries, keys, size, layer.Scale, layer.Seed, layer.Layer, firstHead);
+            CudaBlockScorer Scorer() => CreateScorer(method, queries, keys, size, layer.Scale, layer.Seed, layer.Layer, firstHead);
         }
 
         long heads = layer.Queries.Heads;
