@@ -27,6 +27,13 @@ internal static class FixedParameters
     /// <param name="parameters">Its parameters, "Name=value;..."; the usual ones may be missing.</param>
     public static string AcrossTasks(string task, string method, string parameters) => WithWindow(task, method, parameters, (window, own) => $"x{window / own:R}");
 
+    /// <summary>The unusual ones of a method's parameters that do not set the budget; empty where all are as they are without being given.</summary>
+    /// <param name="phase">"Prefill" or "Decode".</param>
+    /// <param name="method">Method.</param>
+    /// <param name="parameters">Its parameters, "Name=value;...".</param>
+    public static string Of(string phase, string method, string parameters) =>
+        Fixed(phase.Equals("Prefill", StringComparison.OrdinalIgnoreCase) ? MethodLookup.Prefill(method) : MethodLookup.Decode(method), parameters);
+
     /// <summary>The parameters of a row's sparse prefill or decode that are to be given with a budget so that another run is of its series; a task's own window need not be.</summary>
     public static string ToGive(SparseAttentionResult row) => MethodRegistry.IsDense(row.Method)
         ? Fixed(MethodLookup.Decode(row.DecodeMethod), row.DecodeParameters)

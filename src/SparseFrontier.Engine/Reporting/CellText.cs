@@ -349,13 +349,16 @@ public static class CellText
         return scaling.IsSaturated ? "infinite" : Signed(scaling.Offset);
     }
 
-    /// <summary>What a table of advice is of: "tiny, Niah: loss below 0.02 with confidence 0.95".</summary>
+    /// <summary>What a table of advice is of: "tiny, Niah: loss below 0.02 with confidence 0.95", and the protocol where it is not the usual one.</summary>
     public static string RecommendationHeading(SparsityRecommendation recommendation)
     {
         ArgumentNullException.ThrowIfNull(recommendation);
         string margin = FormattableString.Invariant($"loss below {recommendation.MaximumDrop:G3}{(recommendation.IsRelative ? " of dense" : "")} with confidence {recommendation.ConfidenceLevel:G3}");
         string others = recommendation.TaskCount > 1 ? FormattableString.Invariant($" (with {recommendation.TaskCount - 1} other tasks)") : "";
-        return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}: {margin}");
+        string protocol = recommendation.CompressBefore != "None" ? $", cache compressed before the {recommendation.CompressBefore.ToLowerInvariant()} is known"
+            : recommendation.QuestionPosition != "Both" ? $", question {recommendation.QuestionPosition.ToLowerInvariant()}"
+            : "";
+        return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}{protocol}: {margin}");
     }
 
     /// <summary>The seconds that a plan is expected to take, to two digits; "-" where none are named.</summary>

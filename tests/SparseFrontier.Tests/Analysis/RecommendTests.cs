@@ -76,6 +76,13 @@ public sealed class RecommendTests : IDisposable
         Assert.Equal("Dense", alone.DecodeMethod);
         Assert.Contains("takes 1.11 times as long (attention)", alone.Reason, StringComparison.Ordinal);
 
+        // Of several, one whose speed is known to be above dense attention's; else one whose speed is not known.
+        SparsityRecommendation known = Assert.Single(Recommend(rows, kernels: [.. kernels.Where(k => k.Method == "SnapKV")]));
+        Assert.Equal(("SnapKV", (double?)1.5), (known.DecodeMethod, known.SpeedUp!.Value is var f ? Math.Round(f, 9) : null));
+        Assert.Contains("It alone of 2 has a measured speed.", known.Reason, StringComparison.Ordinal);
+        SparsityRecommendation unknown = Assert.Single(Recommend(rows, kernels: [.. kernels.Where(k => k.Method == "SnapKV").Select(k => k with { SpeedUp = 0.8 })]));
+        Assert.Equal(("Quest", (double?)null), (unknown.DecodeMethod, unknown.SpeedUp));
+
         // Another device's kernels say nothing.
         Assert.Null(Assert.Single(Recommend(rows, kernels: [.. kernels.Select(k => k with { Device = "cuda:0" })], device: "cpu")).SpeedUp);
     }
@@ -84,12 +91,18 @@ public sealed class RecommendTests : IDisposable
     public void Kernels_are_interpolated_and_never_beyond_what_was_measured()
     {
         var table = new KernelTable([Kernel("Quest", 1024, 0.5, 1), Kernel("Quest", 1024, 0.9, 2), Kernel("Quest", 4096, 0.5, 2), Kernel("Quest", 4096, 0.9, 8)]);
-        Assert.Equal(4, table.SpeedUp("Decode", "quest", 2048, 0.9)!.Value, 1e-12);
-        Assert.Equal(Math.Sqrt(2), table.SpeedUp("Decode", "Quest", 1024, 1 - Math.Sqrt(0.05))!.Value, 1e-12);
-        Assert.Equal(2, table.SpeedUp("Decode", "Quest", 1024, 0.901)!.Value, 0.05);
-        Assert.Null(table.SpeedUp("Decode", "Quest", 8192, 0.9));
-        Assert.Null(table.SpeedUp("Decode", "Quest", 1024, 0.95));
-        Assert.Null(table.SpeedUp("Prefill", "Quest", 1024, 0.9));
+        Assert.Equal(4, table.SpeedUp("Decode", "quest", "", 2048, 0.9)!.Value, 1e-12);
+        Assert.Equal(Math.Sqrt(2), table.SpeedUp("Decode", "Quest", "", 1024, 1 - Math.Sqrt(0.05))!.Value, 1e-12);
+        Assert.Equal(2, table.SpeedUp("Decode", "Quest", "", 1024, 0.901)!.Value, 0.05);
+        Assert.Null(table.SpeedUp("Decode", "Quest", "", 8192, 0.9));
+        Assert.Null(table.SpeedUp("Decode", "Quest", "", 1024, 0.95));
+        Assert.Null(table.SpeedUp("Prefill", "Quest", "", 1024, 0.9));
+        Assert.Null(table.SpeedUp("Decode", "Quest", "PageSize=8", 1024, 0.9));
+
+        // A kernel with parameters of its own speaks for those alone; the budget is none of them.
+        var own = new KernelTable([Kernel("Quest", 1024, 0.5, 3) with { Parameters = "PageSize=8;SharePages=1;TokenBudget=512" }]);
+        Assert.Equal(3, own.SpeedUp("Decode", "Quest", "PageSize=8", 1024, 0.5)!.Value, 1e-12);
+        Assert.Null(own.SpeedUp("Decode", "Quest", "", 1024, 0.5));
     }
 
     [Fact]

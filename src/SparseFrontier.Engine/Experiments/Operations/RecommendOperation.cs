@@ -208,9 +208,7 @@ public sealed class RecommendOperation
     {
         AdvisedMethod[] shown = [.. methods.Where(m => m.Best is not null)];
 
-        // Speeds rank where all are known, of the same thing; else what is left out does.
-        bool bySpeed = shown.Length > 0 && shown.All(m => m.Speed is not null) && shown.Select(m => m.Speed!.Value.Of).Distinct().Count() == 1;
-        AdvisedMethod? best = bySpeed ? shown.MaxBy(m => m.Speed!.Value.Factor) : shown.MaxBy(m => m.Sparsity);
+        (AdvisedMethod? best, bool bySpeed) = Choose(shown, m => m.Speed, m => m.Sparsity, m => m.Parameters);
         SparseAttentionResult dense = methods[0].Dense;
         SparsityRecommendation advice = Start(methods[0], dense.SequenceLength, tasks);
         string others = string.Join(" ", methods.Where(m => m != best).Select(Words));
@@ -269,8 +267,7 @@ public sealed class RecommendOperation
         foreach (IGrouping<string, AdvisedMethod> phase in Phases(shorter.Where(s => longer.Any(l => l.Phase == s.Phase))))
         {
             AdvisedBetween[] shown = [.. candidates[phase.Key].Select(b => b with { Speed = SpeedOf(b) })];
-            bool bySpeed = shown.Length > 0 && shown.All(m => m.Speed is not null) && shown.Select(m => m.Speed!.Value.Of).Distinct().Count() == 1;
-            AdvisedBetween? best = bySpeed ? shown.MaxBy(m => m.Speed!.Value.Factor) : shown.MaxBy(m => m.Sparsity);
+            (AdvisedBetween? best, bool bySpeed) = Choose(shown, m => m.Speed, m => m.Sparsity, m => m.Shorter.Parameters);
             AdvisedMethod[] methods = [.. phase.Concat(longer.Where(l => l.Phase == phase.Key))];
             SparsityRecommendation advice = Start(methods[0], length, tasks) with { IsInterpolated = true };
             string between = FormattableString.Invariant($"{methods[0].Dense.SequenceLength} and at {methods[^1].Dense.SequenceLength} tokens");
@@ -379,10 +376,37 @@ public sealed class RecommendOperation
         return FormattableString.Invariant($"{best.Name} at {best.Sparsity:F2}{asked} is shown to lose less than {MarginText} on {tasks}, as at every lower sparsity tested, with confidence {ConfidenceLevel:G3} over all methods tested.");
     }
 
+    // The fastest of those whose speed is known, of the same thing, if it is faster than dense attention; else, of those whose speed is not known, the one that leaves out most, and of equals the one that
+    // has the usual parameters.
+    private static (T? Best, bool BySpeed) Choose<T>(T[] shown, Func<T, (double Factor, string Of)?> speed, Func<T, double> sparsity, Func<T, string> parameters)
+        where T : class
+    {
+        T[] known = [.. shown.Where(m => speed(m) is not null)];
+        if (known.Select(m => speed(m)!.Value.Of).Distinct().Count() > 1)
+        {
+            known = [];
+        }
+
+        T? fastest = known.MaxBy(m => speed(m)!.Value.Factor);
+        T[] others = [.. shown.Except(known)];
+        if (fastest is not null && (others.Length == 0 || speed(fastest)!.Value.Factor >= 1))
+        {
+            return (fastest, true);
+        }
+
+        T? sparsest = others.MaxBy(sparsity);
+        return (sparsest is null ? null : others.FirstOrDefault(m => parameters(m).Length == 0 && ClaimSide.Near(sparsity(m), sparsity(sparsest))) ?? sparsest, false);
+    }
+
     private static string Choice(AdvisedMethod best, AdvisedMethod[] shown, bool bySpeed)
     {
+        int known = shown.Count(m => m.Speed is not null);
         string speed = best.Speed is { } s ? FormattableString.Invariant($"{Capital(s.Of)} took {1 / s.Factor:F2} of dense attention's time.") : "No speed was measured.";
-        string choice = shown.Length < 2 ? "" : bySpeed ? FormattableString.Invariant($" It is the fastest of {shown.Length}.") : FormattableString.Invariant($" Of {shown.Length} it leaves out most.");
+        string choice = shown.Length < 2 ? ""
+            : !bySpeed ? FormattableString.Invariant($" Of {shown.Length} it leaves out most{(known > 0 ? ", or as much, of those whose speed was not measured" : "")}.")
+            : known == shown.Length ? FormattableString.Invariant($" It is the fastest of {shown.Length}.")
+            : known == 1 ? FormattableString.Invariant($" It alone of {shown.Length} has a measured speed.")
+            : FormattableString.Invariant($" It is the fastest of the {known} of {shown.Length} whose speed was measured.");
         return speed + choice;
     }
 
@@ -433,7 +457,7 @@ public sealed class RecommendOperation
         string device = DeviceOf(method.Dense);
         var table = new KernelTable(Kernels.Where(k => device.Length == 0 || k.Device.Equals(device, StringComparison.OrdinalIgnoreCase)));
         string name = method.Phase == "Prefill" ? method.Row.Method : method.Row.DecodeMethod;
-        return table.SpeedUp(method.Phase, name, length, sparsity) is { } factor ? (factor, "attention") : null;
+        return table.SpeedUp(method.Phase, name, method.Parameters, length, sparsity) is { } factor ? (factor, "attention") : null;
     }
 
     private (double Factor, string Of)? RunSpeed(AdvisedMethod method, AdvisedLevel level)
