@@ -349,7 +349,7 @@ public static class CellText
         return scaling.IsSaturated ? "infinite" : Signed(scaling.Offset);
     }
 
-    /// <summary>What a table of advice is of: "tiny, Niah: loss below 0.02 with confidence 0.95", and the protocol where it is not the usual one.</summary>
+    /// <summary>What a table of advice is of: "tiny, Niah, 512 output tokens: loss below 0.02 with confidence 0.95", and the question's place where it is not the usual one.</summary>
     public static string RecommendationHeading(SparsityRecommendation recommendation)
     {
         ArgumentNullException.ThrowIfNull(recommendation);
@@ -358,7 +358,8 @@ public static class CellText
         string protocol = recommendation.CompressBefore != "None" ? $", cache compressed before the {recommendation.CompressBefore.ToLowerInvariant()} is known"
             : recommendation.QuestionPosition != "Both" ? $", question {recommendation.QuestionPosition.ToLowerInvariant()}"
             : "";
-        return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}{protocol}: {margin}");
+        string outputs = recommendation.MaximumOutputTokens is { } most ? FormattableString.Invariant($", {most} output tokens") : "";
+        return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}{outputs}{protocol}: {margin}");
     }
 
     /// <summary>The seconds that a plan is expected to take, to two digits; "-" where none are named.</summary>

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using SparseFrontier.Attention;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
@@ -218,6 +220,23 @@ public sealed class RecommendTests : IDisposable
         new RecommendOperation { Results = Cell(1024, "Niah", 100, (0.5, 0)), SequenceLength = [8192] }.Execute(sink, default);
         Assert.Empty(sink.Objects);
         Assert.Contains("8192 tokens lie outside of the lengths", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+
+        // Runs of another protocol at other lengths are none that are missed at this one.
+        sink = new RecordingSink();
+        new RecommendOperation
+        {
+            Results = [.. Cell(1024, "Niah", 100, (0.5, 0)), .. Cell(4096, "Niah", 100, (0.5, 0)).Select(AskedLast)],
+            SequenceLength = [1024],
+        }.Execute(sink, default);
+        Assert.Single(sink.Objects);
+        Assert.Empty(sink.Warnings);
+
+        static SparseAttentionResult AskedLast(SparseAttentionResult row)
+        {
+            JsonNode node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!;
+            node[nameof(SparseAttentionResult.QuestionPosition)] = "Last";
+            return RunSummary.WithPath(node.Deserialize<SparseAttentionResult>(StoreJson.Line)!, row.Path);
+        }
         Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Recommend(Cell(1024, "Niah", 100, (0.5, 0)), drop: 0)).ErrorId);
         string path = _folder.File("kernels.jsonl");
         File.WriteAllText(path, "no json");

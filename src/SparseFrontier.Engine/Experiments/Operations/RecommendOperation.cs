@@ -90,6 +90,12 @@ public sealed class RecommendOperation
                 {
                     int shorter = byLength.Keys.Where(n => n < length).DefaultIfEmpty(0).Max();
                     int longer = byLength.Keys.Where(n => n > length).DefaultIfEmpty(0).Min();
+                    if ((shorter == 0 || longer == 0) && series.Any(s => s.Dense.Model == place.Key.Model && s.Dense.SequenceLength == length))
+                    {
+                        // Runs of another protocol are there.
+                        continue;
+                    }
+
                     if (shorter == 0 || longer == 0)
                     {
                         sink.Warning(FormattableString.Invariant(
