@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace SparseFrontier.Experiments;
@@ -5,6 +6,8 @@ namespace SparseFrontier.Experiments;
 /// <summary>A folder of runs: one directory each, found again by the run id.</summary>
 internal sealed class ResultStore
 {
+    private const string LockName = ".create.lock";
+
     public ResultStore(string path) => Path = System.IO.Path.GetFullPath(path.Length == 0 ? DefaultPath : path);
 
     /// <summary>Where results go when no folder is named.</summary>
@@ -62,12 +65,19 @@ internal sealed class ResultStore
             return existing;
         }
 
+        // Processes of this host look and create one after another: of two that create at once, the one whose directory is named for the earlier second could not see the other's.
+        using FileStream? guard = Lock();
+        if (Find(specification.RunId) is { } created)
+        {
+            return created;
+        }
+
         var directory = new RunDirectory(System.IO.Path.Combine(Path, DirectoryName(specification)));
         StoreIO.Write(directory.Path, () => Directory.CreateDirectory(directory.Path));
         directory.WriteSpecification(specification);
         StoreIO.Write(directory.Path, () => StoreIO.FlushFolder(Path));
 
-        // Another process may have created the same run in the meantime: both then use the older directory.
+        // Another host may have created the same run in the meantime: both then use the older directory.
         if (Find(specification.RunId) is not { } older || older.Path == directory.Path)
         {
             return directory;
@@ -136,6 +146,29 @@ internal sealed class ResultStore
                 return directory;
             }
         }
+    }
+
+    // Null where it cannot be had, from a process that was stopped while it held it or where a file system knows no locks: the check after creating is left.
+    private FileStream? Lock()
+    {
+        var waited = Stopwatch.StartNew();
+        do
+        {
+            try
+            {
+                return new FileStream(System.IO.Path.Combine(Path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+            }
+            catch (UnauthorizedAccessException)
+            {
+                return null;
+            }
+            catch (IOException)
+            {
+                Thread.Sleep(5);
+            }
+        }
+        while (Directory.Exists(Path) && waited.Elapsed < TimeSpan.FromSeconds(5));
+        return null;
     }
 
     private static IReadOnlyList<string> Enumerate(string path, string pattern)

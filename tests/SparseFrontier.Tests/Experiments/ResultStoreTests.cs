@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using Xunit;
@@ -7,6 +8,30 @@ namespace SparseFrontier.Tests.Experiments;
 
 public class ResultStoreTests
 {
+    [Fact]
+    public void Of_those_who_create_a_run_at_once_all_get_one_directory_whatever_their_clocks_say()
+    {
+        using var folder = new TemporaryFolder();
+        var plan = PlannedRun.Create(Sweeps.Specification(), new HashEngineFactory());
+        for (int round = 0; round < 30; round++)
+        {
+            string id = FormattableString.Invariant($"{round:x8}00000000");
+            using var start = new Barrier(4);
+            string[] paths = new string[4];
+            Thread[] threads = [.. Enumerable.Range(0, paths.Length).Select(i => new Thread(() =>
+            {
+                var specification = new StoredSpecification { RunId = id, Specification = plan.Specification, Identity = new JsonObject(), CreatedAt = DateTimeOffset.UnixEpoch.AddSeconds(100 - i) };
+                start.SignalAndWait();
+                Thread.Sleep(i);
+                paths[i] = new ResultStore(folder.Path).FindOrCreate(specification).Path;
+            }))];
+            Array.ForEach(threads, t => t.Start());
+            Array.ForEach(threads, t => t.Join());
+            Assert.Single(paths.Distinct());
+            Assert.Single(Directory.GetDirectories(folder.Path, $"*-{id[..8]}"));
+        }
+    }
+
     [Fact]
     public void A_torn_last_line_is_cut_off_and_its_sample_done_again()
     {
