@@ -10,6 +10,9 @@ internal sealed class CmdletSink(PSCmdlet cmdlet, Action<object>? receiver) : IP
 
     private readonly ProgressThrottle _throttle = new();
 
+    // PowerShell shows the questions of ShouldProcess under -WhatIf, -Confirm and -Verbose, given with the cmdlet or set as preferences. What it shows besides loses words, never the question.
+    public bool ShowsQuestions { get; } = IsOn(cmdlet, "WhatIf") || IsOn(cmdlet, "Confirm") || IsOn(cmdlet, "Verbose");
+
     public void Object(object value)
     {
         if (receiver is null)
@@ -48,6 +51,12 @@ internal sealed class CmdletSink(PSCmdlet cmdlet, Action<object>? receiver) : IP
             Write(update);
         }
     }
+
+    // ConfirmPreference is High if not set; what asks even then, by its own impact, has short questions.
+    private static bool IsOn(PSCmdlet cmdlet, string parameter) =>
+        cmdlet.MyInvocation.BoundParameters.TryGetValue(parameter, out object? value)
+            ? value is SwitchParameter { IsPresent: true }
+            : cmdlet.GetVariableValue($"{parameter}Preference")?.ToString() is not (null or "" or "False" or "None" or "High" or "SilentlyContinue" or "Ignore");
 
     private void Write(ProgressUpdate update)
     {

@@ -27,7 +27,7 @@ internal static class OperationPump
             {
                 try
                 {
-                    var sink = new QueueSink(queue, token);
+                    var sink = new QueueSink(queue, target.ShowsQuestions, token);
                     PipelineThread.Enter(sink.Send);
                     operation(sink, token);
                 }
@@ -74,8 +74,10 @@ internal static class OperationPump
         }
     }
 
-    private sealed class QueueSink(BlockingCollection<Action<IPipelineSink>> queue, CancellationToken token) : IPipelineSink
+    private sealed class QueueSink(BlockingCollection<Action<IPipelineSink>> queue, bool showsQuestions, CancellationToken token) : IPipelineSink
     {
+        public bool ShowsQuestions => showsQuestions;
+
         public void Object(object value) => Add(sink => sink.Object(value));
 
         public void Error(SparseFrontierException error) => Add(sink => sink.Error(error));

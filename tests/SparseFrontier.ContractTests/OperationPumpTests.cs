@@ -50,6 +50,17 @@ public class OperationPumpTests
         Assert.False(no);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_worker_knows_whether_questions_are_seen(bool seen)
+    {
+        bool? told = null;
+        using var cancellation = new CancellationTokenSource();
+        OperationPump.Run((s, _) => told = s.ShowsQuestions, new Recorder { ShowsQuestions = seen }, cancellation);
+        Assert.Equal(seen, told);
+    }
+
     [Fact]
     public void A_consumer_that_stops_cancels_the_work_and_waits_for_it()
     {
@@ -140,6 +151,8 @@ public class OperationPumpTests
         public HashSet<int> Threads { get; } = [];
 
         public int Limit { get; init; } = int.MaxValue;
+
+        public bool ShowsQuestions { get; init; } = true;
 
         public int Delay { get; init; }
 

@@ -105,6 +105,8 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
         }
     }
 
+    public bool ShowsQuestions => WhatIf;
+
     public bool ShouldProcess(string target, string action)
     {
         if (WhatIf)

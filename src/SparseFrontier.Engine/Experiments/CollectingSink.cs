@@ -5,6 +5,8 @@ namespace SparseFrontier.Experiments;
 /// <param name="items">What was emitted.</param>
 internal sealed class CollectingSink<T>(IPipelineSink inner, List<T> items) : IPipelineSink
 {
+    public bool ShowsQuestions => inner.ShowsQuestions;
+
     public void Object(object value) => items.Add((T)value);
 
     public void Error(SparseFrontierException error) => inner.Error(error);

@@ -24,6 +24,9 @@ public interface IPipelineSink
     /// <summary>Progress.</summary>
     void Progress(ProgressUpdate update);
 
+    /// <summary>Whether somebody sees what <see cref="ShouldProcess"/> asks: only then are words worth making that take reading files.</summary>
+    bool ShowsQuestions => true;
+
     /// <summary>Asks whether to do something that writes or costs; false under -WhatIf.</summary>
     bool ShouldProcess(string target, string action);
 }

@@ -38,6 +38,8 @@ internal sealed class HashEngineFactory : EngineFactory
 
     public int Opened { get; private set; }
 
+    public int Encoders { get; private set; }
+
     public int LivePrompts { get; private set; }
 
     public int LiveSequences { get; private set; }
@@ -71,7 +73,11 @@ internal sealed class HashEngineFactory : EngineFactory
         ExtendsByYarn = true,
     };
 
-    public override PromptEncoder OpenEncoder(string directory) => new(text => [.. text.Select(c => Math.Min((int)c, Vocabulary - 1))]);
+    public override PromptEncoder OpenEncoder(string directory)
+    {
+        Encoders++;
+        return new(text => [.. text.Select(c => Math.Min((int)c, Vocabulary - 1))]);
+    }
 
     public override SampleEngine Open(string directory, string device)
     {

@@ -47,7 +47,7 @@ public class PlanTests
 
         // The run says the same.
         using var folder = new TemporaryFolder();
-        RecordingSink run = new();
+        RecordingSink run = new() { ShowsQuestions = false };
         new InvokeRunOperation { Specifications = [runs[0]], ResultPath = folder.Path }.Execute(run, default);
         SparseFrontierException error = Assert.Single(run.Errors);
         Assert.Equal((ErrorIds.SequenceLengthInvalid, plans[0].Message), (error.ErrorId, error.Message));
@@ -164,6 +164,20 @@ public class PlanTests
         Assert.Equal(5, sink.Asked.Count);
         Assert.All(sink.Asked, q => Assert.Contains("prompt tokens", q, StringComparison.Ordinal));
         Assert.Contains("shared by 3 runs", sink.Asked[1], StringComparison.Ordinal);
+        Assert.Equal(1, engines.Encoders);
+    }
+
+    // The cost is read from configurations, tokenizers and the times of earlier runs: not worth it where nobody sees it.
+    [Fact]
+    public void A_question_that_nobody_sees_has_no_cost()
+    {
+        using var folder = new TemporaryFolder();
+        var engines = new HashEngineFactory();
+        var sink = new RecordingSink { Process = false, ShowsQuestions = false };
+        Sweeps.Run(folder.Path, Sweeps.Mixed(), engines, sink: sink);
+        Assert.Equal(5, sink.Asked.Count);
+        Assert.All(sink.Asked, q => Assert.StartsWith($"Run, with results in '{folder.Path}': ", q, StringComparison.Ordinal));
+        Assert.Equal(0, engines.Encoders);
     }
 
     [Fact]

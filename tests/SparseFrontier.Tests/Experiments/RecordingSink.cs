@@ -20,6 +20,9 @@ internal sealed class RecordingSink : IPipelineSink
     /// <summary>Answer to every question.</summary>
     public bool Process { get; init; } = true;
 
+    /// <summary>Whether questions are worth words.</summary>
+    public bool ShowsQuestions { get; init; } = true;
+
     /// <summary>Called with every object.</summary>
     public Action<object>? OnObject { get; init; }
 

@@ -76,8 +76,8 @@ public sealed class InvokeRunOperation
         var store = new ResultStore(ResultPath);
         var engines = new PlanningFactory(Engines);
         List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
-        IReadOnlyList<SparseAttentionPlan> costs = RunPlanner.Plan(Specifications, plans, engines, RunTimes.Read(store.Path));
-        plans = [.. plans.Where((p, i) => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}': {RunPlanner.Describe(costs[i])}"))];
+        IReadOnlyList<SparseAttentionPlan>? costs = sink.ShowsQuestions ? RunPlanner.Plan(Specifications, plans, engines, RunTimes.Read(store.Path)) : null;
+        plans = [.. plans.Where((p, i) => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}'{(costs is null ? "" : $": {RunPlanner.Describe(costs[i])}")}"))];
         if (plans.Count == 0)
         {
             return;
