@@ -40,6 +40,31 @@ Describe 'Get-SparseAttentionResult' {
             $sample.PromptTokens | Should -BeLessOrEqual 960
         }
 
+        It 'completes run ids from the folder that was typed, by whatever path, else from the default one' {
+            foreach ($typed in '$($run.ResultPath)', '-LiteralPath $($run.ResultPath)', 'TestDrive:/res*') {
+                $line = "Get-SparseAttentionResult $($ExecutionContext.InvokeCommand.ExpandString($typed)) -RunId $($row.RunId.Substring(0, 3))"
+                $completion = Get-Completion $line
+                $completion.CompletionText | Should -Be $row.RunId -Because $line
+                $completion.ToolTip | Should -Match '^BlockSparse at sparsity 0.5, Niah at 960 tokens on tiny, seed 43: score \d\.\d{3} of 1 samples$'
+            }
+
+            Push-Location TestDrive:/
+            try { (Get-Completion 'Remove-SparseAttentionResult ').CompletionText | Should -Be $row.RunId }
+            finally { Pop-Location }
+            Get-Completion 'Get-SparseAttentionResult TestDrive:/none -RunId ' | Should -BeNullOrEmpty
+        }
+
+        It 'completes run ids in a folder of ten thousand in less than two seconds' {
+            # Folders without files are as many names to go through, and none is a run.
+            $many = "$TestDrive/many"
+            foreach ($i in 1..10000) { $null = [System.IO.Directory]::CreateDirectory(('{0}/20260101T000000Z-quest-niah-960-{1:x8}' -f $many, $i)) }
+            Copy-Item $row.Path $many -Recurse
+            $null = Get-Completion "Get-SparseAttentionResult $($run.ResultPath) -RunId "
+            $watch = [Diagnostics.Stopwatch]::StartNew()
+            (Get-Completion "Get-SparseAttentionResult $many -RunId ").CompletionText | Should -Be $row.RunId
+            $watch.Elapsed.TotalSeconds | Should -BeLessThan 2
+        }
+
         It 'survives JSON and CSV' {
             ($row | ConvertTo-Json -EnumsAsStrings | ConvertFrom-Json | Get-SparsityPareto).RunId | Should -Be $row.RunId
             ($row | ConvertTo-Csv | ConvertFrom-Csv | Get-SparsityPareto).RunId | Should -Be $row.RunId

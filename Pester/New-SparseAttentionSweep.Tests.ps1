@@ -78,4 +78,20 @@ Describe 'New-SparseAttentionSweep' {
         $size.CompletionText | Should -BeLike 'PageSize=*'
         $size.ToolTip | Should -Match '^Quest: .+ From 1 to \d+, 16 if not given\.$'
     }
+
+    It 'completes a budget schedule word by word, and opens and closes its quotes: <typed>' -ForEach @(
+        @{ typed = 'lay'; text = "'layer:" }
+        @{ typed = "'layer:0-1 de"; text = "'layer:0-1 dense'" }
+        @{ typed = '"layer:0-1 dense | he'; text = '"layer:0-1 dense | head:' }
+        @{ typed = "'dense "; text = "'dense | " }
+    ) {
+        $completion = Get-Completion "New-SparseAttentionSweep Quest -BudgetSchedule $typed"
+        $completion.CompletionText | Should -Be $text
+        $completion.ToolTip | Should -Not -Be $completion.ListItemText
+    }
+
+    # If this fails, PowerShell has learned it: offer the parameters of the method there too, and say so in docs/architecture.md.
+    It 'is not asked by PowerShell within a table' {
+        Get-Completion 'New-SparseAttentionSweep Quest -Parameter @{ Pa' | Should -BeNullOrEmpty
+    }
 }

@@ -21,6 +21,11 @@ Describe 'Submit-SparseAttentionRun, Get-SparseAttentionJob, Stop-SparseAttentio
         $listed = Get-SparseAttentionJob -ResultPath $results
         $listed.State, $listed.Reason | Should -Be Pending, Resources
         $listed | Out-String | Should -Match '4711\s+sparsefrontier\s+Pending\s+1\s+1\s+0\s+0\s+0'
+        foreach ($name in 'Get-SparseAttentionJob', 'Stop-SparseAttentionJob') {
+            $completion = Get-Completion "$name -ResultPath $results -Id 47"
+            $completion.CompletionText | Should -Be 4711
+            $completion.ToolTip | Should -Match '^sparsefrontier, submitted .+: 2 runs in 1 elements$'
+        }
         Get-ErrorId { Get-SparseAttentionJob 99 -ResultPath $results } | Should -Be JobNotFound
         $listed | Stop-SparseAttentionJob -WhatIf
         $null = New-FakeSlurm $worker

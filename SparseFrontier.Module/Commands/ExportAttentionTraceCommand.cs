@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using SparseFrontier.Completion;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Shell;
@@ -54,6 +55,7 @@ public sealed class ExportAttentionTraceCommand : RunCmdlet
     /// <summary>Folder of results, whose calibrated budgets are used. Nothing is written to it.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder of results, whose calibrated budgets are used.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string? ResultPath { get; set; }
 
     /// <summary>Replaces files that are there.</summary>

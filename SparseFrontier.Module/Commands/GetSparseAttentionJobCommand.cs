@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using SparseFrontier.Completion;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Shell;
 
@@ -29,12 +30,14 @@ public sealed class GetSparseAttentionJobCommand : SparseFrontierCmdlet
     /// <value>All</value>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true, HelpMessage = "Ids of jobs; wildcards match.")]
     [Alias("JobId")]
+    [ArgumentCompleter(typeof(JobIdCompleter))]
     [SupportsWildcards]
     public string[] Id { get; set; } = [];
 
     /// <summary>Folder of results that the jobs were submitted with.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string ResultPath { get; set; } = "";
 
     /// <inheritdoc/>

@@ -51,6 +51,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <summary>Only runs with these ids.</summary>
     /// <value>All runs</value>
     [Parameter(HelpMessage = "Only runs with these ids; wildcards match.")]
+    [ArgumentCompleter(typeof(RunIdCompleter))]
     [SupportsWildcards]
     public string[] RunId { get; set; } = [];
 

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using SparseFrontier.Completion;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Shell;
 
@@ -58,6 +59,7 @@ public sealed class ImportSparseAttentionBundleCommand : SparseFrontierCmdlet
     /// <summary>Folder of results to add the runs to. It is made if it is not there.</summary>
     /// <value>None: nothing is kept</value>
     [Parameter(HelpMessage = "Folder of results to add the runs to.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string ResultPath { get; set; } = "";
 
     /// <summary>Emits the samples, with stored and new scores, instead of the runs.</summary>

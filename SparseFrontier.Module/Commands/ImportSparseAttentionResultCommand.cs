@@ -50,6 +50,7 @@ public sealed class ImportSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <summary>Folder of results that the runs are written to.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder of results to write to; without it SPARSEFRONTIER_RESULTS, else the folder results here.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string ResultPath { get; set; } = "";
 
     /// <summary>Prefill method by which the results were made, or a decode method after a dense prefill; only where the files do not say it (lm-evaluation-harness).</summary>

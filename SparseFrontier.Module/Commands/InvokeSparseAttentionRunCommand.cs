@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using SparseFrontier.Completion;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Shell;
 
@@ -43,6 +44,7 @@ public sealed class InvokeSparseAttentionRunCommand : RunCmdlet
     /// <summary>Folder of results. It is made where it is missing; what it holds already is returned or continued, not repeated.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string ResultPath { get; set; } = "";
 
     /// <summary>Sequences generated side by side at most, 1 to 1024. It changes speed and memory, never results.</summary>

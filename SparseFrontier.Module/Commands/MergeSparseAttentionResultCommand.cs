@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using SparseFrontier.Completion;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Shell;
 
@@ -38,12 +39,14 @@ public sealed class MergeSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <summary>Folders of results, or of single runs, to take in.</summary>
     /// <value>None: only the folder of results itself is completed</value>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true, HelpMessage = "Folders of results to take in; wildcards match.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     [SupportsWildcards]
     public string[] Path { get; set; } = [];
 
     /// <summary>Folder of results that is completed.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder that is completed; without it SPARSEFRONTIER_RESULTS, else the folder results here.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string ResultPath { get; set; } = "";
 
     /// <inheritdoc/>

@@ -29,6 +29,7 @@ public sealed class RemoveSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <summary>Ids of the runs. Rows of Get-SparseAttentionResult bind with their folders.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipelineByPropertyName = true, HelpMessage = "Ids of the runs; wildcards match.")]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(RunIdCompleter))]
     [SupportsWildcards]
     public string[] RunId { get; set; } = [];
 

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using SparseFrontier.Completion;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Shell;
 
@@ -37,6 +38,7 @@ public sealed class SubmitSparseAttentionRunCommand : RunCmdlet
     /// <summary>Folder of results, on a file system that the nodes share.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder of results that the nodes share; without it SPARSEFRONTIER_RESULTS, else the folder results here.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string ResultPath { get; set; } = "";
 
     /// <summary>The command line's program, or the folder that it was published to, on a file system that the nodes share.</summary>

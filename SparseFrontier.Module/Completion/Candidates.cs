@@ -18,6 +18,21 @@ internal static class Candidates
 {
     private static readonly string[] s_categories = ["Retrieval", "MultiHop", "Aggregation", "QuestionAnswering"];
 
+    private static readonly Candidate[] s_conditions =
+    [
+        new("layer:", "Layers that the rule is for, counted from 0: layer:0-1,5 or layer:8-"),
+        new("head:", "KV heads that the rule is for, counted from 0: head:3 or head:0-1"),
+        new("length:", "Prompt lengths that the rule is for, in tokens: length:4096-"),
+        new("step:", "Decode steps that the rule is for, counted from 0: step:0-7"),
+    ];
+
+    private static readonly Candidate[] s_actions =
+    [
+        new("dense", "Attention is dense where the rule matches"),
+        new("x0.5", "The budget is multiplied by this where the rule matches: half of it"),
+        new("x2", "The budget is multiplied by this where the rule matches: twice as much"),
+    ];
+
     /// <summary>Methods; controls come last.</summary>
     public static IEnumerable<Candidate> Methods(string? phase = null) =>
         from method in Collect<SparseAttentionMethod>(new GetMethodOperation { Phase = phase, IncludeControl = true }.Execute).DistinctBy(m => m.Name)
@@ -87,6 +102,22 @@ internal static class Candidates
         new("DecodeDensity", "1 - decode sparsity"),
         .. Columns().Where(c => c.Text.EndsWith("Seconds", StringComparison.Ordinal) || c.Text.EndsWith("Bytes", StringComparison.Ordinal) || c.Text is nameof(SparseAttentionResult.BytesRead) or nameof(SparseAttentionResult.PrefillOperations) or nameof(SparseAttentionResult.DecodeOperations)),
     ];
+
+    /// <summary>Ids of runs, the newest first.</summary>
+    public static IEnumerable<Candidate> Runs(IReadOnlyList<string> folders, string beginning) => KnownIds.Runs(folders, beginning).Select(i => new Candidate(i.Id, i.Description));
+
+    /// <summary>Ids of jobs, the newest first.</summary>
+    public static IEnumerable<Candidate> Jobs(IReadOnlyList<string> folders, string beginning) => KnownIds.Jobs(folders, beginning).Select(i => new Candidate(i.Id, i.Description));
+
+    /// <summary>The words that may follow in a budget schedule.</summary>
+    /// <param name="before">Whole words.</param>
+    public static IEnumerable<Candidate> BudgetSchedule(string before)
+    {
+        string[] rule = before[(before.LastIndexOf('|') + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        return rule.Any(w => !w.Contains(':', StringComparison.Ordinal))
+            ? [new Candidate("| ", "Another rule: the first that matches a place counts")]
+            : [.. s_conditions.Where(c => !rule.Any(w => w.StartsWith(c.Text, StringComparison.OrdinalIgnoreCase))), .. s_actions];
+    }
 
     private static Candidate Parameter(string name, double value, double minimum, double maximum, string description, IEnumerable<string> owners) => new(
         FormattableString.Invariant($"{name}={value}"),

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using SparseFrontier.Completion;
 
 namespace SparseFrontier.Shell;
 
@@ -20,6 +21,7 @@ public abstract class InspectionCmdlet : RunCmdlet
     /// <summary>Folder of results, whose calibrated budgets are used. Nothing is written to it.</summary>
     /// <value>The folder that SPARSEFRONTIER_RESULTS names, else results in the current location</value>
     [Parameter(HelpMessage = "Folder of results, whose calibrated budgets are used.")]
+    [ArgumentCompleter(typeof(ResultPathCompleter))]
     public string? ResultPath { get; set; }
 
     /// <summary>The traces that were found.</summary>

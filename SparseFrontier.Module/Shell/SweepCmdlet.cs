@@ -93,7 +93,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     /// <summary>
     /// Parameters of the methods: @{ PageSize = 32 }, or 'PageSize=32'. A nested table, @{ Quest = @{ PageSize = 32 } }, is for one method only.
     /// </summary>
-    /// <remarks>Every parameter must belong to at least one of the methods. Tab completes the names with their defaults.</remarks>
+    /// <remarks>Every parameter must belong to at least one of the methods. Tab completes the names with their defaults as text, not within a table.</remarks>
     /// <value>The defaults of the methods, as Get-SparseAttentionMethod shows them</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
@@ -105,7 +105,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     public string Parameter { get; set; } = "";
 
     /// <summary>Parameters of the tasks: @{ Queries = 4 }, or 'Queries=4'.</summary>
-    /// <remarks>Tab completes the names with their defaults.</remarks>
+    /// <remarks>Tab completes the names with their defaults as text, not within a table.</remarks>
     /// <value>The defaults of the tasks, as Get-SparseAttentionTask shows them</value>
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
@@ -172,6 +172,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         ParameterSetName = ParameterSets.Parameters,
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "How budgets vary with layer, KV head, length and step, such as 'layer:0-1 dense | head:3 x0.5'; stands instead of -DenseLayer.")]
+    [ArgumentCompleter(typeof(BudgetScheduleCompleter))]
     public string BudgetSchedule { get; set; } = "";
 
     /// <summary>

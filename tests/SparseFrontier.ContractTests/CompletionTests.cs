@@ -1,3 +1,4 @@
+using SparseFrontier.Attention;
 using SparseFrontier.Completion;
 using Xunit;
 
@@ -30,6 +31,46 @@ public class CompletionTests
         Candidate[] kernels = [.. Candidates.Kernels()];
         Assert.Equal(kernels.Select(k => k.Text).Distinct().Order(StringComparer.Ordinal), kernels.Select(k => k.Text).Order(StringComparer.Ordinal));
         Assert.Matches("^PageScores: [0-9]+ shapes", kernels.Single(k => k.Text == "PageScores").ToolTip);
+    }
+
+    // The same parameter is completed alike wherever it is.
+    [Theory]
+    [InlineData("Method", nameof(MethodCompleter))]
+    [InlineData("DecodeMethod", nameof(DecodeMethodCompleter), nameof(MethodCompleter))]
+    [InlineData("Task", nameof(TaskCompleter))]
+    [InlineData("Model", nameof(ModelCompleter), nameof(ShapeCompleter))]
+    [InlineData("Device", nameof(DeviceCompleter))]
+    [InlineData("Parameter", nameof(MethodParameterCompleter))]
+    [InlineData("TaskParameter", nameof(TaskParameterCompleter))]
+    [InlineData("BudgetSchedule", nameof(BudgetScheduleCompleter))]
+    [InlineData("RunId", nameof(RunIdCompleter))]
+    [InlineData("Id", nameof(JobIdCompleter))]
+    [InlineData("ResultPath", nameof(ResultPathCompleter))]
+    public void Parameters_have_their_completers(string parameter, params string[] completers)
+    {
+        ParameterMetadata[] found = [.. ModuleAssembly.Cmdlets.SelectMany(c => c.Parameters).Where(p => p.Name == parameter)];
+        Assert.NotEmpty(found);
+        Assert.All(found, p => Assert.Contains(
+            ((Type?)p.Property.GetCustomAttributesData().SingleOrDefault(a => a.AttributeType.Name == "ArgumentCompleterAttribute")?.ConstructorArguments[0].Value)?.Name ?? $"none of {p.Property.DeclaringType}",
+            completers));
+    }
+
+    [Theory]
+    [InlineData("", "layer: head: length: step: dense x0.5 x2")]
+    [InlineData("layer:0-1 ", "head: length: step: dense x0.5 x2")]
+    [InlineData("layer:0 dense |", "layer: head: length: step: dense x0.5 x2")]
+    [InlineData("layer:0-1 head:3 x0.5 ", "| ")]
+    [InlineData("dense ", "| ")]
+    public void Budget_schedules_are_completed_by_what_may_follow(string before, string expected) =>
+        Assert.Equal(expected, string.Join(' ', Candidates.BudgetSchedule(before).Select(c => c.Text)));
+
+    // What is offered is what the parser reads.
+    [Fact]
+    public void Words_of_budget_schedules_are_read()
+    {
+        Candidate[] words = [.. Candidates.BudgetSchedule("")];
+        string conditions = string.Join(' ', words.Where(w => w.Text.EndsWith(':')).Select(w => w.Text + "0"));
+        Assert.All(words.Where(w => !w.Text.EndsWith(':')), w => Assert.Equal($"{conditions} {w.Text}", BudgetSchedule.Parse($"{conditions} {w.Text}").ToString()));
     }
 
     // Folders are named by anybody.
