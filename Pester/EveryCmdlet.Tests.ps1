@@ -99,6 +99,16 @@ Describe '<Name>' -ForEach $table {
         $text | Should -Not -Match '#ERR'
     }
 
+    It 'lists what matters, and all when asked' {
+        $first = @(Invoke-Call $Call)[0]
+        if ($first -is [string] -or $first -is [bool] -or $first -is [System.IO.FileInfo]) { return }
+        $listed = @(($first | Format-List | Out-String -Width 200) -split '\r?\n' -match '^\w[^:]*:').Count
+        $listed | Should -BeGreaterThan 1
+        $listed | Should -BeLessOrEqual 30
+        @($first.psobject.Properties).Count | Should -BeGreaterOrEqual $listed
+        ($first | Format-List * | Out-String -Width 200) | Should -Match "(?m)^$(@($first.psobject.Properties)[-1].Name)\s+:"
+    }
+
     It 'reports by the id <Id>' { Get-ErrorId { Invoke-Call $Wrong } | Should -Contain $Id }
 
     It 'ends early when the pipeline has enough' { @(Invoke-Call $Call | Select-Object -First 1).Count | Should -Be 1 }

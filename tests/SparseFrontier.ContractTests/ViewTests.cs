@@ -38,6 +38,19 @@ public partial class ViewTests
         }
     });
 
+    // A column that begins at the edge is squeezed to a few characters, its header broken over as many lines.
+    [Fact]
+    public void Headers_are_whole_in_a_window_of_80_columns() => Assert.All(s_format.Descendants("TableControl"), table =>
+    {
+        int start = 0;
+        foreach (XElement header in table.Descendants("TableColumnHeader"))
+        {
+            int end = start + ((string?)header.Element("Label") ?? "").Length;
+            Assert.False(start < 79 && end > 79, $"{table.Parent!.Element("Name")!.Value}: {header.Element("Label")?.Value} is squeezed between {start} and 79");
+            start += ((int?)header.Element("Width") ?? 0) + 1;
+        }
+    });
+
     [Fact]
     public void Texts_in_a_last_column_are_broken_at_what_is_left_of_the_window()
     {
@@ -73,6 +86,31 @@ public partial class ViewTests
         var viewed = s_format.Descendants("TypeName").Select(e => e.Value).ToHashSet();
         Assert.All(OwnOutputTypes(), t => Assert.Contains(t.FullName!, viewed));
     }
+
+    // Format-List without names would show everything: more than a screen, in the order of the file. Whoever wants it asks for *.
+    [Fact]
+    public void Output_types_of_many_properties_have_those_that_a_list_shows() => Assert.All(
+        OwnOutputTypes().Where(t => t.GetProperties().Length > 8 && !HasListView(t)),
+        t => Assert.InRange(DisplayedProperties(t).Length, 2, 30));
+
+    // What a table shows is in the list, which is asked for to see more.
+    [Fact]
+    public void Lists_show_what_tables_show() => Assert.All(OwnOutputTypes().Where(t => !HasListView(t) && DisplayedProperties(t).Length > 0), type =>
+    {
+        IEnumerable<XElement> views = s_format.Descendants("View").Where(v => v.Descendants("TypeName").Single().Value == type.FullName);
+        string[] columns = [.. views.SelectMany(v => v.Descendants("TableRowEntry")).SelectMany(row => row.Descendants("PropertyName").Select(e => e.Value)
+            .Concat(row.Descendants("ScriptBlock").SelectMany(e => PropertyOfItem().Matches(e.Value)).Select(m => m.Groups[1].Value)))];
+        Assert.Equal("", string.Join(' ', columns.Distinct().Except(DisplayedProperties(type)).Select(c => $"{type.Name}.{c}")));
+    });
+
+    private static bool HasListView(Type type) =>
+        s_format.Descendants("View").Any(v => v.Descendants("TypeName").Single().Value == type.FullName && v.Element("ListControl") is not null);
+
+    private static string[] DisplayedProperties(Type type) =>
+    [
+        .. s_types.Descendants("Type").Where(t => t.Element("Name")!.Value == type.FullName).Descendants("PropertySet")
+            .Where(s => s.Element("Name")!.Value == "DefaultDisplayPropertySet").Descendants("ReferencedProperties").Elements("Name").Select(n => n.Value),
+    ];
 
     [Fact]
     public void Property_sets_name_properties_that_exist() => Assert.All(s_types.Descendants("Type"), element =>
