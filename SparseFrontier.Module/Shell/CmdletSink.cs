@@ -41,7 +41,7 @@ internal sealed class CmdletSink(PSCmdlet cmdlet, Action<object>? receiver) : IP
         }
     }
 
-    public bool ShouldProcess(string target, string action) => cmdlet.ShouldProcess(VisibleText.Line(target), VisibleText.Line(action));
+    public bool ShouldProcess(string target, string action) => cmdlet.ShouldProcess(VisibleText.Line(target), VisibleText.Message(action));
 
     /// <summary>Takes away progress bars that an operation left open (it was cancelled or failed).</summary>
     public void CompleteProgress()

@@ -101,5 +101,9 @@ public class OutputTests
         var sink = new ConsoleSink(TextWriter.Null, error, json: false) { WhatIf = true };
         Assert.False(sink.ShouldProcess("target", "act"));
         Assert.Equal("What if: act: target\n", error.ToString());
+
+        // A script has lines; a target is a name.
+        Assert.False(sink.ShouldProcess("tar\nget\u001b[2J", "act\n#!/bin/sh\u001b[2J"));
+        Assert.EndsWith("What if: act\n#!/bin/sh\\u001B[2J: tar\\u000Aget\\u001B[2J\n", error.ToString(), StringComparison.Ordinal);
     }
 }

@@ -111,7 +111,7 @@ internal sealed class ConsoleSink(TextWriter output, TextWriter error, bool json
     {
         if (WhatIf)
         {
-            WriteError(VisibleText.Line($"What if: {action}: {target}"));
+            WriteError($"What if: {VisibleText.Message(action)}: {VisibleText.Line(target)}");
         }
 
         return !WhatIf;
