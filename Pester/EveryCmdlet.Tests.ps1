@@ -3,13 +3,17 @@ BeforeDiscovery {
     Import-Module "$PSScriptRoot/TestKit.psm1" -Force
     Import-SparseFrontier
 
-    # Call: what it emits on a small run. Wrong: a call that fails, and the id of its error.
+    # Call: what it emits on a small run. Wrong: a call that fails, and the id of its error. Writing: a call that would write or cost, and what -WhatIf says of it.
     $table = @(
         @{ Name = 'Compare-SparseAttentionResult'; Call = { $rows | Compare-SparseAttentionResult $rows }; Wrong = { $rows | Compare-SparseAttentionResult $rows -ConfidenceLevel 2 }; Id = 'ParameterInvalid' }
-        @{ Name = 'Export-AttentionTrace'; Call = { Export-AttentionTrace -Layer 0 -OutputPath "$folder/trace" -Force -PassThru @run }; Wrong = { Export-AttentionTrace -Layer 99 -OutputPath "$folder/trace" @run }; Id = 'ParameterInvalid' }
-        @{ Name = 'Export-SparseAttentionBundle'; Call = { $rows | Export-SparseAttentionBundle "$folder/$PID-$([guid]::NewGuid()).zip" -PassThru }; Wrong = { $rows | Export-SparseAttentionBundle Env:/a.zip }; Id = 'PathNotFileSystem' }
-        @{ Name = 'Export-SparseAttentionResult'; Call = { $rows | Export-SparseAttentionResult "$folder/$PID-$([guid]::NewGuid()).jsonl.gz" -PassThru }; Wrong = { $rows | Export-SparseAttentionResult Env:/a.jsonl }; Id = 'PathNotFileSystem'; File = $true }
-        @{ Name = 'Export-SparsityReport'; Call = { $rows | Export-SparsityReport "$folder/$PID-$([guid]::NewGuid()).html" -PassThru }; Wrong = { $rows | Export-SparsityReport Env:/a.html }; Id = 'PathNotFileSystem'; File = $true }
+        @{ Name = 'Export-AttentionTrace'; Call = { Export-AttentionTrace -Layer 0 -OutputPath "$folder/trace" -Force -PassThru @run }; Wrong = { Export-AttentionTrace -Layer 99 -OutputPath "$folder/trace" @run }; Id = 'ParameterInvalid'
+            Writing = { Export-AttentionTrace -Layer 0 -OutputPath "$folder/not" @bare }; Says = '^Write queries, keys and values of sample 0 of Dense, Niah at 960 tokens on bare, .+ on target .+not' }
+        @{ Name = 'Export-SparseAttentionBundle'; Call = { $rows | Export-SparseAttentionBundle "$folder/$PID-$([guid]::NewGuid()).zip" -PassThru }; Wrong = { $rows | Export-SparseAttentionBundle Env:/a.zip }; Id = 'PathNotFileSystem'
+            Writing = { $rows | Export-SparseAttentionBundle "$folder/not.zip" }; Says = '^Write a bundle of 2 runs" on target ".+not\.zip' }
+        @{ Name = 'Export-SparseAttentionResult'; Call = { $rows | Export-SparseAttentionResult "$folder/$PID-$([guid]::NewGuid()).jsonl.gz" -PassThru }; Wrong = { $rows | Export-SparseAttentionResult Env:/a.jsonl }; Id = 'PathNotFileSystem'; File = $true
+            Writing = { $rows | Export-SparseAttentionResult "$folder/not.jsonl" }; Says = '^Write 2 rows with the scores of their samples" on target ".+not\.jsonl' }
+        @{ Name = 'Export-SparsityReport'; Call = { $rows | Export-SparsityReport "$folder/$PID-$([guid]::NewGuid()).html" -PassThru }; Wrong = { $rows | Export-SparsityReport Env:/a.html }; Id = 'PathNotFileSystem'; File = $true
+            Writing = { $rows | Export-SparsityReport "$folder/not.html" }; Says = '^Write a report of 2 runs" on target ".+not\.html' }
         @{ Name = 'Get-SparseAttentionCost'; Call = { Get-SparseAttentionCost Qwen2.5-7B Quest -Sparsity 0.5 }; Wrong = { Get-SparseAttentionCost NoSuchModel }; Id = 'ModelNotFound' }
         @{ Name = 'Get-SparseAttentionDevice'; Call = { Get-SparseAttentionDevice cpu }; Wrong = { Get-SparseAttentionDevice tpu:7 }; Id = 'DeviceNotFound' }
         @{ Name = 'Get-SparseAttentionMethod'; Call = { Get-SparseAttentionMethod }; Wrong = { Get-SparseAttentionMethod NoSuch }; Id = 'MethodNotFound' }
@@ -20,28 +24,46 @@ BeforeDiscovery {
         @{ Name = 'Get-SparsityFinding'; Call = { $rows | Get-SparsityFinding }; Wrong = { $rows | Get-SparsityFinding -Name NoSuch }; Id = 'ParameterInvalid' }
         @{ Name = 'Get-SparsityPareto'; Call = { $rows | Get-SparsityPareto }; Wrong = { $rows | Get-SparsityPareto -Cost NoSuch }; Id = 'ParameterInvalid' }
         @{ Name = 'Get-SparsityRecommendation'; Call = { $rows | Get-SparsityRecommendation -MaximumDrop 0.5 }; Wrong = { $rows | Get-SparsityRecommendation -MaximumDrop 2 }; Id = 'ParameterInvalid' }
-        @{ Name = 'Import-SparseAttentionBundle'; Call = { Import-SparseAttentionBundle "$folder/paper.zip" }; Wrong = { Import-SparseAttentionBundle "$folder/none.zip" }; Id = 'FileNotFound' }
-        @{ Name = 'Import-SparseAttentionResult'; Call = { Import-SparseAttentionResult "$folder/kvpress" -ResultPath "$folder/imported" }; Wrong = { Import-SparseAttentionResult "$folder/none" -ResultPath "$folder/imported" }; Id = 'FileNotFound' }
-        @{ Name = 'Invoke-AttentionTrace'; Call = { Invoke-AttentionTrace BlockSparse -Path "$folder/traces/*" -Sparsity 0.5 }; Wrong = { Invoke-AttentionTrace BlockSparse -Path "$folder/none" }; Id = 'FileNotFound' }
-        @{ Name = 'Invoke-SparseAttentionRun'; Call = { Invoke-SparseAttentionRun Quest -Sparsity 0.5 -ResultPath $results @run }; Wrong = { Invoke-SparseAttentionRun NoSuch @run }; Id = 'MethodNotFound' }
+        @{ Name = 'Import-SparseAttentionBundle'; Call = { Import-SparseAttentionBundle "$folder/paper.zip" }; Wrong = { Import-SparseAttentionBundle "$folder/none.zip" }; Id = 'FileNotFound'
+            Writing = { Import-SparseAttentionBundle "$folder/paper.zip" -ResultPath "$folder/not" }; Says = '^Add run [0-9a-f]{16} \(.+Niah@960 .+, 2 samples, seed 43\)" on target ".+not' }
+        @{ Name = 'Import-SparseAttentionResult'; Call = { Import-SparseAttentionResult "$folder/kvpress" -ResultPath "$folder/imported" }; Wrong = { Import-SparseAttentionResult "$folder/none" -ResultPath "$folder/imported" }; Id = 'FileNotFound'
+            Writing = { Import-SparseAttentionResult "$folder/kvpress" -ResultPath "$folder/not" }; Says = '^Import niah_single_1 by kvpress from ''.+''" on target ".+not' }
+        @{ Name = 'Invoke-AttentionTrace'; Call = { Invoke-AttentionTrace BlockSparse -Path "$folder/traces/*" -Sparsity 0.5 }; Wrong = { Invoke-AttentionTrace BlockSparse -Path "$folder/none" }; Id = 'FileNotFound'
+            Writing = { Invoke-AttentionTrace BlockSparse -Path "$folder/traces/*" -Sparsity 0.5 -OutputPath "$folder/not" }; Says = '^Write what BlockSparse selects and computes on ''.+traces.+''" on target ".+not' }
+        @{ Name = 'Invoke-SparseAttentionRun'; Call = { Invoke-SparseAttentionRun Quest -Sparsity 0.5 -ResultPath $results @run }; Wrong = { Invoke-SparseAttentionRun NoSuch @run }; Id = 'MethodNotFound'
+            Writing = { Invoke-SparseAttentionRun Dense, Quest -Sparsity 0.5 -ResultPath "$folder/not" @run }; Says = '^Run, with results in ''.+not'': at most 1920 prompt tokens, \d+\.\d GFLOP to read them, prefill 1 shared by 2 runs, 8 output tokens that read \d+\.\d MiB of cache\. No seconds are predicted: No run of tiny .+ on target "Quest 0\.5, Niah at 960 tokens on tiny, 2 samples, seed 43' }
         @{ Name = 'Measure-AttentionPattern'; Call = { Measure-AttentionPattern BlockSparse -Sparsity 0.5 -Layer 0 -Head 0 @run }; Wrong = { Measure-AttentionPattern Dense -Layer 99 @run }; Id = 'ParameterInvalid' }
         @{ Name = 'Measure-SparseKernel'; Call = { Measure-SparseKernel BlockSparse -SequenceLength 512 -Sparsity 0.5 -IterationCount 1 -QueryHeadCount 2 -KvHeadCount 1 -HeadDimension 16 }; Wrong = { Measure-SparseKernel NoSuch }; Id = 'MethodNotFound' }
         @{ Name = 'Measure-SparsityEffect'; Call = { $lengths | Measure-SparsityEffect }; Wrong = { $lengths | Measure-SparsityEffect -TargetError 2 }; Id = 'ParameterInvalid' }
         @{ Name = 'Measure-SparsityScaling'; Call = { $scores | Measure-SparsityScaling }; Wrong = { $scores[0..4] | Measure-SparsityScaling }; Id = 'DataInsufficient' }
         @{ Name = 'Measure-SparsityTolerance'; Call = { $rows | Measure-SparsityTolerance }; Wrong = { $rows | Measure-SparsityTolerance -MaximumDrop 2 }; Id = 'ParameterInvalid' }
-        @{ Name = 'Merge-SparseAttentionResult'; Call = { Merge-SparseAttentionResult $results -ResultPath "$folder/all" }; Wrong = { Merge-SparseAttentionResult "$folder/none" -ResultPath "$folder/all" }; Id = 'FileNotFound' }
+        @{ Name = 'Merge-SparseAttentionResult'; Call = { Merge-SparseAttentionResult $results -ResultPath "$folder/all" }; Wrong = { Merge-SparseAttentionResult "$folder/none" -ResultPath "$folder/all" }; Id = 'FileNotFound'
+            Writing = { Merge-SparseAttentionResult $results -ResultPath "$folder/not" }; Says = '^Take in and complete the runs of .+results" on target ".+not' }
         @{ Name = 'New-SparseAttentionSample'; Call = { New-SparseAttentionSample Niah -SequenceLength 960 -Model $model -ShortInstructions -TaskParameter @{ Queries = 1 } }; Wrong = { New-SparseAttentionSample NoSuch }; Id = 'TaskNotFound' }
         @{ Name = 'New-SparseAttentionSweep'; Call = { New-SparseAttentionSweep Quest -Sparsity 0.5 @run }; Wrong = { New-SparseAttentionSweep NoSuch @run }; Id = 'MethodNotFound' }
         @{ Name = 'Register-SparseAttentionMethod'; Call = { Register-SparseAttentionMethod EveryLoud -Unit Tokens { param($units) $units.Similarity() } }; Wrong = { Register-SparseAttentionMethod Quest -Unit Pages { 1 } }; Id = 'NameTaken' }
         @{ Name = 'Register-SparseAttentionTask'; Call = { Register-SparseAttentionTask EveryFirst { param($seed, $units) @{ Context = "word$seed"; Question = 'What?'; Answer = "word$seed" } } }; Wrong = { Register-SparseAttentionTask Niah { @{} } }; Id = 'NameTaken' }
-        @{ Name = 'Remove-SparseAttentionResult'; Call = { Invoke-SparseAttentionRun Dense -ResultPath "$folder/removed" @run | Remove-SparseAttentionResult -Confirm:$false -PassThru }; Wrong = { Remove-SparseAttentionResult NoSuch -ResultPath $results -Confirm:$false }; Id = 'RunNotFound' }
-        @{ Name = 'Show-AttentionMask'; Call = { Show-AttentionMask BlockSparse -Sparsity 0.5 -Width 40 @run }; Wrong = { Show-AttentionMask Dense -Layer 99 @run }; Id = 'ParameterInvalid'; Text = $true }
+        @{ Name = 'Remove-SparseAttentionResult'; Call = { Invoke-SparseAttentionRun Dense -ResultPath "$folder/removed" @run | Remove-SparseAttentionResult -Confirm:$false -PassThru }; Wrong = { Remove-SparseAttentionResult NoSuch -ResultPath $results -Confirm:$false }; Id = 'RunNotFound'
+            Writing = { $rows | Remove-SparseAttentionResult }; Says = '^Remove run [0-9a-f]{16} with 2 samples" on target ".+results' }
+        @{ Name = 'Show-AttentionMask'; Call = { Show-AttentionMask BlockSparse -Sparsity 0.5 -Width 40 @run }; Wrong = { Show-AttentionMask Dense -Layer 99 @run }; Id = 'ParameterInvalid'; Text = $true
+            Writing = { Show-AttentionMask BlockSparse -Sparsity 0.5 -OutputPath "$folder/not.html" @bare }; Says = '^Write attention masks" on target ".+not\.html' }
         @{ Name = 'Show-SparsityPareto'; Call = { $rows | Get-SparsityPareto | Show-SparsityPareto -Width 60 }; Wrong = { $rows | Get-SparsityPareto | Show-SparsityPareto -Height 0 }; Id = 'ParameterInvalid'; Text = $true }
         @{ Name = 'Test-KernelCorrectness'; Call = { Test-KernelCorrectness Gate }; Wrong = { Test-KernelCorrectness NoSuch }; Id = 'KernelNotFound' }
         @{ Name = 'Test-SparsityClaim'; Call = { $rows | Test-SparsityClaim 'Quest not below Dense' -Margin 0.5 }; Wrong = { $rows | Test-SparsityClaim 'nonsense' }; Id = 'ParameterInvalid' }
     )
+    # Slurm's programs are played by scripts, which Windows would not start; tests/slurm/run.sh submits to a real one.
+    if (-not $IsWindows) {
+        $table += @(
+            @{ Name = 'Get-SparseAttentionJob'; Call = { Get-SparseAttentionJob -ResultPath "$folder/cluster" }; Wrong = { Get-SparseAttentionJob 99 -ResultPath "$folder/cluster" }; Id = 'JobNotFound' }
+            @{ Name = 'Stop-SparseAttentionJob'; Call = { Stop-SparseAttentionJob 4711 -ResultPath "$folder/cluster" -PassThru }; Wrong = { Stop-SparseAttentionJob 99 -ResultPath "$folder/cluster" }; Id = 'JobNotFound'
+                Writing = { Stop-SparseAttentionJob * -ResultPath "$folder/cluster" }; Says = '^Cancel" on target "job 4711 \(sparsefrontier, 2 runs in 1 elements\)' }
+            @{ Name = 'Submit-SparseAttentionRun'; Call = { Submit-SparseAttentionRun Quest -Sparsity 0.5 -WorkerPath $slurm -ResultPath "$folder/submitted" @run }; Wrong = { Submit-SparseAttentionRun Quest -WorkerPath "$folder/none" @run }; Id = 'FileNotFound'
+                Writing = { Submit-SparseAttentionRun Dense, Quest -Sparsity 0.5 -WorkerPath $slurm -ResultPath "$folder/not" @run }
+                Says = '(?s)^Submit to Slurm, with results in ''.+not'', at most 3840 prompt tokens, \d+\.\d GFLOP to read them, 16 output tokens that read \d+\.\d MiB of cache, the script\n#!/bin/bash\n#SBATCH --job-name.+ on target "2 runs in 1 elements' }
+        )
+    }
     $flat = $table | Where-Object { -not $_.Text -and -not $_.File }
-    $writing = $table | Where-Object { (Get-Command $_.Name).Parameters.ContainsKey('WhatIf') }
+    $writing = $table | Where-Object Writing
 }
 
 BeforeAll {
@@ -69,7 +91,16 @@ BeforeAll {
         }
     }
     $scores = foreach ($row in $lengths) { $copy = $row.Clone(); $copy.Score = 0.9 - $row.SequenceLength / 20000 - $row.DecodeSparsity / 4; $copy }
-    $script:context = @{ folder = $folder; model = $model; results = $results; run = $run; rows = $rows; lengths = $lengths; scores = $scores }
+    # A configuration without weights: what loads a model fails on it.
+    $bare = $run.Clone()
+    $bare.Model = "$folder/bare"
+    Copy-Item $model $bare.Model -Recurse
+    Remove-Item "$($bare.Model)/*.safetensors"
+    $slurm = New-FakeSlurm "$folder/slurm" -Queue '4711|0|PENDING|Resources'
+    $path = $env:PATH
+    $env:PATH = "$slurm$([IO.Path]::PathSeparator)$path"
+    if (-not $IsWindows) { $null = Submit-SparseAttentionRun Dense, Quest -Sparsity 0.5 -WorkerPath $slurm -ResultPath "$folder/cluster" @run }
+    $script:context = @{ bare = $bare; slurm = $slurm; folder = $folder; model = $model; results = $results; run = $run; rows = $rows; lengths = $lengths; scores = $scores }
 
     # A script block of the table in this scope, with what it names.
     function Invoke-Call([scriptblock] $Call) {
@@ -78,10 +109,15 @@ BeforeAll {
     }
 }
 
+AfterAll { $env:PATH = $path }
+
 Describe 'Every cmdlet' {
-    It 'is in this table, or needs a scheduler' -ForEach @{ names = $table.Name } {
-        $cluster = 'Get-SparseAttentionJob', 'Stop-SparseAttentionJob', 'Submit-SparseAttentionRun'
-        (Get-Module SparseFrontier).ExportedCmdlets.Keys | Sort-Object | Should -Be ($names + $cluster | Sort-Object)
+    It 'is in this table' -ForEach @{ names = $table.Name } -Skip:$IsWindows {
+        (Get-Module SparseFrontier).ExportedCmdlets.Keys | Sort-Object | Should -Be ($names | Sort-Object)
+    }
+
+    It 'that asks before it writes is tried with -WhatIf' -ForEach @{ table = $table } {
+        foreach ($row in $table) { (Get-Command $row.Name).Parameters.ContainsKey('WhatIf') | Should -Be ($null -ne $row.Writing) -Because $row.Name }
     }
 }
 
@@ -188,11 +224,13 @@ Describe 'Rows of <Name>' -ForEach $flat {
 }
 
 Describe '<Name> -WhatIf' -ForEach $writing {
-    It 'does nothing, and says what it would do' {
-        $before = Get-ChildItem $folder -Recurse -File | ForEach-Object FullName
-        $whatIf = [scriptblock]::Create("`$WhatIfPreference = `$true`n" + ("$Call" -replace 'ResultPath \$results', 'ResultPath "$folder/new"'))
-        $null = Invoke-Call $whatIf
-        Get-ChildItem $folder -Recurse -File | ForEach-Object FullName | Should -Be $before
+    It 'says what it would do, and does nothing' {
+        $before = Get-ChildItem $folder -Recurse | ForEach-Object { "$($_.FullName) $($_.LastWriteTimeUtc.Ticks)" }
+        $said = Get-WhatIfText { $script:emitted = Invoke-Call ([scriptblock]::Create("`$WhatIfPreference = `$true`n$Writing")) }
+        $said -match $Says | Should -Not -BeNullOrEmpty -Because "it said: $said"
+        # What is imported can be looked at beforehand; nothing else is there to emit.
+        if ($Name -ne 'Import-SparseAttentionBundle') { $emitted | Should -BeNullOrEmpty }
+        Get-ChildItem $folder -Recurse | ForEach-Object { "$($_.FullName) $($_.LastWriteTimeUtc.Ticks)" } | Should -Be $before
     }
 }
 

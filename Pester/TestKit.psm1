@@ -29,6 +29,18 @@ function Get-ErrorId {
     $records.ForEach({ ($_.FullyQualifiedErrorId -split ',')[0] })
 }
 
+<# What commands say that they would do, one text for each "What if": only the host is told, and a transcript holds that. #>
+function Get-WhatIfText {
+    param([Parameter(Mandatory)] [scriptblock] $Script)
+    $log = [System.IO.Path]::GetTempFileName()
+    $null = Start-Transcript $log -UseMinimalHeader -Force
+    try { $null = & $Script }
+    finally { $null = Stop-Transcript }
+    $text = (Get-Content $log -Raw) -replace '\r\n', "`n"
+    Remove-Item $log
+    @($text -split 'What if: Performing the operation "' | Select-Object -Skip 1)
+}
+
 <# Whether models/ holds a model to run with. #>
 function Test-EmbeddedModel { [bool](Get-ChildItem (Join-Path (Get-RepositoryRoot) 'models') -Filter config.json -Recurse -ErrorAction Ignore) }
 
@@ -107,4 +119,4 @@ function New-ResultRow {
     }
 }
 
-Export-ModuleMember -Function Get-RepositoryRoot, Get-PowerShellProgram, Import-SparseFrontier, Get-Completion, Get-ErrorId, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ForeignResult, New-ResultRow
+Export-ModuleMember -Function Get-RepositoryRoot, Get-PowerShellProgram, Import-SparseFrontier, Get-Completion, Get-ErrorId, Get-WhatIfText, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ForeignResult, New-ResultRow

@@ -17,7 +17,7 @@ namespace SparseFrontier.Commands;
 /// An element that reaches its time limit is requeued and goes on where it stopped; so is one whose node fails. What is finished is never
 /// computed again, and where Slurm runs an element twice, equal samples count once and different ones are the error ResultRowInvalid.
 /// </para>
-/// <para>-WhatIf shows the script. docs/scale.md says more.</para>
+/// <para>-WhatIf shows the script and what the runs would cost. docs/scale.md says more.</para>
 /// </remarks>
 /// <example>
 /// Submits a grid, eight elements at a time with eight processors each.

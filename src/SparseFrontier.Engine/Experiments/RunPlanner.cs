@@ -50,17 +50,30 @@ internal static class RunPlanner
         }
 
         string shared = plan.PrefillRunCount > 1 ? FormattableString.Invariant($", prefill {plan.PrefillGroup} shared by {plan.PrefillRunCount} runs") : "";
-        string operations = plan.SharedPrefillOperations is double flops ? FormattableString.Invariant($", {flops / 1e9:F1} GFLOP to read them") : "";
-        string bytes = plan.BytesRead is not double read ? ""
-            : read < 1L << 30 ? FormattableString.Invariant($" that read {read / (1L << 20):F1} MiB of cache")
-            : FormattableString.Invariant($" that read {read / (1L << 30):F1} GiB of cache");
         string calibration = plan.NeedsCalibration ? FormattableString.Invariant($", before that calibration on {Calibration.SampleCount} samples") : "";
         string seconds = plan.PredictedSeconds is double time
             ? FormattableString.Invariant($". About {time:G2} s, {plan.PredictionMessage}")
             : $". No seconds are predicted: {plan.PredictionMessage}";
         return FormattableString.Invariant(
-            $"at most {plan.PromptTokens} prompt tokens{operations}{shared}, {plan.OutputTokens} output tokens{bytes}{calibration}{seconds}");
+            $"at most {plan.PromptTokens} prompt tokens{Operations(plan.SharedPrefillOperations)}{shared}, {plan.OutputTokens} output tokens{Bytes(plan.BytesRead)}{calibration}{seconds}");
     }
+
+    /// <summary>What runs cost together, in a line; of those whose budget is known only when they run, without it.</summary>
+    public static string DescribeTotal(IReadOnlyList<SparseAttentionPlan> plans)
+    {
+        int infeasible = plans.Count(p => !p.IsFeasible);
+        string left = infeasible > 0 ? FormattableString.Invariant($"; {infeasible} infeasible runs compute nothing") : "";
+        return FormattableString.Invariant(
+            $"at most {plans.Sum(p => p.PromptTokens)} prompt tokens{Operations(Total(p => p.SharedPrefillOperations))}, {plans.Sum(p => p.OutputTokens)} output tokens{Bytes(Total(p => p.BytesRead))}{left}");
+
+        double? Total(Func<SparseAttentionPlan, double?> cost) => plans.Select(cost).OfType<double>().ToArray() is { Length: > 0 } known ? known.Sum() : null;
+    }
+
+    private static string Operations(double? operations) => operations is double flops ? FormattableString.Invariant($", {flops / 1e9:F1} GFLOP to read them") : "";
+
+    private static string Bytes(double? bytes) => bytes is not double read ? ""
+        : read < 1L << 30 ? FormattableString.Invariant($" that read {read / (1L << 20):F1} MiB of cache")
+        : FormattableString.Invariant($" that read {read / (1L << 30):F1} GiB of cache");
 
     /// <summary>The smallest difference of means that <paramref name="samples"/> pairs find; null where it is above 1.</summary>
     public static double? DetectableDifference(int samples)

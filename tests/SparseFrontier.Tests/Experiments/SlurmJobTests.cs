@@ -95,7 +95,9 @@ public sealed class SlurmJobTests : IDisposable
     {
         var sink = new RecordingSink { Process = false };
         Operation().Execute(sink, default);
-        Assert.Contains("#SBATCH --array=0-1\n", Assert.Single(sink.Asked), StringComparison.Ordinal);
+        string asked = Assert.Single(sink.Asked);
+        Assert.Contains("#SBATCH --array=0-1\n", asked, StringComparison.Ordinal);
+        Assert.Matches("^Submit to Slurm, with results in '.*', at most [0-9]+ prompt tokens, [0-9.]+ GFLOP to read them, [0-9]+ output tokens that read [0-9.]+ MiB of cache, the script\n#!/bin/bash\n", asked);
         Assert.Empty(sink.Objects);
         Assert.False(Directory.Exists(_folder.File("results")));
         Assert.False(File.Exists(_folder.File("slurm/sbatch.log")));

@@ -111,7 +111,8 @@ public sealed class SubmitRunOperation
         Submission submission = Submission.Next(resultPath, Name, now);
         script.Folder = submission.Path;
         string target = FormattableString.Invariant($"{plans.Count} runs in {packs.Count} elements");
-        if (!sink.ShouldProcess(target, $"Submit to Slurm, with results in '{resultPath}', the script\n{script.Array()}"))
+        string cost = sink.ShowsQuestions ? $" {RunPlanner.DescribeTotal(RunPlanner.Plan(Specifications, plans, engines, RunTimes.Of([], "")))}," : "";
+        if (!sink.ShouldProcess(target, $"Submit to Slurm, with results in '{resultPath}',{cost} the script\n{script.Array()}"))
         {
             return;
         }
