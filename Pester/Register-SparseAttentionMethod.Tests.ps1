@@ -106,6 +106,39 @@ Describe 'Register-SparseAttentionTask' {
         $row.PromptTokens | Should -BeGreaterOrEqual (0.95 * 960)
     }
 
+    It 'takes a C# class' {
+        Add-Type -ReferencedAssemblies ([SparseFrontier.Tasks.TaskContent].Assembly.Location), System.Runtime, System.Linq -TypeDefinition @'
+public sealed class PesterLastWord : SparseFrontier.Tasks.TaskContent {
+    public override SparseFrontier.Tasks.ContentSample Create(int seed, int units) {
+        string word = "word" + seed % 1000;
+        return new SparseFrontier.Tasks.ContentSample(string.Join(" ", System.Linq.Enumerable.Range(0, units)) + " " + word, "What is the last word?", word);
+    }
+}
+public sealed class PesterNoTask { }
+public sealed class PesterBrokenTask : SparseFrontier.Tasks.TaskContent {
+    public PesterBrokenTask() => throw new System.InvalidOperationException("no list of words");
+    public override SparseFrontier.Tasks.ContentSample Create(int seed, int units) => null;
+}
+'@
+        $task = Register-SparseAttentionTask LastWord -Type ([PesterLastWord]) -Description 'Says the last word.'
+        $task | Should -BeOfType SparseFrontier.SparseAttentionTask
+        $task.Name, $task.Description | Should -Be LastWord, 'Says the last word.'
+        (Get-Completion 'New-SparseAttentionSample LastW').ToolTip | Should -Match 'Says the last word\.$'
+        $sample = New-SparseAttentionSample LastWord -Model $tiny -SequenceLength 960 -SampleCount 2
+        $sample.Count | Should -Be 2
+        $sample[0].Prompt | Should -Match 'What is the last word\?'
+        $sample[0].GoldJson | Should -Match 'word\d+'
+        $run = $small.Clone()
+        $run.Remove('TaskParameter')
+        $run.Task = 'LastWord'
+        $rows = Invoke-SparseAttentionRun Dense, Quest -Sparsity 0.5 @run
+        $rows.Status | Sort-Object -Unique | Should -Be Completed
+        $rows.PromptTokens | ForEach-Object { $_ | Should -BeGreaterOrEqual (0.95 * 960) }
+        Get-ErrorId { Register-SparseAttentionTask Other -Type ([PesterNoTask]) } | Should -Be ParameterInvalid
+        $broken = { Register-SparseAttentionTask Other -Type ([PesterBrokenTask]) -ErrorAction Stop } | Should -Throw '*no list of words*' -PassThru
+        $broken.FullyQualifiedErrorId | Should -BeLike 'ParameterInvalid,*'
+    }
+
     It 'reports a name that is taken' {
         Get-ErrorId { Register-SparseAttentionTask Niah { 1 } } | Should -Be NameTaken
     }

@@ -1,3 +1,5 @@
+using System.Reflection;
+
 namespace SparseFrontier.Binding;
 
 /// <summary>Makes an object of a user's class.</summary>
@@ -14,6 +16,13 @@ internal static class UserType
                 ErrorIds.ParameterInvalid, $"{type.FullName} is no class that derives from {typeof(T).FullName} and has a constructor without parameters.", type);
         }
 
-        return (T)Activator.CreateInstance(type)!;
+        try
+        {
+            return (T)Activator.CreateInstance(type)!;
+        }
+        catch (TargetInvocationException e)
+        {
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"{type.FullName} cannot be made: its constructor failed with {e.InnerException?.Message}", type, e.InnerException);
+        }
     }
 }
