@@ -1,9 +1,9 @@
 <#
 .SYNOPSIS
-Measures what importing the module costs beyond importing an empty one.
+Measures what importing the module costs beyond importing an empty one, and what it brings into the process.
 .DESCRIPTION
-Each measurement is Import-Module alone, timed in a PowerShell of its own; empty and real take turns. It also lists the native libraries that the
-import maps, which must be none of ours or of CUDA's.
+Each measurement is Import-Module alone, timed in a PowerShell of its own; empty and real take turns. Least is what the import costs when nothing else
+runs. It is an error when the import maps a native library that an empty module does not, or loads an assembly that is neither the module's nor .NET's.
 .EXAMPLE
 pwsh -NoProfile -File Pester/Measure-Import.ps1 -Count 15
 #>
@@ -22,24 +22,29 @@ try {
         param($path)
         $watch = [System.Diagnostics.Stopwatch]::StartNew()
         Import-Module $path
-        $watch.Elapsed.TotalMilliseconds
-        [System.Diagnostics.Process]::GetCurrentProcess().Modules.FileName -match 'SparseFrontier|(lib|nv)cuda|nvrtc|cublas' -notmatch '\.dll$'
+        $milliseconds = $watch.Elapsed.TotalMilliseconds
+        @{
+            Milliseconds = $milliseconds
+            Libraries    = [System.Diagnostics.Process]::GetCurrentProcess().Modules.FileName -notmatch '\.(dll|exe)$'
+            Assemblies   = [System.AppDomain]::CurrentDomain.GetAssemblies().Location | Where-Object { $_ }
+        } | ConvertTo-Json
     }
-    $milliseconds = @{ Empty = @(); SparseFrontier = @() }
-    $libraries = @()
+    $measured = @{ Empty = @(); SparseFrontier = @() }
     foreach ($i in 1..$Count) {
         foreach ($module in @{ Name = 'Empty'; Path = Join-Path $empty Empty.psd1 }, @{ Name = 'SparseFrontier'; Path = Join-Path $root SparseFrontier.psd1 }) {
-            $time, $mapped = pwsh -NoProfile -Command $script -args $module.Path
-            $milliseconds[$module.Name] += [double]$time
-            $libraries += @($mapped | Where-Object { $_ })
+            $measured[$module.Name] += pwsh -NoProfile -Command $script -args $module.Path | ConvertFrom-Json
         }
     }
     $row = foreach ($name in 'Empty', 'SparseFrontier') {
-        $sorted = $milliseconds[$name] | Sort-Object
+        $sorted = $measured[$name].Milliseconds | Sort-Object
         [pscustomobject]@{ Module = $name; Median = $sorted[[int](($Count - 1) / 2)]; Least = $sorted[0]; Most = $sorted[-1]; Count = $Count }
     }
     $row
-    [pscustomobject]@{ Module = 'Difference of medians'; Median = $row[1].Median - $row[0].Median; Least = $null; Most = $null; Count = $Count }
-    if ($libraries) { Write-Error "Native libraries were mapped at import: $($libraries | Sort-Object -Unique)" }
+    [pscustomobject]@{ Module = 'Difference'; Median = $row[1].Median - $row[0].Median; Least = $row[1].Least - $row[0].Least; Most = $null; Count = $Count }
+    $libraries = $measured.SparseFrontier.Libraries | Where-Object { $_ -notin $measured.Empty.Libraries } | Sort-Object -Unique
+    if ($libraries) { Write-Error "Native libraries were mapped at import: $libraries" }
+    $known = @($PSHOME; [System.Runtime.InteropServices.RuntimeEnvironment]::GetRuntimeDirectory(); Join-Path $root bin)
+    $assemblies = $measured.SparseFrontier.Assemblies | Where-Object { $path = $_; -not ($known | Where-Object { $path.StartsWith($_) }) } | Sort-Object -Unique
+    if ($assemblies) { Write-Error "Assemblies that are neither the module's nor .NET's were loaded at import: $assemblies" }
 }
 finally { Remove-Item $empty -Recurse -Force }

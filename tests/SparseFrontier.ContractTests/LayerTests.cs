@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Xunit;
@@ -29,6 +30,18 @@ public partial class LayerTests
     {
         string engine = Path.Combine(Root(), "src", "SparseFrontier.Engine");
         Assert.Empty(Directory.EnumerateDirectories(engine).Select(Path.GetFileName).Except(s_layers));
+    }
+
+    // PowerShell loads the module beside all others, into one context: what it brings must not be there under the same name already.
+    [Fact]
+    public void The_module_brings_only_its_own_names()
+    {
+        Assembly[] own = [ModuleAssembly.Assembly, typeof(RunSpecification).Assembly];
+        Assert.All(own.SelectMany(a => a.GetTypes()).Where(t => t.IsVisible), t => Assert.Matches(@"^SparseFrontier(\.|$)", t.Namespace));
+        string framework = Path.GetDirectoryName(typeof(object).Assembly.Location)!;
+        Assert.All(own.SelectMany(a => a.GetReferencedAssemblies()), name => Assert.True(
+            name.Name is "SparseFrontier.Engine" or "System.Management.Automation" || File.Exists(Path.Combine(framework, $"{name.Name}.dll")),
+            $"{name.Name} is neither .NET's nor PowerShell's"));
     }
 
     private static string Folder(string layer) => Path.Combine(Root(), "src", "SparseFrontier.Engine", layer);
