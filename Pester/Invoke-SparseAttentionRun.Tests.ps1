@@ -70,6 +70,25 @@ Describe 'Invoke-SparseAttentionRun' {
             ($csv | Invoke-SparseAttentionRun -ResultPath $run.ResultPath).RunId | Should -Be $rows[1].RunId
         }
 
+        It 'runs what a run''s folder says' {
+            $again = Get-Content "$($rows[1].Path)/spec.json" | ConvertFrom-Json | Invoke-SparseAttentionRun -ResultPath $run.ResultPath
+            $again.RunId | Should -Be $rows[1].RunId
+        }
+
+        It 'reads the tables that Export-Csv writes in <culture>' -ForEach @{ culture = 'de-DE' }, @{ culture = 'en-GB' } {
+            $before = [cultureinfo]::CurrentCulture
+            try {
+                [cultureinfo]::CurrentCulture = $culture
+                $sweep = Get-SmallRun $tiny
+                New-SparseAttentionSweep BlockSparse -Sparsity 0.5 @sweep | Export-Csv "$TestDrive/sweep.csv"
+                (Import-Csv "$TestDrive/sweep.csv" | Invoke-SparseAttentionRun -ResultPath $run.ResultPath).RunId | Should -Be $rows[1].RunId
+                $rows | Export-Csv "$TestDrive/rows.csv"
+                $point = Import-Csv "$TestDrive/rows.csv" | Get-SparsityPareto | Where-Object RunId -EQ $rows[1].RunId
+                $point.PrefillSparsity | Should -Be $rows[1].PrefillSparsity
+            }
+            finally { [cultureinfo]::CurrentCulture = $before }
+        }
+
         It 'uses results in the current location, not in the process directory' {
             Push-Location (New-Item -ItemType Directory (Join-Path TestDrive: here))
             try {

@@ -24,6 +24,16 @@ Describe 'New-SparseAttentionSweep' {
         (Get-SparseAttentionMethod Quest | ForEach-Object { New-SparseAttentionSweep $_ }).DecodeMethod | Should -Be Quest
     }
 
+    It 'takes a method as an object, from JSON too, and as what describes one in a file' {
+        (New-SparseAttentionSweep ([pscustomobject]@{ Name = 'Quest'; PageSize = 32 })).DecodeParameters | Should -Be 'PageSize=32'
+        (New-SparseAttentionSweep ('{ "Name": "Quest", "PageSize": 32 }' | ConvertFrom-Json)).DecodeParameters | Should -Be 'PageSize=32'
+        $described = Get-SparseAttentionMethod Quest
+        foreach ($method in ($described | ConvertTo-Json | ConvertFrom-Json), ($described | ConvertTo-Csv | ConvertFrom-Csv)) {
+            $sweep = New-SparseAttentionSweep $method
+            $sweep.DecodeMethod, $sweep.DecodeParameters | Should -Be Quest, ''
+        }
+    }
+
     It 'makes a row of a table a cell' {
         $rows = 'Method,DecodeMethod,Task,Sparsity,DecodeSparsity,SequenceLength,DenseLayers', 'Quest,,Niah,0.9,,2048,"0,1"', 'VerticalSlash,SnapKV,Niah,,0.5,4096,' | ConvertFrom-Csv
         $sweep = $rows | New-SparseAttentionSweep

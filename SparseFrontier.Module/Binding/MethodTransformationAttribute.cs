@@ -3,7 +3,7 @@ using System.Management.Automation;
 
 namespace SparseFrontier.Binding;
 
-/// <summary>Takes methods as 'Quest', as @{ Name = 'Quest'; PageSize = 32 }, or as what Get-SparseAttentionMethod emits.</summary>
+/// <summary>Takes methods as 'Quest', as @{ Name = 'Quest'; PageSize = 32 }, as an object with such properties, or as what Get-SparseAttentionMethod emits.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class MethodTransformationAttribute : ArgumentTransformationAttribute
 {
@@ -13,14 +13,23 @@ internal sealed class MethodTransformationAttribute : ArgumentTransformationAttr
             ? list.Cast<object?>().Select(Method).ToArray()
             : Method(inputData);
 
+    // What Get-SparseAttentionMethod emitted in another session or into a file describes a method; any other object is like a table.
+    private static object? FromObject(PSMemberInfoCollection<PSPropertyInfo> properties) =>
+        properties[nameof(SparseAttentionMethod.Name)] is { } name && properties[nameof(SparseAttentionMethod.DefaultParameters)] is not null
+            ? Unwrap.Object(name.Value)
+            : properties.ToDictionary(p => p.Name, p => p.Value);
+
     private static string Method(object? item)
     {
         object? value = Unwrap.Object(item);
         try
         {
-            return value is PSObject { Properties: { } properties } && properties["Name"] is { } name
-                ? ParameterText.FromObject(Unwrap.Object(name.Value))
-                : ParameterText.Method(value is SparseAttentionMethod method ? method.Name : value);
+            return ParameterText.Method(value switch
+            {
+                SparseAttentionMethod method => method.Name,
+                PSObject { Properties: { } properties } => FromObject(properties),
+                _ => value,
+            });
         }
         catch (FormatException e)
         {

@@ -6,7 +6,7 @@ namespace SparseFrontier.Binding;
 
 /// <summary>
 /// Takes numbers also as text, as the cells of a table hold them: "0,1" is two numbers (PowerShell itself would read 1) and an empty cell is none (PowerShell itself would
-/// read 0). What is no such number is refused here: of a value that comes by property name, PowerShell would leave it out and take the default.
+/// read 0). Where the user's culture has decimal commas, in which Export-Csv writes, "0,5" is one number and "0.5,0.9" are two. What is no such number is refused here: of a value that comes by property name, PowerShell would leave it out and take the default.
 /// </summary>
 /// <param name="element">int, long or double.</param>
 [AttributeUsage(AttributeTargets.Property)]
@@ -44,6 +44,7 @@ internal sealed class NumberTransformationAttribute(Type element) : ArgumentTran
     private IEnumerable<object> Read(object? value) => Unwrap.Object(value) switch
     {
         null => [],
+        string text when element == typeof(double) && double.TryParse(text, NumberStyles.Float, CultureInfo.CurrentCulture, out double number) => [number],
         string text => text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(Number),
         IEnumerable list => list.Cast<object?>().SelectMany(Read),
         var other => [Number(other is IFormattable number ? number.ToString(null, CultureInfo.InvariantCulture) : other.ToString() ?? "")],

@@ -6,7 +6,7 @@ namespace SparseFrontier.Binding;
 
 /// <summary>
 /// Reads a typed row from named values of any origin: JSON, CSV (all text), hashtables, remoting. Columns that the type does not have are
-/// ignored, missing ones keep their defaults, text is read in the invariant culture.
+/// ignored, missing ones keep their defaults. Text is read in the invariant culture; what that cannot read, in the user's, in which Export-Csv writes.
 /// </summary>
 internal static class RowReader
 {
@@ -56,8 +56,8 @@ internal static class RowReader
                 _ when type.IsEnum => value is string name ? ParseEnum(type, name) : Enum.ToObject(type, System.Convert.ToInt32(value, CultureInfo.InvariantCulture)),
                 _ when type == typeof(DateTimeOffset) => value is DateTime time
                     ? new DateTimeOffset(time.Kind == DateTimeKind.Unspecified ? DateTime.SpecifyKind(time, DateTimeKind.Utc) : time)
-                    : DateTimeOffset.Parse(Text(value), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal),
-                _ when type == typeof(double) && value is string text => double.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture),
+                    : Time(Text(value)),
+                _ when type == typeof(double) && value is string text => Number(text),
                 _ when type == typeof(string) => Text(value),
                 _ => System.Convert.ChangeType(value, type, CultureInfo.InvariantCulture),
             };
@@ -67,6 +67,17 @@ internal static class RowReader
             throw new FormatException($"{column.Name} cannot be '{Text(value)}': {e.Message}", e);
         }
     }
+
+    // Neither reads separators of thousands, so that no text is a number in both cultures and not the same.
+    private static double Number(string text) => double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+        ? number
+        : double.Parse(text, NumberStyles.Float, CultureInfo.CurrentCulture);
+
+    // 05/11/2026 is a day in May to the invariant culture, whoever wrote it: it comes last.
+    private static DateTimeOffset Time(string text) =>
+        text.Length > 4 && text[4] == '-' && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset time) ? time
+        : DateTimeOffset.TryParse(text, CultureInfo.CurrentCulture, DateTimeStyles.AssumeUniversal, out time) ? time
+        : DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal);
 
     private static object ParseEnum(Type type, string name) =>
         Enum.TryParse(type, name, ignoreCase: true, out object? value) && Enum.IsDefined(type, value!)

@@ -13,6 +13,9 @@ internal sealed class RowTransformationAttribute(Type rowType, params string[] r
     /// <summary>Type of the row.</summary>
     public Type RowType { get; } = rowType;
 
+    /// <summary>A column that holds the row, where the row itself has not the required ones; null for none.</summary>
+    public string? Within { get; init; }
+
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
@@ -44,7 +47,7 @@ internal sealed class RowTransformationAttribute(Type rowType, params string[] r
         List<KeyValuePair<string, object?>> columns = Columns(value);
         if (!RowReader.Has(columns.Select(c => c.Key), requiredColumns))
         {
-            return item;
+            return Within is not null && columns.Find(c => c.Key.Equals(Within, StringComparison.OrdinalIgnoreCase)).Value is { } within && Row(within) is { } row && RowType.IsInstanceOfType(row) ? row : item;
         }
 
         try

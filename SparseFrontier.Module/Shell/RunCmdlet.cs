@@ -23,7 +23,8 @@ public abstract class RunCmdlet : SweepCmdlet
         nameof(RunSpecification.DecodeMethod),
         nameof(RunSpecification.Task),
         nameof(RunSpecification.SequenceLength),
-        nameof(RunSpecification.MaximumOutputTokens))]
+        nameof(RunSpecification.MaximumOutputTokens),
+        Within = "Specification")]
     [ValidateNotNull]
     public RunSpecification[] InputObject { get; set; } = [];
 

@@ -1,4 +1,5 @@
 using System.Collections;
+using System.Globalization;
 using System.Management.Automation;
 using SparseFrontier.Binding;
 using Xunit;
@@ -40,6 +41,47 @@ public class BindingTests
         FormatException error = Assert.Throws<FormatException>(() => Read(typeof(SparseAttentionResult), (column, value)));
         Assert.Contains(column, error.Message, StringComparison.Ordinal);
         Assert.Contains(value, error.Message, StringComparison.Ordinal);
+    }
+
+    // Export-Csv writes in the user's culture; other files are in the invariant one. Both are read, and never one for the other.
+    [Theory]
+    [InlineData(",", "dd.MM.yyyy", "0,5", "05.11.2026 21:00:01 +00:00")]
+    [InlineData(",", "dd.MM.yyyy", "0.5", "2026-11-05T21:00:01Z")]
+    [InlineData(".", "dd/MM/yyyy", "0.5", "05/11/2026 21:00:01 +00:00")]
+    [InlineData(".", "M/d/yyyy", "5E-1", "11/5/2026 9:00:01 PM +00:00")]
+    public void A_row_in_the_user_s_culture_is_read(string separator, string date, string score, string time) => In(separator, date, () =>
+    {
+        var row = (SparseAttentionResult)Read(typeof(SparseAttentionResult), ("Score", score), ("StartedAt", time));
+        Assert.Equal((0.5, new DateTimeOffset(2026, 11, 5, 21, 0, 1, TimeSpan.Zero)), (row.Score, row.StartedAt));
+    });
+
+    [Fact]
+    public void A_decimal_comma_separates_no_numbers() => In(",", "dd.MM.yyyy", () =>
+    {
+        var reals = new NumberTransformationAttribute(typeof(double));
+        Assert.Equal([0.5], (double[])reals.Transform("0,5")!);
+        Assert.Equal([0.5, 0.9], (double[])reals.Transform("0.5,0.9")!);
+        Assert.Equal([0.5, 0.9], (double[])reals.Transform(new object[] { "0,5", 0.9 })!);
+        Assert.Equal([0, 1], (int[])new NumberTransformationAttribute(typeof(int)).Transform("0,1")!);
+    });
+
+    // Where .NET has no cultures but the invariant one, too.
+    private static void In(string decimalSeparator, string date, Action action)
+    {
+        CultureInfo before = CultureInfo.CurrentCulture;
+        var culture = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        culture.NumberFormat.NumberDecimalSeparator = decimalSeparator;
+        culture.NumberFormat.NumberGroupSeparator = decimalSeparator == "," ? "." : ",";
+        culture.DateTimeFormat.ShortDatePattern = date;
+        CultureInfo.CurrentCulture = culture;
+        try
+        {
+            action();
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
     }
 
     [Theory]
