@@ -30,12 +30,13 @@ public static class Tolerance
     /// <param name="relative">Whether the margin is a share of the dense mean score.</param>
     /// <param name="confidence">Confidence of a claim, such as 0.95.</param>
     /// <param name="correction">Over what the chance of any false claim is controlled.</param>
+    /// <param name="cancellationToken">Stops between series.</param>
     public static IReadOnlyList<SparsityTolerance> NonInferiority(
-        IReadOnlyList<ToleranceSeries> series, double maximumDrop, bool relative, double confidence, ToleranceCorrection correction)
+        IReadOnlyList<ToleranceSeries> series, double maximumDrop, bool relative, double confidence, ToleranceCorrection correction, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(series);
         var margin = new Margin(maximumDrop, relative);
-        double[][] pValues = [.. series.Select(s => s.Levels.Select(margin.PValue).ToArray())];
+        double[][] pValues = [.. Each().Select(s => s.Levels.Select(margin.PValue).ToArray())];
         var outcomes = new (int Claimed, double Level)[series.Count];
         foreach (var family in Enumerable.Range(0, series.Count).GroupBy(i => Family(series[i], i, correction)))
         {
@@ -47,7 +48,16 @@ public static class Tolerance
             }
         }
 
-        return [.. series.Select((s, i) => Row(s, pValues[i], outcomes[i].Claimed, outcomes[i].Level, margin, confidence, correction))];
+        return [.. Each().Select((s, i) => Row(s, pValues[i], outcomes[i].Claimed, outcomes[i].Level, margin, confidence, correction))];
+
+        IEnumerable<ToleranceSeries> Each()
+        {
+            foreach (ToleranceSeries one in series)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                yield return one;
+            }
+        }
     }
 
     /// <summary>

@@ -29,13 +29,13 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
     private int _next;
 
     /// <summary>Draws the layer.</summary>
-    public DecodeMeasurement(LayerShape shape, KernelSet kernels, long seed)
+    public DecodeMeasurement(LayerShape shape, KernelSet kernels, long seed, CancellationToken cancellationToken)
     {
         _shape = shape;
         _kernels = kernels;
         _seed = seed;
-        using NativeArray<float> keys = shape.Draw(shape.KvHeads, "keys", seed);
-        using NativeArray<float> values = shape.Draw(shape.KvHeads, "values", seed);
+        using NativeArray<float> keys = shape.Draw(shape.KvHeads, "keys", seed, cancellationToken);
+        using NativeArray<float> values = shape.Draw(shape.KvHeads, "values", seed, cancellationToken);
         _block = new KeyValueBlock(shape.KvHeads, shape.Length, shape.HeadDimension);
         for (int head = 0; head < shape.KvHeads; head++)
         {
@@ -43,7 +43,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
             _block.Write(head, 0, keys.Pointer + first, values.Pointer + first, shape.Length);
         }
 
-        _queries = shape.Draw(shape.QueryHeads, "queries", seed);
+        _queries = shape.Draw(shape.QueryHeads, "queries", seed, cancellationToken);
         _output = new NativeArray<float>((long)shape.QueryHeads * shape.HeadDimension);
     }
 
@@ -57,6 +57,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
     public IReadOnlyList<KernelMeasurement> Run(
         IReadOnlyList<DecodeMethod> methods, IReadOnlyList<double> sparsities, InterleavedTimer timer, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         int count = (int)Math.Clamp(RotatedBytes / (DenseBytes * (1 - Math.Min(sparsities.Max(), 0.99))), 2, Math.Max(2, MaximumBytes / DenseBytes));
         LayerCache[] caches = Caches(count, null);
         var contenders = new List<Contender>
@@ -69,6 +70,7 @@ internal sealed unsafe class DecodeMeasurement : IDisposable
         {
             foreach (double sparsity in sparsities)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 try
                 {
                     Add(method, sparsity, caches, contenders, rows);

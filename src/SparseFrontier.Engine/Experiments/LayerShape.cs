@@ -14,8 +14,8 @@ internal sealed record LayerShape(int Length, int QueryHeads, int KvHeads, int H
     /// <summary>Factor on query · key.</summary>
     public float Scale => (float)(1 / Math.Sqrt(HeadDimension));
 
-    /// <summary>Normal numbers [heads, length, dimension]; each head has its own stream, so that all cores draw.</summary>
-    public NativeArray<float> Draw(int heads, string purpose, long seed)
+    /// <summary>Normal numbers [heads, length, dimension]; each head has its own stream, so that all cores draw. Where it is cancelled, the rest stays zero and whoever goes on finds the token.</summary>
+    public NativeArray<float> Draw(int heads, string purpose, long seed, CancellationToken cancellationToken)
     {
         var data = new NativeArray<float>((long)heads * Length * HeadDimension);
         WorkerPool.For(heads, head =>
@@ -23,11 +23,11 @@ internal sealed record LayerShape(int Length, int QueryHeads, int KvHeads, int H
             var random = new RandomSource($"kernels/measure/{purpose}", seed, head);
             int count = Length * HeadDimension;
             Span<float> target = data.Slice((long)head * count, count);
-            for (int i = 0; i < count; i++)
+            for (int i = 0; i < count && !(i % Length == 0 && cancellationToken.IsCancellationRequested); i++)
             {
                 target[i] = (float)random.NextNormal();
             }
-        });
+        }, CancellationToken.None);
         return data;
     }
 

@@ -27,9 +27,9 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
     {
         _shape = shape;
         _kernels = kernels;
-        _queries = shape.Draw(shape.QueryHeads, "queries", seed);
-        _keys = shape.Draw(shape.KvHeads, "keys", seed);
-        _values = shape.Draw(shape.KvHeads, "values", seed);
+        _queries = shape.Draw(shape.QueryHeads, "queries", seed, cancellationToken);
+        _keys = shape.Draw(shape.KvHeads, "keys", seed, cancellationToken);
+        _values = shape.Draw(shape.KvHeads, "values", seed, cancellationToken);
         _output = new NativeArray<float>(_queries.Length);
         _layer = new PromptLayer
         {
@@ -52,6 +52,7 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
     public IReadOnlyList<KernelMeasurement> Run(
         IReadOnlyList<PrefillMethod> methods, IReadOnlyList<double> sparsities, InterleavedTimer timer, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         AttentionPlan[] dense = [AttentionPlan.Dense(_shape.Length)];
         var contenders = new List<Contender> { MachineRoofs.MultiplyAdd(Roof), Attention(Dense, dense) };
         var rows = new List<Func<IReadOnlyDictionary<string, TimingResult>, KernelMeasurement>>
@@ -62,6 +63,7 @@ internal sealed unsafe class PrefillMeasurement : IDisposable
         {
             foreach (double sparsity in sparsities)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 try
                 {
                     MethodParameters parameters = Solve(method, sparsity);

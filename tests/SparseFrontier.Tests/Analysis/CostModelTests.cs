@@ -166,8 +166,8 @@ public class CostModelTests
         foreach ((int length, int queryHeads, int kvHeads, int dimension) in new[] { (500, 4, 4, 32), (1000, 4, 2, 64), (2048, 8, 2, 128) })
         {
             var inputs = new LayerShape(length, queryHeads, kvHeads, dimension, "cpu");
-            using NativeArray<float> queries = inputs.Draw(queryHeads, "queries", 1);
-            using NativeArray<float> keys = inputs.Draw(kvHeads, "keys", 1);
+            using NativeArray<float> queries = inputs.Draw(queryHeads, "queries", 1, TestContext.Current.CancellationToken);
+            using NativeArray<float> keys = inputs.Draw(kvHeads, "keys", 1, TestContext.Current.CancellationToken);
             var counting = new CountingKernels(KernelSets.Default);
             AttentionMethod method = name == "OracleTopK" ? MethodRegistry.FindPrefill(name) : MethodRegistry.Match(name).Single();
             MethodParameters parameters = method.CreateParameters(text);

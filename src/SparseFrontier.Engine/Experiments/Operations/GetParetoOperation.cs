@@ -81,7 +81,7 @@ public sealed class GetParetoOperation
         string? computed = RequestCost.Names.FirstOrDefault(n => n.Equals(cost, StringComparison.OrdinalIgnoreCase));
         Emit(
             sink,
-            Pareto.Points(rows, cost, Value, GroupBy, computed is null ? null : row => costs.Of(row, computed), resample: group => ResampledScores.Of(group, sink.Verbose)),
+            Pareto.Points(rows, cost, Value, GroupBy, computed is null ? null : row => costs.Of(row, computed), resample: group => Resample(() => ResampledScores.Of(group, sink.Verbose), cancellationToken)),
             cancellationToken);
     }
 
@@ -99,8 +99,15 @@ public sealed class GetParetoOperation
                 [.. GroupBy.Where(c => !c.Equals(nameof(SparseAttentionResult.Task), StringComparison.OrdinalIgnoreCase))],
                 row => tasks.Cost(row, costOf),
                 row => tasks.Value(row, valueOf),
-                group => tasks.Resample(group, sink.Verbose)),
+                group => Resample(() => tasks.Resample(group, sink.Verbose), cancellationToken)),
             cancellationToken);
+    }
+
+    // Nearly all of the time goes here, frontier by frontier.
+    private static double[][]? Resample(Func<double[][]?> scores, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        return scores();
     }
 
     private void Emit(IPipelineSink sink, IReadOnlyList<SparsityPoint> points, CancellationToken cancellationToken)

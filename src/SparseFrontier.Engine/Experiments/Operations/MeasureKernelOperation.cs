@@ -78,7 +78,7 @@ public sealed class MeasureKernelOperation
 
             if (methods.OfType<DecodeMethod>().ToArray() is { Length: > 0 } decode)
             {
-                using var measurement = new DecodeMeasurement(shape, KernelSets.Default, Seed);
+                using var measurement = new DecodeMeasurement(shape, KernelSets.Default, Seed, cancellationToken);
                 rows.AddRange(measurement.Run(decode, sparsities, timer, cancellationToken));
             }
         }

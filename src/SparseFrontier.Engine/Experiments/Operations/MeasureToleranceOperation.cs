@@ -63,7 +63,7 @@ public sealed class MeasureToleranceOperation
         cancellationToken.ThrowIfCancellationRequested();
         IReadOnlyList<SparsityTolerance> rows = paper
             ? Tolerance.NotSignificant(series, ConfidenceLevel)
-            : Tolerance.NonInferiority(series, MaximumDrop, Relative, ConfidenceLevel, Correction);
+            : Tolerance.NonInferiority(series, MaximumDrop, Relative, ConfidenceLevel, Correction, cancellationToken);
         foreach (SparsityTolerance row in WorstTask ? Worst(rows) : rows)
         {
             sink.Object(row);
