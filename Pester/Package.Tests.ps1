@@ -19,6 +19,17 @@ Describe 'The package' {
         $found.Version | Should -Be (Test-ModuleManifest (Join-Path (Get-RepositoryRoot) SparseFrontier.psd1)).Version
     }
 
+    It 'is served by a PSRepository of PowerShellGet 2 as well' -Skip:(-not (Get-Module -ListAvailable PowerShellGet)) {
+        Register-PSRepository -Name $repository -SourceLocation $out -InstallationPolicy Trusted
+        try {
+            Find-Module SparseFrontier -Repository $repository | ForEach-Object Name | Should -Be SparseFrontier
+            $saved = (New-Item -ItemType Directory (Join-Path (Convert-Path TestDrive:/) saved)).FullName
+            Save-Module SparseFrontier -Repository $repository -Path $saved
+            Get-ChildItem $saved -Recurse -Filter SparseFrontier.psd1 | Should -Not -BeNullOrEmpty
+        }
+        finally { Unregister-PSRepository $repository }
+    }
+
     It 'is installed from there, with help and the embedded model' {
         Save-PSResource SparseFrontier -Repository $repository -Path $modules
         $script = {

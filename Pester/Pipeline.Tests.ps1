@@ -4,6 +4,26 @@ BeforeAll {
     $tiny = New-TinyModel (Join-Path TestDrive: tiny)
 }
 
+Describe 'Ctrl-C' {
+    It 'ends <name> at once' -ForEach @(
+        @{ name = 'kernels that are checked'; call = 'Test-KernelCorrectness' }
+        @{ name = 'kernels that are measured'; call = 'Measure-SparseKernel -SequenceLength 16384 -IterationCount 50' }
+        @{ name = 'looking inside a model'; call = 'Measure-AttentionPattern -SequenceLength 8192 -Sparsity 0.5, 0.7, 0.9' }
+        @{ name = 'making of samples'; call = 'New-SparseAttentionSample CommonWords, StoryRetrieval -SequenceLength 65536 -SampleCount 200' }
+        @{ name = 'a report'; call = 'Get-SparseAttentionResult ./docs/findings.jsonl.gz | Export-SparsityReport "$([System.IO.Path]::GetTempPath())/stopped.html" -Force' }
+    ) {
+        $shell = [powershell]::Create().AddScript("Set-Location '$(Get-RepositoryRoot)'; Import-Module ./SparseFrontier.psd1; $call")
+        $running = $shell.BeginInvoke()
+        if ($running.AsyncWaitHandle.WaitOne(1500)) { Set-ItResult -Skipped -Because 'this machine was faster'; return }
+        $watch = [Diagnostics.Stopwatch]::StartNew()
+        $shell.Stop()
+        # A tenth of that where nothing else runs.
+        $watch.Elapsed.TotalSeconds | Should -BeLessThan 2
+        $shell.Streams.Error | Should -BeNullOrEmpty
+        $shell.Dispose()
+    }
+}
+
 Describe 'The pipeline of the README' {
     It 'goes from a sweep over runs to the frontier' {
         $sweep = Get-SmallRun $tiny
