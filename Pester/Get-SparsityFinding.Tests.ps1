@@ -31,5 +31,11 @@ Describe 'Get-SparsityFinding' {
         Get-ErrorId { $rows | Get-SparsityFinding -Series Both } | Should -Be ParameterArgumentValidationError
     }
 
+    It 'completes claims, with what they say' {
+        $completion = Get-Completion '$rows | Get-SparsityFinding -Name QuestOver'
+        $completion.CompletionText | Should -Be QuestOverAdaSnapKV
+        $completion.ToolTip | Should -Match '^Quest .+'
+    }
+
     It 'completes series' { (Get-Completion '$rows | Get-SparsityFinding -Series ').CompletionText | Should -Be Absolute, Scaled }
 }

@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using SparseFrontier.Binding;
+using SparseFrontier.Completion;
 using SparseFrontier.Experiments.Operations;
 using SparseFrontier.Reporting.Findings;
 using SparseFrontier.Shell;
@@ -42,6 +43,7 @@ public sealed class GetSparsityFindingCommand : SparseFrontierCmdlet
     /// <summary>Names of claims.</summary>
     /// <value>All claims</value>
     [Parameter(HelpMessage = "Names of claims; wildcards match.")]
+    [ArgumentCompleter(typeof(FindingCompleter))]
     [SupportsWildcards]
     public string[] Name { get; set; } = [];
 

@@ -87,6 +87,12 @@ internal static class Candidates
         orderby cases.Key
         select new Candidate(cases.Key, FormattableString.Invariant($"{cases.Key}: {cases.Count()} shapes, compared with the reference"));
 
+    /// <summary>Claims of the paper: of a row that can show none, each is emitted as not testable.</summary>
+    public static IEnumerable<Candidate> Findings() =>
+        from finding in Collect<SparsityFinding>(new GetFindingOperation { Results = [new SparseAttentionResult { Method = "Dense", DecodeMethod = "Dense", Task = "Niah", Model = "-" }] }.Execute)
+            .DistinctBy(f => f.Name)
+        select new Candidate(finding.Name, finding.Claim);
+
     /// <summary>Columns of result rows.</summary>
     public static IEnumerable<Candidate> Columns() =>
         typeof(SparseAttentionResult).GetProperties(BindingFlags.Public | BindingFlags.Instance).Select(p => new Candidate(p.Name, p.Name));

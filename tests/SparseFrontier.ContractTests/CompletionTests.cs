@@ -1,5 +1,7 @@
 using SparseFrontier.Attention;
+using SparseFrontier.Cli.Output;
 using SparseFrontier.Completion;
+using SparseFrontier.Experiments.Operations;
 using Xunit;
 
 namespace SparseFrontier.ContractTests;
@@ -71,6 +73,19 @@ public class CompletionTests
         Candidate[] words = [.. Candidates.BudgetSchedule("")];
         string conditions = string.Join(' ', words.Where(w => w.Text.EndsWith(':')).Select(w => w.Text + "0"));
         Assert.All(words.Where(w => !w.Text.EndsWith(':')), w => Assert.Equal($"{conditions} {w.Text}", BudgetSchedule.Parse($"{conditions} {w.Text}").ToString()));
+    }
+
+    [Fact]
+    public void Claims_are_those_of_the_findings()
+    {
+        string rows = Path.Combine(LayerTests.Root(), "docs", "findings.jsonl.gz");
+        var found = new ConsoleSink(TextWriter.Null, TextWriter.Null, json: false);
+        new GetResultOperation { Path = [rows] }.Execute(found, TestContext.Current.CancellationToken);
+        var findings = new ConsoleSink(TextWriter.Null, TextWriter.Null, json: false);
+        new GetFindingOperation { Results = [.. found.Objects.Cast<SparseAttentionResult>()] }.Execute(findings, TestContext.Current.CancellationToken);
+        Candidate[] offered = [.. Candidates.Findings()];
+        Assert.Equal(findings.Objects.Cast<SparsityFinding>().Select(f => f.Name).Distinct().Order(StringComparer.Ordinal), offered.Select(c => c.Text).Order(StringComparer.Ordinal));
+        Assert.All(offered, c => Assert.NotEqual("", c.ToolTip));
     }
 
     // Folders are named by anybody.
