@@ -147,6 +147,18 @@ Describe '<Name>' -ForEach $table {
 
     It 'reports by the id <Id>' { Get-ErrorId { Invoke-Call $Wrong } | Should -Contain $Id }
 
+    It 'takes or refuses a variable that holds nothing, and never fails by accident' {
+        $own = (Get-Command $Name).Parameters.Values | Where-Object { $_.Attributes.HelpMessage -and $_.ParameterType -ne [switch] }
+        $at = "$Call".LastIndexOf($Name) + $Name.Length
+        # Where no folder is named, results are here.
+        Push-Location (New-Item -ItemType Directory "$folder/here-$Name")
+        foreach ($parameter in $own.Name) {
+            # The ids of accidents are the names of .NET's exceptions.
+            Get-ErrorId { Invoke-Call ([scriptblock]::Create("$Call".Insert($at, " -$parameter `$null"))) } | Should -Not -Match '^System\.' -Because "-$parameter"
+        }
+        Pop-Location
+    }
+
     It 'ends early when the pipeline has enough' { @(Invoke-Call $Call | Select-Object -First 1).Count | Should -Be 1 }
 
     It 'completes its parameters, each with words' {

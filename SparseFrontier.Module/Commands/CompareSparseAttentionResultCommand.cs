@@ -47,6 +47,7 @@ public sealed class CompareSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <value>Model, methods, requested sparsities, budget schedule, and parameters other than the budget</value>
     [Parameter(HelpMessage = "Columns that a run and its baseline have in common, besides task, length, seed and protocol.")]
     [ArgumentCompleter(typeof(ColumnCompleter))]
+    [ValidateNotNull]
     public string[] Property { get; set; } = [];
 
     /// <summary>The mean loss of score that is accepted, from 0 to below 1: 0.02 for two points of a hundred.</summary>

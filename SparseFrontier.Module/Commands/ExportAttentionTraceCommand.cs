@@ -40,6 +40,7 @@ public sealed class ExportAttentionTraceCommand : RunCmdlet
 
     /// <summary>The sample, counted from 0.</summary>
     [Parameter(HelpMessage = "The sample, counted from 0.")]
+    [ValidateNotNull]
     public int[] SampleIndex { get; set; } = [0];
 
     /// <summary>Layers to write, counted from 0.</summary>
@@ -50,6 +51,7 @@ public sealed class ExportAttentionTraceCommand : RunCmdlet
     /// <summary>KV heads to write, with the query heads that read them.</summary>
     /// <value>All heads</value>
     [Parameter(HelpMessage = "KV heads to write, with the query heads that read them.")]
+    [ValidateNotNull]
     public int[] KvHead { get; set; } = [];
 
     /// <summary>Folder of results, whose calibrated budgets are used. Nothing is written to it.</summary>

@@ -45,11 +45,13 @@ public sealed class ExportSparsityReportCommand : SparseFrontierCmdlet
 
     /// <summary>Title of the page.</summary>
     [Parameter(HelpMessage = "Title of the page.")]
+    [ValidateNotNull]
     public string Title { get; set; } = ExportReportOperation.DefaultTitle;
 
     /// <summary>Rows of Measure-SparseKernel, for the speed-up and the roofline. Without them the speed-up is of the runs' own seconds.</summary>
     [Parameter(HelpMessage = "Rows of Measure-SparseKernel, for the speed-up and the roofline.")]
     [RowTransformation(typeof(KernelMeasurement), nameof(SparseFrontier.KernelMeasurement.Method), nameof(SparseFrontier.KernelMeasurement.Phase))]
+    [ValidateNotNull]
     public KernelMeasurement[] KernelMeasurement { get; set; } = [];
 
     /// <summary>The mean loss of score that the tolerance accepts, above 0 and below 1.</summary>

@@ -47,6 +47,7 @@ public sealed class GetSparseAttentionCostCommand : SparseFrontierCmdlet
     /// <summary>Prompt lengths, in tokens; cached tokens of a decode step.</summary>
     [Parameter(HelpMessage = "Prompt lengths, in tokens; cached tokens of a decode step.")]
     [Alias("Length")]
+    [ValidateNotNull]
     public int[] SequenceLength { get; set; } = [32768];
 
     /// <summary>Sparsities, 0 to below 1; without it 0.9, or what the parameters of a method give where its name carries some.</summary>
@@ -55,10 +56,12 @@ public sealed class GetSparseAttentionCostCommand : SparseFrontierCmdlet
 
     /// <summary>Sequences of a batch: weights are read once for all of them.</summary>
     [Parameter(HelpMessage = "Sequences of a batch: weights are read once for all of them.")]
+    [ValidateNotNull]
     public int[] BatchSize { get; set; } = [1];
 
     /// <summary>Readings of the formulas: Exact, Printed (the paper's equations), or Figure (as the paper's figures were made).</summary>
     [Parameter(HelpMessage = "Exact, Printed (the paper's equations), or Figure (as the paper's figures were made).")]
+    [ValidateNotNull]
     public CostFormula[] Formula { get; set; } = [CostFormula.Exact];
 
     /// <summary>Bytes of a weight, for exact decode costs: 2 for 16 bits.</summary>

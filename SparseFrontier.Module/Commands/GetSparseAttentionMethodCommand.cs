@@ -32,6 +32,7 @@ public sealed class GetSparseAttentionMethodCommand : SparseFrontierCmdlet
     [ArgumentCompleter(typeof(MethodCompleter))]
     [SupportsWildcards]
     [Alias("Method")]
+    [ValidateNotNull]
     public string[] Name { get; set; } = [];
 
     /// <summary>Only methods of this phase: those that make the reading of the prompt sparse, or those that make generation sparse.</summary>

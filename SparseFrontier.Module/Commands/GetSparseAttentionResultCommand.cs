@@ -53,6 +53,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Only runs with these ids; wildcards match.")]
     [ArgumentCompleter(typeof(RunIdCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] RunId { get; set; } = [];
 
     /// <summary>Only runs of these prefill methods, or of these decode methods with a dense prefill.</summary>
@@ -60,6 +61,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Only runs of these prefill methods, or decode methods with a dense prefill; wildcards match.")]
     [ArgumentCompleter(typeof(MethodCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Method { get; set; } = [];
 
     /// <summary>Only runs of these decode methods.</summary>
@@ -67,6 +69,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Only runs of these decode methods; wildcards match.")]
     [ArgumentCompleter(typeof(MethodCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] DecodeMethod { get; set; } = [];
 
     /// <summary>Only runs on these tasks.</summary>
@@ -74,6 +77,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Only runs on these tasks; wildcards match.")]
     [ArgumentCompleter(typeof(TaskCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Task { get; set; } = [];
 
     /// <summary>Only runs of these models, by name.</summary>
@@ -81,16 +85,19 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Only runs of these models; wildcards match.")]
     [ArgumentCompleter(typeof(ModelCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Model { get; set; } = [];
 
     /// <summary>Only runs at these prompt lengths, in tokens.</summary>
     /// <value>All lengths</value>
     [Parameter(HelpMessage = "Only runs at these prompt lengths, in tokens.")]
+    [ValidateNotNull]
     public int[] SequenceLength { get; set; } = [];
 
     /// <summary>Only runs in these states.</summary>
     /// <value>All states</value>
     [Parameter(HelpMessage = "Only runs in these states.")]
+    [ValidateNotNull]
     public RunStatus[] Status { get; set; } = [];
 
     /// <summary>Only runs that were started after this time.</summary>

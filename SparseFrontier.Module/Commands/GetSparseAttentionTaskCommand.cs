@@ -29,6 +29,7 @@ public sealed class GetSparseAttentionTaskCommand : SparseFrontierCmdlet
     [ArgumentCompleter(typeof(TaskCompleter))]
     [SupportsWildcards]
     [Alias("Task")]
+    [ValidateNotNull]
     public string[] Name { get; set; } = [];
 
     /// <summary>Only tasks of these categories: Retrieval, MultiHop, Aggregation, QuestionAnswering.</summary>
@@ -36,6 +37,7 @@ public sealed class GetSparseAttentionTaskCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Only tasks of these categories: Retrieval, MultiHop, Aggregation, QuestionAnswering; wildcards match.")]
     [ArgumentCompleter(typeof(CategoryCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Category { get; set; } = [];
 
     /// <inheritdoc/>

@@ -45,6 +45,7 @@ public sealed class GetSparsityFindingCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Names of claims; wildcards match.")]
     [ArgumentCompleter(typeof(FindingCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Name { get; set; } = [];
 
     /// <summary>Scaled: windows, forced sets, floors and tiles in proportion to the length. Absolute: the paper's values.</summary>

@@ -52,16 +52,19 @@ public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
     /// <value>By phase: PrefillFlops for prefill methods, DecodeBytes for decode methods, MemoryReads where runs are sparse in both.</value>
     [Parameter(HelpMessage = "Cost, less is better: PrefillFlops, DecodeBytes, MemoryReads, Density, or a column of the rows.")]
     [ArgumentCompleter(typeof(CostCompleter))]
+    [ValidateNotNull]
     public string Cost { get; set; } = "";
 
     /// <summary>Column of value, of which more is better.</summary>
     [Parameter(HelpMessage = "Column of value; more is better.")]
     [ArgumentCompleter(typeof(ColumnCompleter))]
+    [ValidateNotNull]
     public string Value { get; set; } = "Score";
 
     /// <summary>Columns that divide the rows into groups, each with a frontier of its own.</summary>
     [Parameter(HelpMessage = "Columns that divide the rows into groups, each with its own frontier.")]
     [ArgumentCompleter(typeof(ColumnCompleter))]
+    [ValidateNotNull]
     public string[] GroupBy { get; set; } = ["Task", "SequenceLength"];
 
     /// <summary>Puts the tasks of a configuration together: their mean, as in the paper's figures, or the worst. Configurations that lack a task are left out with a warning.</summary>

@@ -50,6 +50,7 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Models to advise for; wildcards match.")]
     [ArgumentCompleter(typeof(ModelCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Model { get; set; } = [];
 
     /// <summary>Tasks, each of which must be shown to tolerate what is advised.</summary>
@@ -57,6 +58,7 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Tasks, each of which must tolerate what is advised; wildcards match.")]
     [ArgumentCompleter(typeof(TaskCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Task { get; set; } = [];
 
     /// <summary>Prompt lengths, in tokens.</summary>
@@ -64,6 +66,7 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Prompt lengths, in tokens.")]
     [NumberTransformation(typeof(int))]
     [Alias("Length")]
+    [ValidateNotNull]
     public int[] SequenceLength { get; set; } = [];
 
     /// <summary>The mean loss of score that is accepted, above 0 and below 1: 0.05 for five points of a hundred.</summary>
@@ -89,6 +92,7 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     /// <value>That of the rows; of the shipped summary cpu</value>
     [Parameter(HelpMessage = "The device whose speed counts: cpu or cuda:0.")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
+    [ValidateNotNull]
     public string Device { get; set; } = "";
 
     /// <inheritdoc/>

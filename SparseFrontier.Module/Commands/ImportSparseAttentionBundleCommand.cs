@@ -60,6 +60,7 @@ public sealed class ImportSparseAttentionBundleCommand : SparseFrontierCmdlet
     /// <value>None: nothing is kept</value>
     [Parameter(HelpMessage = "Folder of results to add the runs to.")]
     [ArgumentCompleter(typeof(ResultPathCompleter))]
+    [ValidateNotNull]
     public string ResultPath { get; set; } = "";
 
     /// <summary>Emits the samples, with stored and new scores, instead of the runs.</summary>

@@ -56,11 +56,13 @@ public sealed class ImportSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <summary>Prefill method by which the results were made, or a decode method after a dense prefill; only where the files do not say it (lm-evaluation-harness).</summary>
     [Parameter(HelpMessage = "Prefill method, or a decode method after a dense prefill, where the files do not say it.")]
     [ArgumentCompleter(typeof(MethodCompleter))]
+    [ValidateNotNull]
     public string Method { get; set; } = "";
 
     /// <summary>Decode method by which the results were made, where the files do not say it.</summary>
     [Parameter(HelpMessage = "Decode method, where the files do not say it.")]
     [ArgumentCompleter(typeof(DecodeMethodCompleter))]
+    [ValidateNotNull]
     public string DecodeMethod { get; set; } = "";
 
     /// <summary>Sparsity that was asked of the prefill method, or of the decode method where that is the only sparse one, 0 to below 1.</summary>

@@ -86,6 +86,7 @@ public sealed class InvokeAttentionTraceCommand : SparseFrontierCmdlet
     /// <summary>Folder to write to, a file for each file and method. It is made if it is not there, and files in it are replaced.</summary>
     /// <value>None: nothing is written</value>
     [Parameter(HelpMessage = "Folder to write what was computed and chosen to.")]
+    [ValidateNotNull]
     public string OutputPath { get; set; } = "";
 
     /// <summary>Factor on query times key.</summary>
@@ -96,6 +97,7 @@ public sealed class InvokeAttentionTraceCommand : SparseFrontierCmdlet
     /// <summary>Device to compute on, as Get-SparseAttentionDevice lists it.</summary>
     [Parameter(HelpMessage = "Device to compute on: cpu or cuda:0.")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
+    [ValidateNotNull]
     public string Device { get; set; } = "cpu";
 
     /// <inheritdoc/>

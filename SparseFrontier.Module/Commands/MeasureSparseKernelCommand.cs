@@ -62,6 +62,7 @@ public sealed class MeasureSparseKernelCommand : SparseFrontierCmdlet
     /// <summary>Device to measure.</summary>
     [Parameter(HelpMessage = "Device to measure: cpu.")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
+    [ValidateNotNull]
     public string Device { get; set; } = "cpu";
 
     /// <summary>Seed of the random inputs.</summary>

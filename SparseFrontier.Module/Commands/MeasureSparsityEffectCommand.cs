@@ -44,6 +44,7 @@ public sealed class MeasureSparsityEffectCommand : SparseFrontierCmdlet
     /// <value>Those that were run</value>
     [Parameter(HelpMessage = "Sparsities of the curves.")]
     [NumberTransformation(typeof(double))]
+    [ValidateNotNull]
     public double[] Sparsity { get; set; } = [];
 
     /// <summary>The relative error that the needed budget is for, above 0 and below 1: 0.1 for a tenth of the dense score.</summary>

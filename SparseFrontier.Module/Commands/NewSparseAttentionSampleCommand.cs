@@ -58,6 +58,7 @@ public sealed class NewSparseAttentionSampleCommand : SparseFrontierCmdlet
     /// <value>43</value>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Seeds of the samples.")]
     [NumberTransformation(typeof(long))]
+    [ValidateNotNull]
     public long[] Seed { get; set; } = [];
 
     /// <summary>Parameters of the tasks: @{ Queries = 4 }, or 'Queries=4'.</summary>

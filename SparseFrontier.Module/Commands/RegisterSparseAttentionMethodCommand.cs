@@ -93,6 +93,7 @@ public sealed class RegisterSparseAttentionMethodCommand : SparseFrontierCmdlet
 
     /// <summary>One sentence on what the method keeps, for lists and completion.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "One sentence on what the method keeps.")]
+    [ValidateNotNull]
     public string Description { get; set; } = "";
 
     /// <inheritdoc/>

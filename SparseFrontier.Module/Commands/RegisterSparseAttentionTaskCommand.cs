@@ -92,16 +92,19 @@ public sealed class RegisterSparseAttentionTaskCommand : SparseFrontierCmdlet
 
     /// <summary>One sentence on what the task asks of a model, for lists and completion.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "One sentence on what the task asks of a model.")]
+    [ValidateNotNull]
     public string Description { get; set; } = "";
 
     /// <summary>What the prompt says first: what the context is and what is asked.</summary>
     /// <value>Read the context and answer the question.</value>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "What the prompt says of the context and of what is asked.")]
+    [ValidateNotNull]
     public string Introduction { get; set; } = "";
 
     /// <summary>What the prompt says of the form of an answer.</summary>
     /// <value>The answer and nothing else.</value>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "What the prompt says of the form of an answer.")]
+    [ValidateNotNull]
     public string AnswerFormat { get; set; } = "";
 
     /// <inheritdoc/>

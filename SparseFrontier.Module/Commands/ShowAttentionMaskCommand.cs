@@ -28,10 +28,12 @@ public sealed class ShowAttentionMaskCommand : InspectionCmdlet
 {
     /// <summary>Layers to show, counted from 0.</summary>
     [Parameter(HelpMessage = "Layers to show, counted from 0.")]
+    [ValidateNotNull]
     public int[] Layer { get; set; } = [0];
 
     /// <summary>Query heads to show, counted from 0.</summary>
     [Parameter(HelpMessage = "Query heads to show, counted from 0.")]
+    [ValidateNotNull]
     public int[] Head { get; set; } = [0];
 
     /// <summary>Draws dense attention before each mask.</summary>
@@ -41,6 +43,7 @@ public sealed class ShowAttentionMaskCommand : InspectionCmdlet
     /// <summary>HTML file to write instead of drawing.</summary>
     /// <value>None: maps are drawn</value>
     [Parameter(HelpMessage = "HTML file to write instead of drawing.")]
+    [ValidateNotNull]
     public string OutputPath { get; set; } = "";
 
     /// <summary>Replaces a file that is there.</summary>

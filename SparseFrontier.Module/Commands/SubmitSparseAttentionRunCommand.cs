@@ -48,16 +48,19 @@ public sealed class SubmitSparseAttentionRunCommand : RunCmdlet
 
     /// <summary>Name of the job: letters, digits, dots, dashes and underscores.</summary>
     [Parameter(HelpMessage = "Name of the job.")]
+    [ValidateNotNull]
     public string Name { get; set; } = "sparsefrontier";
 
     /// <summary>Partitions to run in, with commas between.</summary>
     /// <value>Slurm's default</value>
     [Parameter(HelpMessage = "Partitions, with commas between; without it Slurm's default.")]
+    [ValidateNotNull]
     public string Partition { get; set; } = "";
 
     /// <summary>Account to charge.</summary>
     /// <value>Slurm's default</value>
     [Parameter(HelpMessage = "Account; without it Slurm's default.")]
+    [ValidateNotNull]
     public string Account { get; set; } = "";
 
     /// <summary>Processors of an element.</summary>

@@ -36,6 +36,7 @@ public sealed class TestKernelCorrectnessCommand : SparseFrontierCmdlet
     /// <summary>Device to test, as Get-SparseAttentionDevice lists it.</summary>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Device to test: cpu or cuda:0.")]
     [ArgumentCompleter(typeof(DeviceCompleter))]
+    [ValidateNotNull]
     public string Device { get; set; } = "cpu";
 
     /// <summary>Seed of the random inputs: the same seed tests the same numbers.</summary>

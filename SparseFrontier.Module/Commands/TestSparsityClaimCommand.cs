@@ -50,6 +50,7 @@ public sealed class TestSparsityClaimCommand : SparseFrontierCmdlet
     [Parameter(HelpMessage = "Tasks to test the claim on; wildcards match.")]
     [ArgumentCompleter(typeof(TaskCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Task { get; set; } = [];
 
     /// <summary>The margin, a part of the score from 0 to below 1; above 0 for 'not below'.</summary>

@@ -12,10 +12,12 @@ public abstract class InspectionCmdlet : RunCmdlet
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Traces to look into instead of samples of a model; wildcards match.")]
     [Alias("Path", "FullName")]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] TracePath { get; set; } = [];
 
     /// <summary>Samples to look into, counted from 0.</summary>
     [Parameter(HelpMessage = "Samples to look into, counted from 0.")]
+    [ValidateNotNull]
     public int[] SampleIndex { get; set; } = [0];
 
     /// <summary>Folder of results, whose calibrated budgets are used. Nothing is written to it.</summary>

@@ -259,7 +259,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
             QuestionPosition = QuestionPosition,
             CompressBefore = CompressBefore,
             DenseLayer = DenseLayer ?? [],
-            BudgetSchedule = BudgetSchedule,
+            BudgetSchedule = BudgetSchedule ?? "",
             AllowDenseFallback = AllowDenseFallback,
             ReferenceScoring = ReferenceScoring,
             ShortInstructions = ShortInstructions,
