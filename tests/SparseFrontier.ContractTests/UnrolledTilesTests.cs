@@ -43,6 +43,7 @@ public partial class UnrolledTilesTests
 
         yield return "for (int d = 0; d < dimension; d++)";
         yield return "{";
+        yield return "FetchLine(next[d & nextMask], d);";
         for (int v = 0; v < vectors; v++)
         {
             yield return $"TVector q{v} = TSimd.Load(transposed{(v == 0 ? "" : " + width")});";

@@ -135,7 +135,7 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
         int count = PrefillTask<TSimd, TVector>.RoundUp(seen, KeyGroup);
         int lanes = PrefillTask<TSimd, TVector>.RoundUp(rows, TSimd.Width);
         int dimension = tile.Queries.Dimension;
-        PrefillTiles<TSimd, TVector>.Score(tile.Transposed + ((long)lane * dimension), lanes, tile.Addresses, count, dimension, tile.Scores, null, 0);
+        PrefillTiles<TSimd, TVector>.Score(tile.Transposed + ((long)lane * dimension), lanes, tile.Addresses, count, count, dimension, tile.Scores, null, 0, 1);
         if (count > real || firstKey + count > first)
         {
             PrefillTiles<TSimd, TVector>.Mask(tile.Scores, lanes, tile.Indices, count, first, int.MaxValue);

@@ -7,8 +7,8 @@ namespace SparseFrontier.Kernels.Cpu;
 /// Cost: 2 · dimension multiply-adds and one exponential a pair.
 /// </summary>
 /// <remarks>
-/// A task is at most 64 rows of a plan's tile for the query heads of a KV head; where one plan serves them all, they read keys and values from
-/// memory once. Its keys, ranges and the columns between them, are taken in ascending order, 128 at a time: see
+/// A task is at most 64 rows of a plan's tile for the query heads of a KV head; what several of them attend to, they read from memory once.
+/// Each plan's keys, ranges and the columns between them, are taken in ascending order, 128 at a time: see
 /// <see cref="PrefillTask{TSimd, TVector}"/>. What a row computes depends on its plan alone, so results are the same on any number of threads.
 /// </remarks>
 internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
@@ -39,29 +39,16 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             plan.RequireShape(queries, keys);
         }
 
-        TaskPlace[] tasks = ListTasks(queries, keys.Heads, plans, slidingWindow);
+        PrefillPlace[] places = ListPlaces(queries, keys.Heads, plans, slidingWindow);
         WorkerPool.For(
-            tasks.Length,
-            i =>
-            {
-                // Heads that share a plan go together, others one after another: their rows lie side by side.
-                TaskPlace place = tasks[i];
-                int heads = plans.Count == 1 ? place.Heads : 1;
-                for (int head = place.FirstHead; head < place.FirstHead + place.Heads; head += heads)
-                {
-                    AttentionPlan plan = plans[plans.Count == 1 ? 0 : head];
-                    var task = new PrefillTask<TSimd, TVector>(queries, keys, values, scale, plan.FirstPosition, slidingWindow, head, heads, place.FirstRow, place.Rows);
-                    AddKeys(ref task, plan, place, slidingWindow);
-                    task.Finish(output, logSumExp);
-                }
-            },
+            places.Length,
+            i => new PrefillTask<TSimd, TVector>(queries, keys, values, scale, plans, slidingWindow, places[i], output, logSumExp).Run(),
             cancellationToken);
     }
 
     /// <summary>Pairs that <see cref="Run"/> computes for a plan.</summary>
     public static long CountPairs(AttentionPlan plan, int slidingWindow)
     {
-        int block = PrefillTiles<TSimd, TVector>.LaneBlock;
         const int Group = PrefillTiles<TSimd, TVector>.KeyGroup;
         long pairs = 0;
         for (int tile = 0; tile < plan.TileCount; tile++)
@@ -69,12 +56,12 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             int end = Math.Min(plan.RowCount, (tile + 1) * plan.TileRows);
             for (int first = tile * plan.TileRows; first < end; first += TaskRows)
             {
-                // A block of lanes is not scored with the keys after its last row.
+                // A vector of rows is not scored with the keys after its last row.
                 int rows = Math.Min(TaskRows, end - first);
-                for (int lane = 0; lane < rows; lane += block)
+                for (int lane = 0; lane < rows; lane += TSimd.Width)
                 {
-                    int lanes = Math.Min(block, rows - lane);
-                    pairs += (long)PrefillTask<TSimd, TVector>.RoundUp(lanes, TSimd.Width)
+                    int lanes = Math.Min(TSimd.Width, rows - lane);
+                    pairs += (long)TSimd.Width
                         * PrefillTask<TSimd, TVector>.RoundUp(CountKeys(plan, tile, first, lane + lanes, slidingWindow), Group);
                 }
             }
@@ -83,19 +70,19 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         return pairs;
     }
 
-    // All tasks, the longest first. A task has the query heads of a KV head, or fewer where there would be too few tasks, the queries are too
+    // All tasks, the longest of a KV head first. A task has the query heads of a KV head, or fewer where there would be too few tasks, the queries are too
     // large or the tiles differ.
-    private static TaskPlace[] ListTasks(HeadTensor queries, int kvHeads, IReadOnlyList<AttentionPlan> plans, int slidingWindow)
+    private static PrefillPlace[] ListPlaces(HeadTensor queries, int kvHeads, IReadOnlyList<AttentionPlan> plans, int slidingWindow)
     {
         int group = queries.Heads / kvHeads;
-        int together = plans.Count > 1 ? group : Math.Clamp(TaskBytes / (2 * TaskRows * sizeof(float) * queries.Dimension), 1, group);
+        int together = Math.Clamp(TaskBytes / (2 * TaskRows * sizeof(float) * queries.Dimension), 1, group);
         long tasksOfGroups = (long)kvHeads * ((queries.Rows + TaskRows - 1) / TaskRows);
         if (tasksOfGroups < TasksPerThread * WorkerPool.ThreadCount || plans.Any(p => p.TileRows != plans[0].TileRows))
         {
             together = 1;
         }
 
-        var tasks = new List<TaskPlace>();
+        var places = new List<PrefillPlace>();
         for (int head = 0; head < queries.Heads;)
         {
             int heads = Math.Min(together, group - (head % group));
@@ -106,27 +93,28 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
                 for (int first = tile * plan.TileRows; first < end; first += TaskRows)
                 {
                     int rows = Math.Min(TaskRows, end - first);
-                    long cost = 0;
+                    long keys = 0;
                     for (int h = 0; h < (plans.Count == 1 ? 1 : heads); h++)
                     {
-                        cost += (long)rows * CountKeys(plans.Count == 1 ? plan : plans[head + h], tile, first, rows, slidingWindow);
+                        keys += CountKeys(plans.Count == 1 ? plan : plans[head + h], tile, first, rows, slidingWindow);
                     }
 
-                    tasks.Add(new TaskPlace(head, heads, tile, first, rows, plans.Count == 1 ? cost * heads : cost));
+                    places.Add(new PrefillPlace(head, heads, tile, first, rows, rows * keys * (plans.Count == 1 ? heads : 1)));
                 }
             }
 
             head += heads;
         }
 
-        tasks.Sort(static (a, b) => b.Cost.CompareTo(a.Cost));
-        return [.. tasks];
+        // One KV head after another: the keys and values of one may fit into the last-level cache where those of all do not.
+        places.Sort((a, b) => a.FirstHead / group != b.FirstHead / group ? a.FirstHead.CompareTo(b.FirstHead) : b.Pairs.CompareTo(a.Pairs));
+        return [.. places];
     }
 
     // Keys of a tile that any of the task's rows may see: those of the ranges, and the columns between them.
     private static int CountKeys(AttentionPlan plan, int tile, int firstRow, int rows, int slidingWindow)
     {
-        (int from, int to) = VisibleKeys(plan.FirstPosition + firstRow, rows, slidingWindow);
+        (int from, int to) = PrefillTask<TSimd, TVector>.VisibleKeys(plan.FirstPosition + firstRow, rows, slidingWindow);
         int count = 0;
         int column = plan.FindColumn(from);
         for (int i = plan.RangeOffsets[tile]; i < plan.RangeOffsets[tile + 1]; i++)
@@ -140,34 +128,4 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
 
         return count + plan.FindColumn(to, column) - column;
     }
-
-    // The same keys in ascending order.
-    private static void AddKeys(ref PrefillTask<TSimd, TVector> state, AttentionPlan plan, TaskPlace task, int slidingWindow)
-    {
-        (int from, int to) = VisibleKeys(plan.FirstPosition + task.FirstRow, task.Rows, slidingWindow);
-        int[] columns = plan.Columns;
-        int column = plan.FindColumn(from);
-        for (int i = plan.RangeOffsets[task.Tile]; i < plan.RangeOffsets[task.Tile + 1]; i++)
-        {
-            int start = Math.Clamp(plan.Ranges[i].Start, from, to);
-            int end = Math.Clamp(plan.Ranges[i].End, from, to);
-            for (; column < columns.Length && columns[column] < start; column++)
-            {
-                state.AddKey(columns[column]);
-            }
-
-            state.AddKeys(start, end);
-            column = plan.FindColumn(end, column);
-        }
-
-        for (; column < columns.Length && columns[column] < to; column++)
-        {
-            state.AddKey(columns[column]);
-        }
-    }
-
-    private static (int From, int To) VisibleKeys(int firstPosition, int rows, int slidingWindow) =>
-        (slidingWindow > 0 ? Math.Max(0, firstPosition - slidingWindow + 1) : 0, firstPosition + rows);
-
-    private readonly record struct TaskPlace(int FirstHead, int Heads, int Tile, int FirstRow, int Rows, long Cost);
 }

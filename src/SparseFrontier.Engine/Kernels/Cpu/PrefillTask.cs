@@ -3,15 +3,31 @@ using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels.Cpu;
 
+/// <summary>Some rows of one or more query heads of a KV head: what a thread takes at a time.</summary>
+/// <param name="FirstHead">First query head.</param>
+/// <param name="Heads">Query heads, all of one KV head.</param>
+/// <param name="Tile">The plans' tile that the rows are of.</param>
+/// <param name="FirstRow">First row.</param>
+/// <param name="Rows">Number of rows, at most 64.</param>
+/// <param name="Pairs">Query-key pairs, about.</param>
+internal readonly record struct PrefillPlace(int FirstHead, int Heads, int Tile, int FirstRow, int Rows, long Pairs);
+
 /// <summary>
-/// Some rows of one or more query heads of a KV head, attending to keys that are handed over in ascending order: the running softmax of flash
+/// Some rows of one or more query heads of a KV head, attending to the keys of their plans in ascending order: the running softmax of flash
 /// attention. Lives in the scratch memory of its thread.
 /// </summary>
 /// <remarks>
+/// <para>
 /// Keys are taken 128 at a time: scores, running maximum and sum by row, weights, then the weighted values are added to the output, which is
 /// rescaled on the way when a maximum grew. Only chunks that reach beyond the first row (or behind the window of the last) are masked, and rows
-/// are not computed with keys that come after all of their block. Masked scores are -1e30, never -∞, and a row whose maximum stays there has seen
-/// no key. While a chunk is computed, the next one is fetched into the second-level cache.
+/// are not computed with keys that come after all of their vector. Masked scores are -1e30, never -∞, and a row whose maximum stays there has seen
+/// no key.
+/// </para>
+/// <para>
+/// Heads that share a plan take a chunk together. Heads with plans of their own take chunks of their own, in the order of the chunks' first keys:
+/// what several of them attend to is then read from memory once. While a chunk is computed, the next one is fetched into the second-level
+/// cache, and so are the queries of a head that is about to begin and the lines that the outputs of a head at its last chunk will be written to.
+/// </para>
 /// </remarks>
 internal unsafe ref struct PrefillTask<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -21,15 +37,16 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     private const int TaskRows = PrefillTiles<TSimd, TVector>.TaskRows;
     private const float Masked = PrefillTiles<TSimd, TVector>.Masked;
 
+    // Vectors that are fetched beside a group of keys at most.
+    private const int MaximumFetches = 16;
+
     // Rows that share a chunk's values, from which on packing these pays.
     private const int PackingRows = 2 * TaskRows;
 
     private readonly HeadTensor _queries;
     private readonly float _scale;
-    private readonly int _firstHead;
-    private readonly int _heads;
-    private readonly int _firstRow;
-    private readonly int _rows;
+    private readonly IReadOnlyList<AttentionPlan> _plans;
+    private readonly PrefillPlace _place;
     private readonly int _firstPosition;
     private readonly float* _keys;
     private readonly float* _values;
@@ -38,7 +55,15 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     private readonly int _dimension;
     private readonly int _paddedDimension;
     private readonly int _window;
+    private readonly HeadTensor _target;
+    private readonly float* _logSumExp;
     private readonly bool _packs;
+
+    // A walk for each plan, and the heads of each.
+    private readonly KeyWalk* _walks;
+    private readonly int _walkCount;
+    private readonly int _walkHeads;
+
     private readonly float* _transposed;
     private readonly float* _output;
     private readonly float* _maxima;
@@ -47,21 +72,35 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     private readonly float* _scores;
     private readonly float* _packed;
     private readonly int* _tileCounts;
-    private bool _begun;
-    private KeyList _filling;
-    private KeyList _waiting;
+    private readonly float** _fetches;
+    private int _fetchCount;
 
+    /// <param name="queries">[query heads, rows, dimension].</param>
+    /// <param name="keys">[KV heads, keys, dimension].</param>
+    /// <param name="values">[KV heads, keys, dimension].</param>
+    /// <param name="scale">Factor on query · key.</param>
+    /// <param name="plans">One for all query heads, or one for each.</param>
+    /// <param name="slidingWindow">0, or the number of latest keys that a row may see.</param>
+    /// <param name="place">The rows and heads.</param>
+    /// <param name="output">[query heads, rows, dimension], written.</param>
+    /// <param name="logSumExp">[query heads, rows], written; or null.</param>
     public PrefillTask(
-        HeadTensor queries, HeadTensor keys, HeadTensor values, float scale, int firstPosition, int slidingWindow, int firstHead, int heads, int firstRow, int rows)
+        HeadTensor queries,
+        HeadTensor keys,
+        HeadTensor values,
+        float scale,
+        IReadOnlyList<AttentionPlan> plans,
+        int slidingWindow,
+        PrefillPlace place,
+        HeadTensor output,
+        float* logSumExp)
     {
-        int kvHead = firstHead / (queries.Heads / keys.Heads);
+        int kvHead = place.FirstHead / (queries.Heads / keys.Heads);
         _queries = queries;
         _scale = scale;
-        _firstHead = firstHead;
-        _heads = heads;
-        _firstRow = firstRow;
-        _rows = rows;
-        _firstPosition = firstPosition + firstRow;
+        _plans = plans;
+        _place = place;
+        _firstPosition = plans[0].FirstPosition + place.FirstRow;
         _keys = keys.Row(kvHead, 0);
         _values = values.Row(kvHead, 0);
         _keyStride = keys.RowStride;
@@ -69,14 +108,21 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         _dimension = queries.Dimension;
         _paddedDimension = RoundUp(_dimension, TSimd.Width);
         _window = slidingWindow > 0 ? slidingWindow : int.MaxValue;
-        _packs = heads * rows >= PackingRows || _paddedDimension != _dimension;
+        _target = output;
+        _logSumExp = logSumExp;
+        _walkCount = plans.Count == 1 ? 1 : place.Heads;
+        _walkHeads = place.Heads / _walkCount;
+        _packs = _walkHeads * place.Rows >= PackingRows || _paddedDimension != _dimension;
 
+        int heads = place.Heads;
         long transposedSize = (long)_dimension * TaskRows;
         long outputSize = (long)_paddedDimension * TaskRows;
         long scoresSize = (long)ChunkKeys * PrefillTiles<TSimd, TVector>.LaneBlock;
         long packedSize = (long)ChunkKeys * RoundUp(_dimension, PrefillTiles<TSimd, TVector>.LaneBlock);
+        long walkSize = (sizeof(KeyWalk) / sizeof(float)) + (2 * KeyList.SizeInFloats);
+        long fetchSize = (sizeof(float*) / sizeof(float)) * ((3 * ChunkKeys) + TaskRows + ((long)heads * TaskRows) + MaximumFetches);
         float* scratch = ThreadScratch.Rent(
-            (heads * (transposedSize + outputSize + (2 * TaskRows))) + TaskRows + scoresSize + packedSize + TaskRows + (2 * KeyList.SizeInFloats));
+            (heads * (transposedSize + outputSize + (2 * TaskRows))) + scoresSize + packedSize + (2 * TaskRows) + fetchSize + (_walkCount * walkSize));
         _transposed = scratch;
         _output = _transposed + (heads * transposedSize);
         _scores = _output + (heads * outputSize);
@@ -85,66 +131,307 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         _sums = _maxima + ((long)heads * TaskRows);
         _factors = _sums + ((long)heads * TaskRows);
         _tileCounts = (int*)(_factors + TaskRows);
-        _filling = new KeyList(_factors + (2 * TaskRows));
-        _waiting = new KeyList(_factors + (2 * TaskRows) + KeyList.SizeInFloats);
-        new Span<float>(_output, (int)(heads * outputSize)).Clear();
+        _fetches = (float**)(_factors + (2 * TaskRows));
+        float* lists = (float*)_fetches + fetchSize;
+        _walks = (KeyWalk*)(lists + (2L * _walkCount * KeyList.SizeInFloats));
+        for (int walk = 0; walk < _walkCount; walk++)
+        {
+            float* memory = lists + (2L * walk * KeyList.SizeInFloats);
+            _walks[walk] = new KeyWalk { Chunk = new KeyList(memory), Waiting = new KeyList(memory + KeyList.SizeInFloats) };
+        }
+
         new Span<float>(_sums, heads * TaskRows).Clear();
         new Span<float>(_maxima, heads * TaskRows).Fill(Masked);
     }
 
     public static int RoundUp(int a, int b) => (a + b - 1) / b * b;
 
-    /// <summary>Attends to consecutive keys.</summary>
+    /// <summary>Keys that any of some rows may see.</summary>
+    public static (int From, int To) VisibleKeys(int firstPosition, int rows, int slidingWindow) =>
+        (slidingWindow > 0 ? Math.Max(0, firstPosition - slidingWindow + 1) : 0, firstPosition + rows);
+
+    /// <summary>Attends to all keys and writes the rows' outputs.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void AddKeys(int start, int end)
+    public void Run()
     {
-        while (start < end)
+        for (int walk = 0; walk < _walkCount; walk++)
         {
-            int length = Math.Min(end - start, ChunkKeys - _filling.Count);
-            for (int i = 0; i < length; i++)
+            Start(walk);
+            if (_walks[walk].Waiting.Count == 0)
             {
-                _filling.Add(start + i, _keys + ((start + i) * _keyStride), _values + ((start + i) * _valueStride));
+                Finish(walk);
+            }
+        }
+
+        int current = ChooseWalk();
+        if (current < 0)
+        {
+            return;
+        }
+
+        // The queries are read while the first keys are fetched, and the first values beside the first scores.
+        ref KeyList first = ref _walks[current].Waiting;
+        PrefillTiles<TSimd, TVector>.Fetch(first.Keys, first.Count, _dimension);
+        AddFetches(first.Values, first.Count);
+        while (current >= 0)
+        {
+            ref KeyWalk walk = ref _walks[current];
+            if (!walk.HasQueries)
+            {
+                ReadQueries(current);
             }
 
-            start += length;
-            if (_filling.Count == ChunkKeys)
+            (walk.Chunk, walk.Waiting) = (walk.Waiting, walk.Chunk);
+            walk.Waiting.Count = 0;
+            FillWaiting(current);
+            int next = ChooseWalk();
+            ListFetches(current, next);
+            Compute(current);
+            if (walk.Waiting.Count == 0)
             {
-                NextChunk();
+                Finish(current);
             }
+
+            current = next;
         }
     }
 
-    /// <summary>Attends to one key.</summary>
+    private readonly AttentionPlan Plan(int walk) => _plans[_plans.Count == 1 ? 0 : _place.FirstHead + walk];
+
+    // Places a walk before the first key that its rows may see.
+    private void Start(int index)
+    {
+        ref KeyWalk walk = ref _walks[index];
+        AttentionPlan plan = Plan(index);
+        (int from, int to) = VisibleKeys(_firstPosition, _place.Rows, _window == int.MaxValue ? 0 : _window);
+        walk.From = from;
+        walk.To = to;
+        walk.Range = plan.RangeOffsets[_place.Tile];
+        walk.Column = plan.FindColumn(from);
+        walk.RangeStart = walk.Start = walk.End = from;
+        FillWaiting(index);
+    }
+
+    // Lists the next keys of a walk: those of the ranges, and the columns between them, in ascending order.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void FillWaiting(int index)
+    {
+        ref KeyWalk walk = ref _walks[index];
+        AttentionPlan plan = Plan(index);
+        int[] columns = plan.Columns;
+        int lastRange = plan.RangeOffsets[_place.Tile + 1];
+        while (true)
+        {
+            for (; walk.Column < columns.Length && columns[walk.Column] < walk.RangeStart; walk.Column++)
+            {
+                if (walk.Waiting.Count == ChunkKeys)
+                {
+                    return;
+                }
+
+                AddKeys(ref walk.Waiting, columns[walk.Column], 1);
+            }
+
+            int length = Math.Min(walk.End - walk.Start, ChunkKeys - walk.Waiting.Count);
+            AddKeys(ref walk.Waiting, walk.Start, length);
+            walk.Start += length;
+            if (walk.Start < walk.End || walk.Range > lastRange)
+            {
+                return;
+            }
+
+            // Columns in the range are done with it. After the last range an empty one stands for the end.
+            walk.Column = plan.FindColumn(walk.End, walk.Column);
+            walk.Start = walk.Range < lastRange ? Math.Clamp(plan.Ranges[walk.Range].Start, walk.From, walk.To) : walk.To;
+            walk.End = walk.Range < lastRange ? Math.Clamp(plan.Ranges[walk.Range].End, walk.From, walk.To) : walk.To;
+            walk.RangeStart = walk.Start;
+            walk.Range++;
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void AddKey(int key)
+    private readonly void AddKeys(ref KeyList list, int start, int length)
     {
-        _filling.Add(key, _keys + (key * _keyStride), _values + (key * _valueStride));
-        if (_filling.Count == ChunkKeys)
+        float* key = _keys + (start * _keyStride);
+        float* value = _values + (start * _valueStride);
+        int count = list.Count;
+        float** keys = list.Keys + count;
+        float** values = list.Values + count;
+        int* indices = list.Indices + count;
+        for (int i = 0; i < length; i++)
         {
-            NextChunk();
+            keys[i] = key;
+            values[i] = value;
+            indices[i] = start + i;
+            key += _keyStride;
+            value += _valueStride;
+        }
+
+        list.Count = count + length;
+    }
+
+    // The walk whose next key comes first; -1 if all are at their end.
+    private readonly int ChooseWalk()
+    {
+        int best = -1;
+        for (int walk = 0; walk < _walkCount; walk++)
+        {
+            if (_walks[walk].Waiting.Count > 0 && (best < 0 || _walks[walk].Waiting.Indices[0] < _walks[best].Waiting.Indices[0]))
+            {
+                best = walk;
+            }
+        }
+
+        return best;
+    }
+
+    private void ReadQueries(int index)
+    {
+        _walks[index].HasQueries = true;
+        int first = index * _walkHeads;
+        for (int h = first; h < first + _walkHeads; h++)
+        {
+            PrefillTiles<TSimd, TVector>.TransposeQueries(
+                _queries, _place.FirstHead + h, _place.FirstRow, _place.Rows, _scale, _transposed + ((long)h * _dimension * TaskRows));
+        }
+
+        long outputSize = (long)_paddedDimension * TaskRows;
+        new Span<float>(_output + (first * outputSize), (int)(_walkHeads * outputSize)).Clear();
+    }
+
+    // What is needed after a chunk: another chunk, the queries of a walk that begins with it, the outputs of one that ends.
+    private void ListFetches(int current, int next)
+    {
+        if (next >= 0)
+        {
+            ref KeyList waiting = ref _walks[next].Waiting;
+            AddFetches(waiting.Keys, waiting.Count);
+            AddFetches(waiting.Values, waiting.Count);
+            if (!_walks[next].HasQueries)
+            {
+                AddRowFetches(_queries, next);
+            }
+        }
+
+        if (_walks[current].Waiting.Count == 0)
+        {
+            AddRowFetches(_target, current);
         }
     }
 
-    /// <summary>Attends to the waiting keys and writes the rows' outputs.</summary>
-    /// <param name="output">[query heads, rows, dimension].</param>
-    /// <param name="logSumExp">[query heads, rows], or null.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public void Finish(HeadTensor output, float* logSumExp)
+    private void AddFetches(float** addresses, int count)
     {
-        NextChunk();
-        NextChunk();
-        for (int i = 0; i < _heads * _rows; i++)
+        new Span<nint>(addresses, count).CopyTo(new Span<nint>(_fetches + _fetchCount, count));
+        _fetchCount += count;
+    }
+
+    private void AddRowFetches(HeadTensor tensor, int index)
+    {
+        for (int h = _place.FirstHead + (index * _walkHeads); h < _place.FirstHead + ((index + 1) * _walkHeads); h++)
         {
-            int h = i / _rows;
-            int r = i % _rows;
-            float* source = _output + (((long)h * TaskRows + r) * _paddedDimension);
-            float* target = output.Row(_firstHead + h, _firstRow + r);
+            float* row = tensor.Row(h, _place.FirstRow);
+            for (int i = 0; i < _place.Rows; i++)
+            {
+                _fetches[_fetchCount++] = row;
+                row += tensor.RowStride;
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Compute(int index)
+    {
+        int block = PrefillTiles<TSimd, TVector>.LaneBlock;
+        int tileRows = PrefillTiles<TSimd, TVector>.QueryTile;
+        ref KeyList chunk = ref _walks[index].Chunk;
+        int keys = chunk.Count;
+        chunk.Fill(PrefillTiles<TSimd, TVector>.KeyGroup);
+        long blockStride = block;
+        if (_packs)
+        {
+            blockStride = (long)ChunkKeys * block;
+            PrefillTiles<TSimd, TVector>.PackValues(chunk.Values, keys, _dimension, _packed, blockStride);
+        }
+
+        // As few at once as suffice.
+        int calls = _walkHeads * ((_place.Rows + block - 1) / block);
+        int groups = chunk.Count / PrefillTiles<TSimd, TVector>.KeyGroup;
+        int atOnce = 1;
+        while (atOnce < MaximumFetches && atOnce * groups * calls < _fetchCount)
+        {
+            atOnce *= 2;
+        }
+
+        while (_fetchCount % atOnce != 0)
+        {
+            _fetches[_fetchCount] = _fetches[_fetchCount - 1];
+            _fetchCount++;
+        }
+
+        int fetchGroups = _fetchCount / atOnce;
+        float** fetches = _fetches;
+        for (int lane = 0; lane < _place.Rows; lane += block)
+        {
+            // Rows of the block, and how many of the keys they see at most; later keys only the rows after them.
+            int rows = Math.Min(block, _place.Rows - lane);
+            int first = _firstPosition + lane;
+            int seen = chunk.CountUpTo(first + rows - 1, keys);
+            if (seen == 0)
+            {
+                continue;
+            }
+
+            int count = RoundUp(seen, PrefillTiles<TSimd, TVector>.KeyGroup);
+            int lanes = RoundUp(rows, TSimd.Width);
+            bool masks = count > keys || chunk.Indices[count - 1] > first || chunk.Indices[0] <= first + rows - 1 - _window;
+            int tiles = (rows + tileRows - 1) / tileRows;
+            for (int tile = 0; tile < tiles; tile++)
+            {
+                _tileCounts[tile] = masks ? chunk.CountUpTo(first + Math.Min(rows, (tile + 1) * tileRows) - 1, seen) : seen;
+            }
+
+            // Of two vectors of rows, the first does not see what comes after it.
+            int firstCount = masks && lanes > TSimd.Width
+                ? RoundUp(chunk.CountUpTo(first + TSimd.Width - 1, seen), PrefillTiles<TSimd, TVector>.KeyGroup)
+                : count;
+            for (int h = index * _walkHeads; h < (index + 1) * _walkHeads; h++)
+            {
+                int share = Math.Min(fetchGroups, count / PrefillTiles<TSimd, TVector>.KeyGroup);
+                long row = ((long)h * TaskRows) + lane;
+                PrefillTiles<TSimd, TVector>.Score(
+                    _transposed + (row * _dimension), lanes, chunk.Keys, firstCount, count, _dimension, _scores, fetches, share * atOnce, atOnce);
+                fetches += share * atOnce;
+                fetchGroups -= share;
+                if (masks)
+                {
+                    PrefillTiles<TSimd, TVector>.Mask(_scores, lanes, chunk.Indices, count, first, _window);
+                }
+
+                PrefillTiles<TSimd, TVector>.Weigh(_scores, lanes, firstCount, count, _maxima + row, _sums + row, _factors);
+                PrefillTiles<TSimd, TVector>.Accumulate(
+                    _scores, tiles, _tileCounts, _factors, chunk.Values, blockStride, _paddedDimension, _output + (row * _paddedDimension));
+            }
+        }
+
+        _fetchCount = 0;
+    }
+
+    // Writes the outputs of the rows of a walk's heads.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Finish(int index)
+    {
+        for (int i = 0; i < _walkHeads * _place.Rows; i++)
+        {
+            int h = (index * _walkHeads) + (i / _place.Rows);
+            int r = i % _place.Rows;
+            float* source = _output + ((((long)h * TaskRows) + r) * _paddedDimension);
+            float* target = _target.Row(_place.FirstHead + h, _place.FirstRow + r);
             float maximum = _maxima[(h * TaskRows) + r];
             float sum = _sums[(h * TaskRows) + r];
-            if (logSumExp is not null)
+            if (_logSumExp is not null)
             {
                 // Scores are in units of ln 2.
-                logSumExp[((long)(_firstHead + h) * output.Rows) + _firstRow + r] =
+                _logSumExp[((long)(_place.FirstHead + h) * _target.Rows) + _place.FirstRow + r] =
                     maximum <= Masked ? float.NegativeInfinity : (float)((maximum + Math.Log2(sum)) * 0.6931471805599453);
             }
 
@@ -169,89 +456,24 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         }
     }
 
-    // Computes the chunk that waits while the one just filled is fetched, which then waits.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private void NextChunk()
+    // How far the keys of a plan have been listed.
+    private struct KeyWalk
     {
-        if (_waiting.Count > 0)
-        {
-            Compute();
-        }
-        else if (!_begun)
-        {
-            Begin();
-        }
+        // Keys that rows may see.
+        public int From;
+        public int To;
 
-        (_waiting, _filling) = (_filling, _waiting);
-        _filling.Count = 0;
-    }
+        // The range at hand, what is left of it, the range after it, and the next column.
+        public int RangeStart;
+        public int Start;
+        public int End;
+        public int Range;
+        public int Column;
+        public bool HasQueries;
 
-    // Reads the queries while the first keys are fetched.
-    private void Begin()
-    {
-        _begun = true;
-        PrefillTiles<TSimd, TVector>.Fetch(_filling.Keys, _filling.Count, _dimension);
-        for (int h = 0; h < _heads; h++)
-        {
-            PrefillTiles<TSimd, TVector>.TransposeQueries(_queries, _firstHead + h, _firstRow, _rows, _scale, _transposed + ((long)h * _dimension * TaskRows));
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void Compute()
-    {
-        int block = PrefillTiles<TSimd, TVector>.LaneBlock;
-        int tileRows = PrefillTiles<TSimd, TVector>.QueryTile;
-        int keys = _waiting.Count;
-        _waiting.Fill(PrefillTiles<TSimd, TVector>.KeyGroup);
-        long blockStride = block;
-        if (_packs)
-        {
-            blockStride = (long)ChunkKeys * block;
-            PrefillTiles<TSimd, TVector>.PackValues(_waiting.Values, _waiting.Count, _dimension, _packed, blockStride);
-        }
-
-        bool fetchedKeys = false;
-        bool fetchedValues = false;
-        for (int lane = 0; lane < _rows; lane += block)
-        {
-            // Rows of the block, and how many of the keys they see at most; later keys only the rows after them.
-            int rows = Math.Min(block, _rows - lane);
-            int first = _firstPosition + lane;
-            int seen = _waiting.CountUpTo(first + rows - 1, keys);
-            if (seen == 0)
-            {
-                continue;
-            }
-
-            int count = RoundUp(seen, PrefillTiles<TSimd, TVector>.KeyGroup);
-            int lanes = RoundUp(rows, TSimd.Width);
-            bool masks = count > keys || _waiting.Indices[count - 1] > first || _waiting.Indices[0] <= first + rows - 1 - _window;
-            int tiles = (rows + tileRows - 1) / tileRows;
-            for (int tile = 0; tile < tiles; tile++)
-            {
-                _tileCounts[tile] = masks ? _waiting.CountUpTo(first + Math.Min(rows, (tile + 1) * tileRows) - 1, seen) : seen;
-            }
-
-            for (int h = 0; h < _heads; h++)
-            {
-                // The next chunk's keys are fetched beside the first scores, its values beside the second.
-                float** next = fetchedKeys ? _filling.Values : _filling.Keys;
-                int nextCount = fetchedValues ? 0 : _filling.Count;
-                fetchedValues |= fetchedKeys;
-                fetchedKeys = true;
-                long row = ((long)h * TaskRows) + lane;
-                PrefillTiles<TSimd, TVector>.Score(_transposed + (row * _dimension), lanes, _waiting.Keys, count, _dimension, _scores, next, nextCount);
-                if (masks)
-                {
-                    PrefillTiles<TSimd, TVector>.Mask(_scores, lanes, _waiting.Indices, count, first, _window);
-                }
-
-                PrefillTiles<TSimd, TVector>.Weigh(_scores, lanes, count, _maxima + row, _sums + row, _factors);
-                PrefillTiles<TSimd, TVector>.Accumulate(
-                    _scores, tiles, _tileCounts, _factors, _waiting.Values, blockStride, _paddedDimension, _output + (row * _paddedDimension));
-            }
-        }
+        // Keys to compute, and those after them.
+        public KeyList Chunk;
+        public KeyList Waiting;
     }
 
     // Keys to attend to together, ascending: their indices and the addresses of key and value.
@@ -264,21 +486,14 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         public readonly int* Indices = (int*)((float**)memory + (2 * ChunkKeys));
         public int Count;
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void Add(int index, float* key, float* value)
-        {
-            Keys[Count] = key;
-            Values[Count] = value;
-            Indices[Count] = index;
-            Count++;
-        }
-
         // Fills up to a multiple of a group with copies of the last key that no row may see.
         public void Fill(int group)
         {
-            while (Count % group != 0)
+            for (; Count % group != 0; Count++)
             {
-                Add(int.MaxValue, Keys[Count - 1], Values[Count - 1]);
+                Keys[Count] = Keys[Count - 1];
+                Values[Count] = Values[Count - 1];
+                Indices[Count] = int.MaxValue;
             }
         }
 

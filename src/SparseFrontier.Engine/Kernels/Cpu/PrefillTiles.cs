@@ -90,30 +90,45 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     /// <param name="transposed">Qᵀ [dimension][LaneBlock].</param>
     /// <param name="lanes">Two vectors, or one.</param>
     /// <param name="keys">Addresses of the keys.</param>
-    /// <param name="count">A multiple of <see cref="KeyGroup"/>.</param>
+    /// <param name="firstCount">Keys that are scored for the first vector, a multiple of <see cref="KeyGroup"/>.</param>
+    /// <param name="count">Keys that are scored for the second, at least as many; with one vector both are the same.</param>
     /// <param name="dimension">Elements of a key.</param>
     /// <param name="scores">S [count][LaneBlock], written.</param>
-    /// <param name="next">Addresses of vectors that are soon needed, fetched into the second-level cache meanwhile.</param>
-    /// <param name="nextCount">Number of these; as many as there are keys are fetched.</param>
+    /// <param name="next">
+    /// Addresses of vectors of the same dimension that are soon needed, fetched into the second-level cache meanwhile, spread over the call: a
+    /// burst would fill the queue of misses and stop the scores.
+    /// </param>
+    /// <param name="nextCount">Number of these, a multiple of <paramref name="nextAtOnce"/>.</param>
+    /// <param name="nextAtOnce">1, 2, 4, 8 or 16: how many of them are fetched beside a group of keys.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Score(float* transposed, int lanes, float** keys, int count, int dimension, float* scores, float** next, int nextCount)
+    public static void Score(
+        float* transposed, int lanes, float** keys, int firstCount, int count, int dimension, float* scores, float** next, int nextCount, int nextAtOnce)
     {
+        float** end = next + nextCount;
         for (int k = 0; k < count; k += KeyGroup)
         {
-            Fetch(next + k, Math.Min(nextCount - k, KeyGroup), dimension);
+            // When all are fetched, the group's own keys, which costs nothing.
+            bool fetches = next < end;
+            float** fetched = fetches ? next : keys + k;
+            int mask = fetches ? nextAtOnce - 1 : KeyGroup - 1;
+            next += fetches ? nextAtOnce : 0;
             float* target = scores + ((long)k * LaneBlock);
             if (lanes <= TSimd.Width)
             {
-                Score8x1(transposed, keys + k, dimension, target);
+                Score8x1(transposed, keys + k, dimension, target, fetched, mask);
+            }
+            else if (k >= firstCount)
+            {
+                Score8x1(transposed + TSimd.Width, keys + k, dimension, target + TSimd.Width, fetched, mask);
             }
             else if (TSimd.HasManyRegisters)
             {
-                Score8x2(transposed, keys + k, dimension, target);
+                Score8x2(transposed, keys + k, dimension, target, fetched, mask);
             }
             else
             {
-                Score4x2(transposed, keys + k, dimension, target);
-                Score4x2(transposed, keys + k + 4, dimension, target + (4 * LaneBlock));
+                Score4x2(transposed, keys + k, dimension, target, fetched, mask);
+                Score4x2(transposed, keys + k + 4, dimension, target + (4 * LaneBlock), keys + k, 3);
             }
         }
     }
@@ -132,6 +147,16 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             {
                 Sse.Prefetch1(vectors[i] + d);
             }
+        }
+    }
+
+    // The line of a vector that holds an element, as one of 16 steps.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void FetchLine(float* vector, int element)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch1(vector + (element & ~15));
         }
     }
 
@@ -174,20 +199,22 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     /// </summary>
     /// <param name="scores">S [count][LaneBlock], replaced by the weights.</param>
     /// <param name="lanes">Lanes in use, a multiple of the vector width.</param>
-    /// <param name="count">Number of keys, even.</param>
+    /// <param name="firstCount">Number of keys of the first vector of lanes, even.</param>
+    /// <param name="count">Number of keys of the others, even.</param>
     /// <param name="maxima">[lanes].</param>
     /// <param name="sums">[lanes].</param>
     /// <param name="factors">[lanes], written.</param>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void Weigh(float* scores, int lanes, int count, float* maxima, float* sums, float* factors)
+    public static void Weigh(float* scores, int lanes, int firstCount, int count, float* maxima, float* sums, float* factors)
     {
         for (int q = 0; q < lanes; q += TSimd.Width)
         {
+            int keys = q == 0 ? firstCount : count;
             TVector before = TSimd.Load(maxima + q);
             TVector maximum = before;
             TVector other = before;
             float* score = scores + q;
-            for (int k = 0; k < count; k += 2)
+            for (int k = 0; k < keys; k += 2)
             {
                 maximum = TSimd.Max(maximum, TSimd.Load(score));
                 other = TSimd.Max(other, TSimd.Load(score + LaneBlock));
@@ -198,7 +225,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             TVector factor = SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(before, maximum));
             TVector sum = TSimd.Multiply(TSimd.Load(sums + q), factor);
             score = scores + q;
-            for (int k = 0; k < count; k++)
+            for (int k = 0; k < keys; k++)
             {
                 TVector weight = SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(TSimd.Load(score), maximum));
                 TSimd.Store(weight, score);
@@ -299,7 +326,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score8x2(float* transposed, float** keys, int dimension, float* scores)
+    private static void Score8x2(float* transposed, float** keys, int dimension, float* scores, float** next, int nextMask)
     {
         int width = TSimd.Width;
         float* k0 = keys[0];
@@ -328,6 +355,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         TVector s71 = s00;
         for (int d = 0; d < dimension; d++)
         {
+            FetchLine(next[d & nextMask], d);
             TVector q0 = TSimd.Load(transposed);
             TVector q1 = TSimd.Load(transposed + width);
             transposed += LaneBlock;
@@ -376,7 +404,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score4x2(float* transposed, float** keys, int dimension, float* scores)
+    private static void Score4x2(float* transposed, float** keys, int dimension, float* scores, float** next, int nextMask)
     {
         int width = TSimd.Width;
         float* k0 = keys[0];
@@ -393,6 +421,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         TVector s31 = s00;
         for (int d = 0; d < dimension; d++)
         {
+            FetchLine(next[d & nextMask], d);
             TVector q0 = TSimd.Load(transposed);
             TVector q1 = TSimd.Load(transposed + width);
             transposed += LaneBlock;
@@ -421,7 +450,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score8x1(float* transposed, float** keys, int dimension, float* scores)
+    private static void Score8x1(float* transposed, float** keys, int dimension, float* scores, float** next, int nextMask)
     {
         int width = TSimd.Width;
         float* k0 = keys[0];
@@ -442,6 +471,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         TVector s70 = s00;
         for (int d = 0; d < dimension; d++)
         {
+            FetchLine(next[d & nextMask], d);
             TVector q0 = TSimd.Load(transposed);
             transposed += LaneBlock;
             TVector x = TSimd.Broadcast(k0[d]);
