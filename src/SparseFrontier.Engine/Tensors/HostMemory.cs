@@ -1,10 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 
 namespace SparseFrontier.Tensors;
 
 /// <summary>What the host's memory still holds for this process.</summary>
-internal static class HostMemory
+internal static unsafe partial class HostMemory
 {
     /// <summary>
     /// Bytes that the process can still take: what the system has without evicting programs, swap included, and what limits leave (of a container or job, as
@@ -28,6 +29,24 @@ internal static class HostMemory
         }
 
         return free;
+    }
+
+    /// <summary>
+    /// Asks Linux for pages of 2 MiB: through small ones memory is read a sixth more slowly on a virtual machine. A system that gives them unasked,
+    /// or never, ignores it.
+    /// </summary>
+    /// <param name="pointer">First byte of memory that has just been allocated.</param>
+    /// <param name="bytes">Its length; pages that reach beyond it stay small, so that no more memory is taken.</param>
+    public static void PreferLargePages(void* pointer, nuint bytes)
+    {
+        const int HugePages = 14;
+        nuint page = (nuint)Environment.SystemPageSize;
+        nuint first = ((nuint)pointer + page - 1) / page * page;
+        nuint end = ((nuint)pointer + bytes) / page * page;
+        if (OperatingSystem.IsLinux() && end > first)
+        {
+            _ = Advise((void*)first, end - first, HugePages);
+        }
     }
 
     /// <summary>The error of memory that was refused.</summary>
@@ -55,4 +74,7 @@ internal static class HostMemory
             return null;
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "madvise")]
+    private static partial int Advise(void* address, nuint length, int advice);
 }

@@ -11,6 +11,9 @@ namespace SparseFrontier.Tensors;
 public sealed unsafe class NativeArray<T> : IDisposable
     where T : unmanaged
 {
+    // From here on the pages' size matters to the speed of reading.
+    private const long LargeBytes = 4L << 20;
+
     private T* _pointer;
 
     /// <summary>Allocates <paramref name="length"/> zeroed elements.</summary>
@@ -39,6 +42,11 @@ public sealed unsafe class NativeArray<T> : IDisposable
         catch (OutOfMemoryException e)
         {
             throw new InsufficientMemoryException(FormattableString.Invariant($"An allocation of {bytes} bytes ({bytes / 1048576.0:F0} MiB) was refused."), e);
+        }
+
+        if (SizeInBytes >= LargeBytes)
+        {
+            HostMemory.PreferLargePages(_pointer, bytes);
         }
 
         if (zeroed)
