@@ -219,27 +219,30 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     {
         for (int t = 0; t < count; t += 4)
         {
-            Prefetch4<TElement>(ahead + t, padded);
+            byte** fetched = ahead + t;
             int h = 0;
             for (; TSimd.HasManyRegisters && h + 4 <= heads; h += 4)
             {
-                Score4x4<TElement>(queries + ((long)h * padded), keys + t, padded, scores + (h * BlockTokens) + t);
+                Score4x4<TElement>(queries + ((long)h * padded), keys + t, fetched, padded, scores + (h * BlockTokens) + t);
+                fetched = keys + t;
             }
 
             for (; h + 2 <= heads; h += 2)
             {
-                Score2x4<TElement>(queries + ((long)h * padded), keys + t, padded, scores + (h * BlockTokens) + t);
+                Score2x4<TElement>(queries + ((long)h * padded), keys + t, fetched, padded, scores + (h * BlockTokens) + t);
+                fetched = keys + t;
             }
 
             for (; h < heads; h++)
             {
-                Score1x4<TElement>(queries + ((long)h * padded), keys + t, padded, scores + (h * BlockTokens) + t);
+                Score1x4<TElement>(queries + ((long)h * padded), keys + t, fetched, padded, scores + (h * BlockTokens) + t);
+                fetched = keys + t;
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score4x4<TElement>(float* queries, byte** keys, int padded, float* scores)
+    private static void Score4x4<TElement>(float* queries, byte** keys, byte** ahead, int padded, float* scores)
         where TElement : struct, ICacheElement
     {
         TVector zero = TSimd.Broadcast(0);
@@ -265,6 +268,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         for (int d = 0; d < padded; d += Step)
         {
             long offset = (long)d * TElement.Size;
+            FetchStep<TElement>(ahead[0] + offset);
+            FetchStep<TElement>(ahead[1] + offset);
+            FetchStep<TElement>(ahead[2] + offset);
+            FetchStep<TElement>(ahead[3] + offset);
             TVector k0 = TElement.LoadFirst<TSimd, TVector>(keys[0] + offset);
             TVector k1 = TElement.LoadFirst<TSimd, TVector>(keys[1] + offset);
             TVector k2 = TElement.LoadFirst<TSimd, TVector>(keys[2] + offset);
@@ -322,7 +329,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score2x4<TElement>(float* queries, byte** keys, int padded, float* scores)
+    private static void Score2x4<TElement>(float* queries, byte** keys, byte** ahead, int padded, float* scores)
         where TElement : struct, ICacheElement
     {
         TVector zero = TSimd.Broadcast(0);
@@ -338,6 +345,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         for (int d = 0; d < padded; d += Step)
         {
             long offset = (long)d * TElement.Size;
+            FetchStep<TElement>(ahead[0] + offset);
+            FetchStep<TElement>(ahead[1] + offset);
+            FetchStep<TElement>(ahead[2] + offset);
+            FetchStep<TElement>(ahead[3] + offset);
             TVector x = TSimd.Load(queries + d);
             TVector y = TSimd.Load(q1 + d);
             TVector k = TElement.LoadFirst<TSimd, TVector>(keys[0] + offset);
@@ -373,7 +384,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score1x4<TElement>(float* query, byte** keys, int padded, float* scores)
+    private static void Score1x4<TElement>(float* query, byte** keys, byte** ahead, int padded, float* scores)
         where TElement : struct, ICacheElement
     {
         TVector s0 = TSimd.Broadcast(0);
@@ -383,6 +394,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         for (int d = 0; d < padded; d += Step)
         {
             long offset = (long)d * TElement.Size;
+            FetchStep<TElement>(ahead[0] + offset);
+            FetchStep<TElement>(ahead[1] + offset);
+            FetchStep<TElement>(ahead[2] + offset);
+            FetchStep<TElement>(ahead[3] + offset);
             TVector q = TSimd.Load(query + d);
             s0 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[0] + offset), s0);
             s1 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[1] + offset), s1);
@@ -451,19 +466,16 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     {
         int size = padded + StateFloats;
         int h = 0;
-        for (int t = 0; t < count; t += 4)
-        {
-            Prefetch4<TElement>(ahead + t, padded);
-        }
-
         for (; h + 4 <= heads; h += 4)
         {
             Accumulate4<TElement>(weights + (h * BlockTokens), values, count, ahead, padded, sums + ((long)h * size));
+            ahead = values;
         }
 
         for (; h < heads; h++)
         {
             Accumulate1<TElement>(weights + (h * BlockTokens), values, count, ahead, padded, sums + ((long)h * size));
+            ahead = values;
         }
     }
 
@@ -492,6 +504,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             TVector b3 = TSimd.Load(o + (3 * size) + TSimd.Width);
             for (int t = 0; t < count; t++)
             {
+                FetchStep<TElement>(ahead[t] + offset);
                 TVector a = TElement.LoadFirst<TSimd, TVector>(values[t] + offset);
                 TVector b = TElement.LoadSecond<TSimd, TVector>(values[t] + offset);
                 TVector w = TSimd.Broadcast(weights[t]);
@@ -542,6 +555,8 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         TVector d3 = TSimd.Load(o + (3 * size) + (3 * TSimd.Width));
         for (int t = 0; t < count; t++)
         {
+            FetchStep<TElement>(ahead[t] + offset);
+            FetchStep<TElement>(ahead[t] + offset + (Step * TElement.Size));
             byte* value = values[t] + offset;
             TVector a = TElement.LoadFirst<TSimd, TVector>(value);
             TVector b = TElement.LoadSecond<TSimd, TVector>(value);
@@ -599,6 +614,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             TVector b0 = TSimd.Load(sums + d + TSimd.Width);
             for (int t = 0; t < count; t++)
             {
+                FetchStep<TElement>(ahead[t] + offset);
                 TVector w = TSimd.Broadcast(weights[t]);
                 a0 = TSimd.MultiplyAdd(w, TElement.LoadFirst<TSimd, TVector>(values[t] + offset), a0);
                 b0 = TSimd.MultiplyAdd(w, TElement.LoadSecond<TSimd, TVector>(values[t] + offset), b0);
@@ -609,21 +625,15 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
     }
 
-    // Asks for four rows into the second-level cache: the first has too few requests in flight.
+    // Asks for a step of a row into the second-level cache, because the first has too few requests in flight. These are spread over the
+    // multiply-adds: a burst of them stops everything until the first are answered.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch4<TElement>(byte** rows, int padded)
+    private static void FetchStep<TElement>(byte* source)
         where TElement : struct, ICacheElement
     {
-        if (Sse.IsSupported)
+        for (int i = 0; Sse.IsSupported && i < Step * TElement.Size; i += 64)
         {
-            for (int t = 0; t < 4; t++)
-            {
-                byte* row = rows[t];
-                for (int i = 0; i < padded * TElement.Size; i += 64)
-                {
-                    Sse.Prefetch1(row + i);
-                }
-            }
+            Sse.Prefetch1(source + i);
         }
     }
 
