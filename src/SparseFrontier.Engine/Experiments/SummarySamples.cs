@@ -24,7 +24,12 @@ internal sealed class SummarySamples(SparseAttentionResult row, SummaryScores sc
             int sample = _indices[index];
             return new SampleResult
             {
-                RunId = row.RunId, Index = sample, Score = scores.Score(codes, sample), GoldJson = scores.Gold(sample), Parameters = row.Parameters, DecodeParameters = row.DecodeParameters,
+                RunId = row.RunId,
+                Index = sample,
+                Score = scores.Score(codes, sample),
+                GoldJson = scores.Gold(sample),
+                Parameters = row.Parameters,
+                DecodeParameters = row.DecodeParameters,
             };
         }
     }
