@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 
 namespace SparseFrontier.Experiments;
@@ -6,8 +5,6 @@ namespace SparseFrontier.Experiments;
 /// <summary>A folder of runs: one directory each, found again by the run id.</summary>
 internal sealed class ResultStore
 {
-    private const string LockName = ".create.lock";
-
     public ResultStore(string path) => Path = System.IO.Path.GetFullPath(path.Length == 0 ? DefaultPath : path);
 
     /// <summary>Where results go when no folder is named.</summary>
@@ -66,7 +63,7 @@ internal sealed class ResultStore
         }
 
         // Processes of this host look and create one after another: of two that create at once, the one whose directory is named for the earlier second could not see the other's.
-        using FileStream? guard = Lock();
+        using CreationLock? guard = CreationLock.Take(Path);
         if (Find(specification.RunId) is { } created)
         {
             return created;
@@ -146,29 +143,6 @@ internal sealed class ResultStore
                 return directory;
             }
         }
-    }
-
-    // Null where it cannot be had, from a process that was stopped while it held it or where a file system knows no locks: the check after creating is left.
-    private FileStream? Lock()
-    {
-        var waited = Stopwatch.StartNew();
-        do
-        {
-            try
-            {
-                return new FileStream(System.IO.Path.Combine(Path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
-            }
-            catch (UnauthorizedAccessException)
-            {
-                return null;
-            }
-            catch (IOException)
-            {
-                Thread.Sleep(5);
-            }
-        }
-        while (Directory.Exists(Path) && waited.Elapsed < TimeSpan.FromSeconds(5));
-        return null;
     }
 
     private static IReadOnlyList<string> Enumerate(string path, string pattern)

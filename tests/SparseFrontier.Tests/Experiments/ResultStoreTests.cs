@@ -30,6 +30,8 @@ public class ResultStoreTests
             Assert.Single(paths.Distinct());
             Assert.Single(Directory.GetDirectories(folder.Path, $"*-{id[..8]}"));
         }
+
+        Assert.Empty(Directory.GetFiles(folder.Path));
     }
 
     [Fact]
