@@ -231,6 +231,17 @@ public sealed class RecommendTests : IDisposable
         Assert.Single(sink.Objects);
         Assert.Empty(sink.Warnings);
 
+        // Runs of one of the tasks are no runs of both.
+        sink = new RecordingSink();
+        new RecommendOperation
+        {
+            Results = [.. Cell(1024, "Niah", 100, (0.5, 0)), .. Cell(1024, "CommonWords", 100, (0.5, 0)), .. Cell(4096, "Niah", 100, (0.5, 0))],
+            Task = ["CommonWords", "Niah"],
+            SequenceLength = [4096],
+        }.Execute(sink, default);
+        Assert.Empty(sink.Objects);
+        Assert.Contains("4096 tokens lie outside of the lengths", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+
         static SparseAttentionResult AskedLast(SparseAttentionResult row)
         {
             JsonNode node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!;

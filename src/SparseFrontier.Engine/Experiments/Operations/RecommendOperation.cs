@@ -90,7 +90,7 @@ public sealed class RecommendOperation
                 {
                     int shorter = byLength.Keys.Where(n => n < length).DefaultIfEmpty(0).Max();
                     int longer = byLength.Keys.Where(n => n > length).DefaultIfEmpty(0).Min();
-                    if ((shorter == 0 || longer == 0) && series.Any(s => s.Dense.Model == place.Key.Model && s.Dense.SequenceLength == length))
+                    if ((shorter == 0 || longer == 0) && series.Any(s => s.Dense.Model == place.Key.Model && s.Dense.SequenceLength == length && protocol(s.Dense) != place.Key.Protocol))
                     {
                         // Runs of another protocol are there.
                         continue;
