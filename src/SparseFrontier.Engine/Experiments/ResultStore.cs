@@ -62,6 +62,8 @@ internal sealed class ResultStore
             return existing;
         }
 
+        StoreIO.Write(Path, () => Directory.CreateDirectory(Path));
+
         // Processes of this host look and create one after another: of two that create at once, the one whose directory is named for the earlier second could not see the other's.
         using CreationLock? guard = CreationLock.Take(Path);
         if (Find(specification.RunId) is { } created)

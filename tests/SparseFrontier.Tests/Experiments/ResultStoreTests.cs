@@ -8,14 +8,17 @@ namespace SparseFrontier.Tests.Experiments;
 
 public class ResultStoreTests
 {
-    [Fact]
-    public void Of_those_who_create_a_run_at_once_all_get_one_directory_whatever_their_clocks_say()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Of_those_who_create_a_run_at_once_all_get_one_directory_whatever_their_clocks_say(bool inNewFolders)
     {
         using var folder = new TemporaryFolder();
         var plan = PlannedRun.Create(Sweeps.Specification(), new HashEngineFactory());
         for (int round = 0; round < 30; round++)
         {
             string id = FormattableString.Invariant($"{round:x8}00000000");
+            string results = inNewFolders ? folder.File(id) : folder.Path;
             using var start = new Barrier(4);
             string[] paths = new string[4];
             Thread[] threads = [.. Enumerable.Range(0, paths.Length).Select(i => new Thread(() =>
@@ -23,12 +26,12 @@ public class ResultStoreTests
                 var specification = new StoredSpecification { RunId = id, Specification = plan.Specification, Identity = new JsonObject(), CreatedAt = DateTimeOffset.UnixEpoch.AddSeconds(100 - i) };
                 start.SignalAndWait();
                 Thread.Sleep(i);
-                paths[i] = new ResultStore(folder.Path).FindOrCreate(specification).Path;
+                paths[i] = new ResultStore(results).FindOrCreate(specification).Path;
             }))];
             Array.ForEach(threads, t => t.Start());
             Array.ForEach(threads, t => t.Join());
             Assert.Single(paths.Distinct());
-            Assert.Single(Directory.GetDirectories(folder.Path, $"*-{id[..8]}"));
+            Assert.Single(Directory.GetDirectories(results, $"*-{id[..8]}"));
         }
 
         Assert.Empty(Directory.GetFiles(folder.Path));
