@@ -49,7 +49,9 @@ internal sealed class PairedScores
             _samples.Add((path, row.RunId), samples);
         }
 
-        return samples.Count > row.SampleCount && row.SampleCount > 0 ? [.. samples.Take(row.SampleCount)] : samples;
+        return samples.Count <= row.SampleCount || row.SampleCount <= 0 ? samples
+            : samples is SummarySamples summary ? summary.First(row.SampleCount)
+            : [.. samples.Take(row.SampleCount)];
     }
 
     /// <summary>P value of "the mean score of rows is at most a floor", from their samples, or of the first from its mean and standard error where samples are not here.</summary>

@@ -336,7 +336,7 @@ internal static class ResultSummaryFile
     {
         var scores = new SummaryScores(block.Golds ?? "", block.Values ?? []);
         if (block.Golds is null || block.Values is null || block.Same.ValueKind != JsonValueKind.Object || block.Columns is null || block.Scores is null
-            || block.Golds.Length % SummaryScores.GoldDigits != 0 || block.Values.Any(v => v is < 0 or > 1) || block.Scores.Any(s => s is null || !scores.Holds(s)))
+            || !scores.HasHashes || block.Values.Any(v => v is < 0 or > 1) || block.Scores.Any(s => s is null || !scores.Holds(s)))
         {
             throw new JsonException("runs, their scores from 0 to 1 and a hash of each question are needed.");
         }

@@ -15,6 +15,10 @@ internal sealed class SummarySamples(SparseAttentionResult row, SummaryScores sc
     /// <summary>The scores of the samples that have one.</summary>
     public IEnumerable<double> Scores => _indices.Select(i => scores.Score(codes, i)).OfType<double>();
 
+    /// <summary>The first of them.</summary>
+    /// <param name="count">How many, fewer than there are.</param>
+    public SummarySamples First(int count) => new(row, scores, scores.Before(codes, _indices[count]));
+
     /// <inheritdoc/>
     /// <remarks>Only index, score, a hash of the gold and the row's parameters are known.</remarks>
     public SampleResult this[int index]

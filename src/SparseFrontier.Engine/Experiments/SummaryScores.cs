@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace SparseFrontier.Experiments;
 
 /// <summary>
@@ -13,6 +15,8 @@ internal sealed record SummaryScores(string Golds, List<double> Values)
     public const char NoSample = '-';
     private const char NoScore = '_';
     private const string Digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    private static readonly SearchValues<char> s_goldCharacters = SearchValues.Create("0123456789abcdef-");
 
     /// <summary>Characters of a score.</summary>
     private int Width { get; } = WidthOf(Values.Count);
@@ -43,6 +47,9 @@ internal sealed record SummaryScores(string Golds, List<double> Values)
         return new string(codes);
     }
 
+    /// <summary>Whether the questions are whole hashes.</summary>
+    public bool HasHashes => Golds.Length % GoldDigits == 0 && !Golds.AsSpan().ContainsAnyExcept(s_goldCharacters);
+
     /// <summary>Whether codes are of questions and values that there are.</summary>
     public bool Holds(string codes)
     {
@@ -63,6 +70,9 @@ internal sealed record SummaryScores(string Golds, List<double> Values)
 
         return true;
     }
+
+    /// <summary>The codes of the samples before one.</summary>
+    public string Before(string codes, int sample) => codes[..(sample * Width)];
 
     /// <summary>The samples that codes have, ascending.</summary>
     public int[] Indices(string codes) => [.. Enumerable.Range(0, codes.Length / Width).Where(i => codes[i * Width] != NoSample)];

@@ -104,10 +104,12 @@ public sealed partial class ResultSummaryTests : IDisposable
         string file = Export(Rows(), "grid.jsonl");
         string[] lines = File.ReadAllLines(file);
         Assert.Equal(2, lines.Length);
+        const string Golds = "\"Golds\":\"";
         foreach (string line in (string[])
         [
             "{", "null", "{}", lines[0], "{\"Block\":{}}", lines[1] + "x",
             lines[1].Replace("\"Golds\":\"", "\"Golds\":\"0", StringComparison.Ordinal),
+            lines[1][..(lines[1].IndexOf(Golds, StringComparison.Ordinal) + Golds.Length)] + "g" + lines[1][(lines[1].IndexOf(Golds, StringComparison.Ordinal) + Golds.Length + 1)..],
             lines[1].Replace("\"Values\":[0,1]", "\"Values\":[0,2]", StringComparison.Ordinal),
             lines[1].Replace("\"Values\":[0,1]", "\"Values\":[0]", StringComparison.Ordinal),
             lines[1].Replace("\"DecodeMethod\":[\"Dense\",", "\"DecodeMethod\":[", StringComparison.Ordinal),
@@ -135,6 +137,21 @@ public sealed partial class ResultSummaryTests : IDisposable
         string packed = _folder.File("packed.jsonl.gz");
         File.WriteAllText(packed, lines[0]);
         Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Throws<SparseFrontierException>(() => Read(packed)).ErrorId);
+    }
+
+    // The file has been written again with more samples since the row was read.
+    [Fact]
+    public void A_row_of_fewer_samples_than_its_file_is_paired_with_runs_of_a_folder()
+    {
+        SparseAttentionResult[] rows = Rows();
+        string file = Export(rows, "grid.jsonl");
+        System.Text.Json.Nodes.JsonNode node = System.Text.Json.JsonSerializer.SerializeToNode(Read(file, "Quest").First())!;
+        node[nameof(SparseAttentionResult.SampleCount)] = 20;
+        SparseAttentionResult row = System.Text.Json.JsonSerializer.Deserialize<SparseAttentionResult>(node)!;
+        double[][] shared = new PairedScores().Shared([rows[0], row]);
+        Assert.All(shared, scores => Assert.Equal(20, scores.Length));
+        Assert.Equal(20, Assert.Single(Read(Export([row], "fewer.jsonl"))).Samples!.Count);
+        Assert.Equal(Read(file)[0].Samples!.Take(20).Select(s => s.GoldJson), Read(_folder.File("fewer.jsonl"))[0].Samples!.Select(s => s.GoldJson));
     }
 
     [Fact]
