@@ -23,8 +23,14 @@ internal abstract class CudaBlockScorer : IDisposable
 
     private int Heads => _queries.Heads;
 
-    /// <summary>Most rows and keys of a block for <see cref="Mass"/>.</summary>
-    public const int LargestMassBlock = 64;
+    // Most rows and keys of a block for Mass.
+    private const int LargestMassBlock = 64;
+
+    /// <summary>Whether a device computes <see cref="Mass"/>: heads of 192 elements and more need more shared memory than the cards of compute capability 8.6, 8.9 and 12.0 have.</summary>
+    /// <param name="device">The device.</param>
+    /// <param name="dimension">Elements of a head.</param>
+    /// <param name="blockSize">Rows and keys of a block, a power of two.</param>
+    public static bool CanSumMass(CudaDeviceProperties device, int dimension, int blockSize) => blockSize <= LargestMassBlock && MassScorer.SharedBytes(dimension) <= device.SharedBytes;
 
     /// <summary>Mean query · mean key; see blocks.cu.</summary>
     /// <param name="queries">[query heads, length, dimension].</param>
@@ -46,7 +52,7 @@ internal abstract class CudaBlockScorer : IDisposable
     /// <summary>Exact attention; see block_mass.cu.</summary>
     /// <param name="queries">[query heads, length, dimension].</param>
     /// <param name="keys">[KV heads, length, dimension].</param>
-    /// <param name="blockSize">Rows and keys of a block: a power of two from 2 to <see cref="LargestMassBlock"/>.</param>
+    /// <param name="blockSize">Rows and keys of a block: a power of two from 2 to 64 (<see cref="CanSumMass"/>).</param>
     /// <param name="scale">Factor on query · key.</param>
     public static CudaBlockScorer Mass(CudaVectors queries, CudaVectors keys, int blockSize, float scale) => new MassScorer(queries, keys, blockSize, scale);
 
@@ -122,6 +128,9 @@ internal abstract class CudaBlockScorer : IDisposable
     {
         private const int TileRows = 64;
 
+        // A tile of queries, two of keys, and of each query the weights of 64 keys and their sums over blocks.
+        public static int SharedBytes(int dimension) => (3 * TileRows * (CudaAttention.RoundUp(dimension, 16) + 8) * 2) + (TileRows * (65 + 33) * sizeof(float));
+
         public override void Score(int first, int rows, CudaMemory scores)
         {
             CudaAttention.RequireDimension(_queries.Dimension);
@@ -131,7 +140,7 @@ internal abstract class CudaBlockScorer : IDisposable
             Device.Function("block_mass.cu", "blockMass", _queries.TypeDefinition, ("HEAD", head)).Launch(
                 ((queryRows + TileRows - 1) / TileRows, Heads, 1),
                 128,
-                (3 * TileRows * (head + 8) * 2) + (TileRows * (65 + 33) * sizeof(float)),
+                SharedBytes(head),
                 _queries.Address,
                 keys.Address,
                 scores,

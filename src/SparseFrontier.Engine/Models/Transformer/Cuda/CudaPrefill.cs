@@ -43,7 +43,7 @@ internal static class CudaPrefill
     public static void Sparse(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, long listBytes, PrefillCounters counters, CudaClock clock)
     {
         bool uniform = parameters.Schedule.IsUniform;
-        if (uniform && method is BlockMethod blocks && CanScore(blocks, parameters.Integer("BlockSize")))
+        if (uniform && method is BlockMethod blocks && CanScore(blocks, layer.Queries, parameters.Integer("BlockSize")))
         {
             int size = parameters.Integer("BlockSize");
             HopperConfiguration? hopper = HopperConfiguration.Find(layer.Queries.Device.Properties.Major, layer.Queries.Dimension, size, columns: false);
@@ -84,10 +84,10 @@ internal static class CudaPrefill
     };
 
     // Of the sizes that the kernels over lists take.
-    private static bool CanScore(BlockMethod method, int size) =>
+    private static bool CanScore(BlockMethod method, CudaVectors queries, int size) =>
         size is 2 or 4 or 8 or 16 or 32 or 64 or 128
         && method is BlockSparse or RandomPrefill or WindowSinkPrefill or OracleTopKPrefill
-        && (method is not OracleTopKPrefill || size <= CudaBlockScorer.LargestMassBlock);
+        && (method is not OracleTopKPrefill || CudaBlockScorer.CanSumMass(queries.Device.Properties, queries.Dimension, size));
 
     private static void AttendBlocks(
         BlockMethod method, MethodParameters parameters, CudaPromptLayer layer, HopperConfiguration? hopper, long listBytes, PrefillCounters counters, CudaClock clock)
