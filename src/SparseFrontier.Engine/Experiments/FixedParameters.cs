@@ -48,9 +48,13 @@ internal static class FixedParameters
 
         const string Name = "Window=";
         string[] parts = parameters.Split(';', StringSplitOptions.RemoveEmptyEntries);
-        double window = parts.FirstOrDefault(p => p.StartsWith(Name, StringComparison.Ordinal)) is { } given
-            ? double.Parse(given.AsSpan(Name.Length), CultureInfo.InvariantCulture)
-            : MethodLookup.Prefill(method)!.CreateParameters()["Window"];
+        double window = MethodLookup.Prefill(method)!.CreateParameters()["Window"];
+        if (parts.FirstOrDefault(p => p.StartsWith(Name, StringComparison.Ordinal)) is { } given && !double.TryParse(given.AsSpan(Name.Length), CultureInfo.InvariantCulture, out window))
+        {
+            // Another program's words are taken as they are.
+            return parameters;
+        }
+
         return string.Join(';', parts.Where(p => !p.StartsWith(Name, StringComparison.Ordinal)).Concat(window == own ? [] : [$"{Name}{write(window, own).ToString(CultureInfo.InvariantCulture)}"]));
     }
 

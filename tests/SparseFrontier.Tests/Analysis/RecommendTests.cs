@@ -213,6 +213,13 @@ public sealed class RecommendTests : IDisposable
     }
 
     [Fact]
+    public void Parameters_that_no_version_reads_are_taken_as_they_are()
+    {
+        SparseAttentionResult[] rows = [Row(_folder, "Dense", null, Lost(200, 0), length: 1024), PrefillRow(_folder, "VerticalSlash", 0.5, Lost(200, 0), "Window=wide", 1024)];
+        Assert.Equal(("VerticalSlash", "Window=wide"), Assert.Single(Recommend(rows).Select(a => (a.Method, a.Parameters))));
+    }
+
+    [Fact]
     public void Nothing_is_advised_without_results_or_where_nothing_was_run()
     {
         Assert.Contains("no completed results", Assert.Throws<SparseFrontierException>(() => Recommend([])).Message, StringComparison.Ordinal);
