@@ -77,7 +77,7 @@ internal static class ShippedResultsWriter
         .SelectMany(file => file.Where(k => k.SpeedUp > 0 && k.SpeedUp <= k.IdealSpeedUp && k.RequestedSparsity is not null).Select(k => (
             Kernel: k,
             Spread: file.Where(d => d.Phase == k.Phase && d.SequenceLength == k.SequenceLength && d.RequestedSparsity is null).Append(k).Max(d => d.Spread ?? 0))))
-        .GroupBy(k => (k.Kernel.Phase, k.Kernel.Method, Device: DeviceOf(k.Kernel.Device), k.Kernel.SequenceLength, k.Kernel.RequestedSparsity))
+        .GroupBy(k => (k.Kernel.Phase, k.Kernel.Method, Parameters: FixedParameters.Of(k.Kernel.Phase, k.Kernel.Method, k.Kernel.Parameters), Device: DeviceOf(k.Kernel.Device), k.Kernel.SequenceLength, k.Kernel.RequestedSparsity))
         .Select(g => g.MinBy(k => k.Spread)).Where(k => k.Spread <= LargestSpread).Select(k => k.Kernel);
 
     // Which of a machine's GPUs it was is of no use elsewhere.
