@@ -56,12 +56,13 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             int end = Math.Min(plan.RowCount, (tile + 1) * plan.TileRows);
             for (int first = tile * plan.TileRows; first < end; first += TaskRows)
             {
-                // A vector of rows is not scored with the keys after its last row.
+                // Rows that go together are not scored with the keys after their last.
+                int together = PrefillTiles<TSimd, TVector>.CausalRows;
                 int rows = Math.Min(TaskRows, end - first);
-                for (int lane = 0; lane < rows; lane += TSimd.Width)
+                for (int lane = 0; lane < rows; lane += together)
                 {
-                    int lanes = Math.Min(TSimd.Width, rows - lane);
-                    pairs += (long)TSimd.Width
+                    int lanes = Math.Min(together, rows - lane);
+                    pairs += (long)PrefillTask<TSimd, TVector>.RoundUp(lanes, TSimd.Width)
                         * PrefillTask<TSimd, TVector>.RoundUp(CountKeys(plan, tile, first, lane + lanes, slidingWindow), Group);
                 }
             }

@@ -390,8 +390,8 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
                 _tileCounts[tile] = masks ? chunk.CountUpTo(first + Math.Min(rows, (tile + 1) * tileRows) - 1, seen) : seen;
             }
 
-            // Of two vectors of rows, the first does not see what comes after it.
-            int firstCount = masks && lanes > TSimd.Width
+            // Of two vectors of rows, the first does not see what comes after it, unless a tile puts both together.
+            int firstCount = masks && lanes > PrefillTiles<TSimd, TVector>.CausalRows
                 ? RoundUp(chunk.CountUpTo(first + TSimd.Width - 1, seen), PrefillTiles<TSimd, TVector>.KeyGroup)
                 : count;
             for (int h = index * _walkHeads; h < (index + 1) * _walkHeads; h++)

@@ -45,6 +45,13 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         get => TSimd.HasManyRegisters ? 8 : 4;
     }
 
+    /// <summary>Queries that are computed with the same keys: a vector, or a tile where that is larger, as with NEON.</summary>
+    public static int CausalRows
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Math.Max(TSimd.Width, QueryTile);
+    }
+
     /// <summary>
     /// Qᵀ in blocks, multiplied with the scale and log2 e, so that softmax weights are powers of two; lanes of the last vector beyond the last
     /// row repeat it.
