@@ -382,20 +382,15 @@ public sealed class RecommendOperation
         return FormattableString.Invariant($"{best.Name} at {best.Sparsity:F2}{asked} is shown to lose less than {MarginText} on {tasks}, as at every lower sparsity tested, with confidence {ConfidenceLevel:G3} over all methods tested.");
     }
 
-    // The fastest of those whose speed is known, of the same thing, if it is faster than dense attention; else, of those whose speed is not known, the one that leaves out most, and of equals the one that
+    // The fastest of those whose speed is known (all of the same phase, so of the same thing), if it is faster than dense attention; else, of those whose speed is not known, the one that leaves out most, and of equals the one that
     // has the usual parameters.
     private static (T? Best, bool BySpeed) Choose<T>(T[] shown, Func<T, (double Factor, string Of)?> speed, Func<T, double> sparsity, Func<T, string> parameters)
         where T : class
     {
         T[] known = [.. shown.Where(m => speed(m) is not null)];
-        if (known.Select(m => speed(m)!.Value.Of).Distinct().Count() > 1)
-        {
-            known = [];
-        }
-
         T? fastest = known.MaxBy(m => speed(m)!.Value.Factor);
         T[] others = [.. shown.Except(known)];
-        if (fastest is not null && (others.Length == 0 || speed(fastest)!.Value.Factor >= 1))
+        if (fastest is not null && (others.Length == 0 || speed(fastest)!.Value.Factor > 1))
         {
             return (fastest, true);
         }
