@@ -25,9 +25,10 @@ internal sealed class CreationLock : IDisposable
         var waited = Stopwatch.StartNew();
         do
         {
+            FileStream? stream = null;
             try
             {
-                var stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
+                stream = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
 
                 // Whoever had it deleted the file: if that was between opening and locking it, the name is another file's by now, or nobody's, which a time of chance tells.
                 DateTime mark = DateTime.UnixEpoch.AddSeconds(2L * Random.Shared.Next());
@@ -41,10 +42,13 @@ internal sealed class CreationLock : IDisposable
             }
             catch (UnauthorizedAccessException)
             {
+                stream?.Dispose();
                 return null;
             }
             catch (IOException)
             {
+                // A lock whose file takes no time of chance is given back: the next try would wait for this one's own.
+                stream?.Dispose();
                 Thread.Sleep(5);
             }
         }
