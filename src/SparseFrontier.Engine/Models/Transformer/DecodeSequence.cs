@@ -132,13 +132,34 @@ public sealed unsafe class DecodeSequence : IDisposable
         _counters.IndexSeconds += Stopwatch.GetElapsedTime(start, selected).TotalSeconds;
         _counters.AttentionSeconds += Stopwatch.GetElapsedTime(selected, end).TotalSeconds;
         int lists = selection?.Lists.Length ?? cache.Prompt.Heads;
-        long tokens = Enumerable.Range(0, lists).Sum(list => selection is null ? cache.Length(list) : selection.Lists[list].Sum(r => (long)r.Length));
+        long tokens = CountTokens(cache, selection, lists);
         long pairs = tokens * (_configuration.QueryHeads / lists);
         _counters.Operations += DecodeOperations.OfAttention(_configuration, pairs) + _kernels.IndexOperations - indexOperations;
         if (global)
         {
             Count(layer, cache, tokens, pairs, (_selector?.ForcedCount ?? 0) - forced, (_selector?.IndexBytesRead ?? 0) - indexBytes);
         }
+    }
+
+    // Of all lists; a loop, because it is done in each layer of each step.
+    private static long CountTokens(LayerCache cache, DecodeSelection? selection, int lists)
+    {
+        long tokens = 0;
+        for (int list = 0; list < lists; list++)
+        {
+            if (selection is null)
+            {
+                tokens += cache.Length(list);
+                continue;
+            }
+
+            foreach (KeyRange range in selection.Lists[list])
+            {
+                tokens += range.Length;
+            }
+        }
+
+        return tokens;
     }
 
     private void Count(int layer, LayerCache cache, long tokens, long pairs, long forced, long indexBytes)
