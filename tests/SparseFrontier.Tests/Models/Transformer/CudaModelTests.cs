@@ -350,7 +350,6 @@ public sealed unsafe class CudaModelTests
     public void A_prompt_that_little_memory_is_free_for_is_read_in_smaller_chunks_with_the_same_bits(string method, string parameters)
     {
         const int Length = 8192;
-        const long Margin = 64L << 20;
         CudaDevice device = Device();
         int[] part = Tokens(1100);
         int[] tokens = [.. Enumerable.Range(0, Length).Select(i => part[i % part.Length])];
@@ -361,13 +360,13 @@ public sealed unsafe class CudaModelTests
         long most = Needed(CudaPromptReader.ChunkRows(c, Length, null));
         long least = Needed(CudaProducts.RowsUnit);
         Assert.True(most - least > 16 << 20, "chunks make a difference");
-        foreach (long free in (long[])[most + Margin, most + 1, (most + least) / 2 + (Margin / 2), least + Margin])
+        foreach (long needed in (long[])[most, most - 1, (most + least) / 2, least])
         {
-            using CudaMemory ballast = LeaveFree(free);
+            using CudaMemory ballast = LeaveFree(needed + CudaPromptReader.Reserve);
             Assert.Equal(expected, Last());
         }
 
-        using (LeaveFree(least - (4 << 20)))
+        using (LeaveFree(least + CudaPromptReader.Reserve - (4 << 20)))
         {
             SparseFrontierException error = Assert.ThrowsAny<SparseFrontierException>(() => { Last(); });
             Assert.Equal(ErrorIds.DeviceOutOfMemory, error.ErrorId);

@@ -16,6 +16,9 @@ internal sealed unsafe class CudaPromptReader : IDisposable
 
     private const long SmallestListBytes = 16L << 20;
 
+    /// <summary>Bytes that must be free beyond what a prompt needs: the pool takes memory in pieces of 32 MiB, and selections and their lists come on top.</summary>
+    internal const long Reserve = 96L << 20;
+
     private readonly CudaModel _model;
     private readonly CudaPipeline _pipeline;
     private readonly ModelConfiguration _configuration;
@@ -153,13 +156,13 @@ internal sealed unsafe class CudaPromptReader : IDisposable
             }
 
             long free = stage.Device.FreeBytes;
-            rows = FitChunks(rows, free, Needed);
-            if (Needed(rows) > free)
+            rows = FitChunks(rows, free - Reserve, Needed);
+            if (Needed(rows) + Reserve > free)
             {
                 throw new SparseFrontierException(
                     ErrorIds.DeviceOutOfMemory,
                     FormattableString.Invariant(
-                        $"A prompt of {Length} tokens needs {Needed(rows) / 1048576.0:F0} MiB on {stage.Device.Name} beside the weights, read {rows} rows at a time, of which {free / 1048576.0:F0} MiB are free. ")
+                        $"A prompt of {Length} tokens needs {(Needed(rows) + Reserve) / 1048576.0:F0} MiB on {stage.Device.Name} beside the weights, read {rows} rows at a time, of which {free / 1048576.0:F0} MiB are free. ")
                     + "Shorten the prompt, take a smaller model, name several GPUs (cuda:all), or free the GPU's memory (nvidia-smi lists who holds it).",
                     Length);
             }
