@@ -10,7 +10,7 @@ Describe 'Ctrl-C' {
         @{ name = 'kernels that are measured'; call = 'Measure-SparseKernel -SequenceLength 16384 -IterationCount 50' }
         @{ name = 'looking inside a model'; call = 'Measure-AttentionPattern -SequenceLength 8192 -Sparsity 0.5, 0.7, 0.9' }
         @{ name = 'making of samples'; call = 'New-SparseAttentionSample CommonWords, StoryRetrieval -SequenceLength 65536 -SampleCount 200' }
-        @{ name = 'a report'; call = 'Get-SparseAttentionResult ./docs/findings.jsonl.gz | Export-SparsityReport "$([System.IO.Path]::GetTempPath())/stopped.html" -Force' }
+        @{ name = 'a report'; call = 'Get-SparseAttentionResult ./docs/findings.jsonl.br | Export-SparsityReport "$([System.IO.Path]::GetTempPath())/stopped.html" -Force' }
     ) {
         $shell = [powershell]::Create().AddScript("Set-Location '$(Get-RepositoryRoot)'; Import-Module ./SparseFrontier.psd1; $call")
         $running = $shell.BeginInvoke()

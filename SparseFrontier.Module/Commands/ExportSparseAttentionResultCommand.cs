@@ -36,8 +36,8 @@ public sealed class ExportSparseAttentionResultCommand : SparseFrontierCmdlet
     [ValidateNotNull]
     public SparseAttentionResult[] InputObject { get; set; } = [];
 
-    /// <summary>The file to write, whose name ends with .jsonl, or with .jsonl.gz to have it compressed.</summary>
-    [Parameter(Mandatory = true, Position = 0, HelpMessage = "The file to write: .jsonl or .jsonl.gz.")]
+    /// <summary>The file to write, whose name ends with .jsonl, or with .jsonl.gz or .jsonl.br to have it compressed.</summary>
+    [Parameter(Mandatory = true, Position = 0, HelpMessage = "The file to write: .jsonl, .jsonl.gz or .jsonl.br.")]
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = "";
 

@@ -78,7 +78,7 @@ public class CompletionTests
     [Fact]
     public void Claims_are_those_of_the_findings()
     {
-        string rows = Path.Combine(LayerTests.Root(), "docs", "findings.jsonl.gz");
+        string rows = Path.Combine(LayerTests.Root(), "docs", "findings.jsonl.br");
         var found = new ConsoleSink(TextWriter.Null, TextWriter.Null, json: false);
         new GetResultOperation { Path = [rows] }.Execute(found, TestContext.Current.CancellationToken);
         var findings = new ConsoleSink(TextWriter.Null, TextWriter.Null, json: false);

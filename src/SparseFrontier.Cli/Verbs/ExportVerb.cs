@@ -9,7 +9,7 @@ internal static class ExportVerb
 {
     public static Command Create()
     {
-        Argument<string> file = new("FILE") { Description = "The file to write: .jsonl, or .jsonl.gz to have it compressed." };
+        Argument<string> file = new("FILE") { Description = "The file to write: .jsonl, or .jsonl.gz or .jsonl.br to have it compressed." };
         Argument<string[]> results = ResultFilters.Paths();
         var force = new Option<bool>("--force") { Description = "Replace a file that is there." };
         return new Command("export", "Writes rows with the scores of their samples as one small file, which verbs read like a folder of results.") { file, results, force }.Does((parsed, sink, token) =>

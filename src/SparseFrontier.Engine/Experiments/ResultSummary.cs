@@ -6,7 +6,7 @@ namespace SparseFrontier.Experiments;
 /// <param name="Kernels">Kernels measured, by device; none in files that were written from runs alone.</param>
 internal sealed record ResultSummary(ResultSummaryHeader Header, IReadOnlyList<SparseAttentionResult> Rows, IReadOnlyList<KernelMeasurement> Kernels)
 {
-    private const string ResourceName = "SparseFrontier.findings.jsonl.gz";
+    private const string ResourceName = "SparseFrontier.findings.jsonl.br";
 
     private static readonly Lazy<ResultSummary> s_embedded = new(() =>
     {
@@ -16,7 +16,7 @@ internal sealed record ResultSummary(ResultSummaryHeader Header, IReadOnlyList<S
         return ResultSummaryFile.Read(memory.ToArray(), ResourceName, null);
     });
 
-    /// <summary>What comes with this version: runs of the embedded models, docs/findings.jsonl.gz.</summary>
+    /// <summary>What comes with this version: runs of the embedded models, docs/findings.jsonl.br.</summary>
     public static ResultSummary Embedded => s_embedded.Value;
 }
 

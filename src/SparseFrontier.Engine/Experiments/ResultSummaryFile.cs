@@ -9,7 +9,7 @@ using SparseFrontier.Analysis;
 namespace SparseFrontier.Experiments;
 
 /// <summary>
-/// Rows of runs and the scores of their samples as one small file, JSON lines with or without gzip: what analyses need of a grid of thousands of runs, to keep beside a text that was
+/// Rows of runs and the scores of their samples as one small file, JSON lines as they are or compressed with gzip or Brotli: what analyses need of a grid of thousands of runs, to keep beside a text that was
 /// written from it. The first line is a header; each other one holds runs that were asked the same questions, as a table of columns, or a kernel. Rows that are read carry their scores
 /// (<see cref="SummarySamples"/>) and name the file as their <see cref="SparseAttentionResult.Path"/>, so that every analysis takes them as it takes rows of a folder. Outputs are not in it: those are
 /// in bundles. docs/results-format.md.
@@ -20,7 +20,8 @@ internal static class ResultSummaryFile
     public const string CurrentFormat = "sparsefrontier-rows/1";
 
     private const string Plain = ".jsonl";
-    private const string Compressed = ".jsonl.gz";
+    private const string Gzip = ".jsonl.gz";
+    private const string Brotli = ".jsonl.br";
 
     /// <summary>More bytes than any grid has; a file that unpacks to more is refused.</summary>
     private const int Longest = 1 << 26;
@@ -48,7 +49,7 @@ internal static class ResultSummaryFile
     private static readonly string[] s_ofScores = [nameof(SparseAttentionResult.Score), nameof(SparseAttentionResult.ScoreLow), nameof(SparseAttentionResult.ScoreHigh), nameof(SparseAttentionResult.StandardError)];
 
     /// <summary>Whether a path has a name by which such files are known.</summary>
-    public static bool HasName(string path) => path.EndsWith(Plain, StringComparison.OrdinalIgnoreCase) || path.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase);
+    public static bool HasName(string path) => Ends(path, Plain) || Ends(path, Gzip) || Ends(path, Brotli);
 
     /// <summary>Whether a path is a file of such a name.</summary>
     public static bool IsSummary(string path) => HasName(path) && File.Exists(path);
@@ -62,13 +63,13 @@ internal static class ResultSummaryFile
     }
 
     /// <summary>Reads the content of a file.</summary>
-    /// <param name="content">The content, compressed where the name ends with .gz.</param>
+    /// <param name="content">The content, compressed as its name says.</param>
     /// <param name="name">What errors call it.</param>
     /// <param name="path">The path that rows name.</param>
     /// <exception cref="SparseFrontierException">ResultRowInvalid.</exception>
     public static ResultSummary Read(byte[] content, string name, string? path)
     {
-        ReadOnlySpan<byte> rest = name.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase) ? Unpack(content, name) : content;
+        ReadOnlySpan<byte> rest = Ends(name, Gzip) || Ends(name, Brotli) ? Unpack(content, name) : content;
         ResultSummaryHeader? header = null;
         var rows = new List<SparseAttentionResult>();
         var kernels = new List<KernelMeasurement>();
@@ -108,7 +109,7 @@ internal static class ResultSummaryFile
                 name);
     }
 
-    /// <summary>Writes rows with the scores of their samples, and says where they are from; compressed where the name ends with .gz. Equal rows give equal bytes.</summary>
+    /// <summary>Writes rows with the scores of their samples, and says where they are from; compressed where the name ends with .gz or .br. Equal rows give equal bytes.</summary>
     /// <param name="path">The file.</param>
     /// <param name="rows">Rows of runs, each once, whose samples are here, or that have none.</param>
     /// <exception cref="SparseFrontierException">DataInsufficient: a row with a score whose samples are not here. ResultWriteFailed.</exception>
@@ -119,7 +120,8 @@ internal static class ResultSummaryFile
     public static void Write(string path, ResultSummary summary)
     {
         using var memory = new MemoryStream();
-        using (Stream stream = path.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase) ? new GZipStream(memory, CompressionLevel.SmallestSize, leaveOpen: true) : new BufferedStream(memory))
+        using (Stream stream = Ends(path, Gzip) ? new GZipStream(memory, CompressionLevel.SmallestSize, leaveOpen: true)
+            : Ends(path, Brotli) ? new BrotliStream(memory, CompressionLevel.SmallestSize, leaveOpen: true) : new BufferedStream(memory))
         {
             AddLine(stream, nameof(Line.Header), json => JsonSerializer.Serialize(json, summary.Header with { Format = CurrentFormat, RunCount = summary.Rows.Count, KernelCount = summary.Kernels.Count }, StoreJson.Line));
             foreach (List<(SparseAttentionResult Row, IReadOnlyList<SampleResult> Samples)> block in Blocks(summary.Rows))
@@ -388,9 +390,12 @@ internal static class ResultSummaryFile
         return new SparseAttentionResult { Score = score.Mean, ScoreLow = score.Low, ScoreHigh = score.High, StandardError = score.StandardError };
     }
 
+    private static bool Ends(string path, string extension) => path.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
+
     private static byte[] Unpack(byte[] packed, string path)
     {
-        using var stream = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress);
+        using Stream stream = Ends(path, Gzip)
+            ? new GZipStream(new MemoryStream(packed), CompressionMode.Decompress) : new BrotliStream(new MemoryStream(packed), CompressionMode.Decompress);
         using var unpacked = new MemoryStream();
         byte[] buffer = new byte[1 << 16];
         try
@@ -404,7 +409,7 @@ internal static class ResultSummaryFile
                 }
             }
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or InvalidOperationException)
         {
             throw new SparseFrontierException(ErrorIds.ResultRowInvalid, $"'{path}' is not compressed as its name says: {e.Message}", path, e);
         }

@@ -307,7 +307,7 @@ public sealed class FindingTests : IDisposable
     public void The_committed_page_is_what_the_committed_rows_say()
     {
         var sink = new RecordingSink();
-        new GetResultOperation { Path = [Path.Combine(Fixtures.Root, "docs", "findings.jsonl.gz")] }.Execute(sink, TestContext.Current.CancellationToken);
+        new GetResultOperation { Path = [Path.Combine(Fixtures.Root, "docs", "findings.jsonl.br")] }.Execute(sink, TestContext.Current.CancellationToken);
         var page = new RecordingSink();
         new WriteFindingPageOperation { Results = sink.Rows }.Execute(page, TestContext.Current.CancellationToken);
 

@@ -81,7 +81,7 @@ public class ShippedResultsTests
         Assert.All(complete.Select(r => r.Device).Distinct(), d => Assert.Contains(d, shipped.Header.Devices.Keys));
         Assert.All(shipped.Kernels.Select(k => k.Device).Distinct(), d => Assert.Contains(d, shipped.Header.KernelDevices.Keys));
         Assert.All(complete.GroupBy(r => (r.Model, r.Task, r.SequenceLength, r.Seed, Protocol.Key(r))), cell => Assert.Single(cell, r => MethodRegistry.IsDense(r.Method) && MethodRegistry.IsDense(r.DecodeMethod)));
-        Assert.InRange(new FileInfo(Path.Combine(Fixtures.Root, "docs", "findings.jsonl.gz")).Length, 1, 1_600_000);
+        Assert.InRange(new FileInfo(Path.Combine(Fixtures.Root, "docs", "findings.jsonl.br")).Length, 1, 1_600_000);
 
         // The issue's own question gets an answer.
         Assert.NotEmpty(Recommend(new RecommendOperation { Results = null, Model = [ModelCatalog.DefaultName], Task = ["Niah"], SequenceLength = [2048], MaximumDrop = 0.02 }).Rows);

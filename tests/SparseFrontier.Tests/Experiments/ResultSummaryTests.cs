@@ -18,6 +18,7 @@ public sealed partial class ResultSummaryTests : IDisposable
     [Theory]
     [InlineData("grid.jsonl")]
     [InlineData("grid.jsonl.gz")]
+    [InlineData("grid.jsonl.br")]
     public void Rows_of_a_file_are_compared_as_those_of_folders_are(string name)
     {
         SparseAttentionResult[] rows = Rows();
@@ -134,9 +135,17 @@ public sealed partial class ResultSummaryTests : IDisposable
             Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Throws<SparseFrontierException>(() => Read(file)).ErrorId);
         }
 
-        string packed = _folder.File("packed.jsonl.gz");
-        File.WriteAllText(packed, lines[0]);
-        Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Throws<SparseFrontierException>(() => Read(packed)).ErrorId);
+        // Not compressed at all, and a part of what was.
+        foreach (string name in (string[])["packed.jsonl.gz", "packed.jsonl.br"])
+        {
+            string packed = Export(Rows(), name);
+            byte[] whole = File.ReadAllBytes(packed);
+            foreach (byte[] content in (byte[][])[Encoding.UTF8.GetBytes(lines[0]), whole[..(whole.Length / 2)], []])
+            {
+                File.WriteAllBytes(packed, content);
+                Assert.Equal(ErrorIds.ResultRowInvalid, Assert.Throws<SparseFrontierException>(() => Read(packed)).ErrorId);
+            }
+        }
     }
 
     // The file has been written again with more samples since the row was read.
@@ -162,11 +171,14 @@ public sealed partial class ResultSummaryTests : IDisposable
         Assert.Equal(3, Read(file).Length);
     }
 
-    [Fact]
-    public void A_file_that_unpacks_to_more_than_any_grid_is_refused()
+    [Theory]
+    [InlineData("bomb.jsonl.gz")]
+    [InlineData("bomb.jsonl.br")]
+    public void A_file_that_unpacks_to_more_than_any_grid_is_refused(string name)
     {
-        string file = _folder.File("bomb.jsonl.gz");
-        using (var stream = new GZipStream(File.Create(file), CompressionLevel.Fastest))
+        string file = _folder.File(name);
+        using (Stream stream = name.EndsWith(".gz", StringComparison.Ordinal)
+            ? new GZipStream(File.Create(file), CompressionLevel.Fastest) : new BrotliStream(File.Create(file), CompressionLevel.Fastest))
         {
             byte[] blanks = Encoding.ASCII.GetBytes(new string(' ', 1 << 20));
             for (int i = 0; i < 65; i++)

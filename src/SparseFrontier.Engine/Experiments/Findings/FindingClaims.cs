@@ -6,7 +6,7 @@ namespace SparseFrontier.Experiments.Findings;
 internal sealed class FindingClaims(FindingData data, string series)
 {
     /// <summary>Below this nothing is compared: there every method has what it needs, and nothing is learned.</summary>
-    private const double LeastSparsity = 0.5;
+    public const double LeastSparsity = 0.5;
 
     /// <summary>The curves.</summary>
     public FindingData Data => data;

@@ -102,7 +102,16 @@ internal static class MethodFindings
         (string Other, FindingContrast Contrast)[] compared = [.. others.Select(o => (o, claims.Compare(method, method, isPrefill, Usual, o))).Where(c => !c.Item2.IsEmpty)];
         if (compared.Length == 0)
         {
-            return claims.Absent(name, claim, "3.4", Measure, [], $"no runs of {method} with {string.Join(", ", others)}");
+            FindingCurve[] curves = [.. claims.Data.Curves.Where(c => c.Method == method && c.IsPrefill == isPrefill && others.Contains(c.Variant))];
+            return claims.Absent(
+                name,
+                claim,
+                "3.4",
+                Measure,
+                [],
+                curves.Length == 0
+                    ? $"no runs of {method} with {string.Join(", ", others)}"
+                    : Invariant($"{method} with {string.Join(", ", curves.Select(c => c.Variant).Distinct())} leaves out {curves.Max(c => c.Levels.Max(l => l.Sparsity)):F2} at most, and below {FindingClaims.LeastSparsity} nothing is compared"));
         }
 
         FindingTest[] tests = [.. compared.Select(c => c.Contrast.Test())];

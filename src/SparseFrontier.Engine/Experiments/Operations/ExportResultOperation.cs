@@ -6,7 +6,7 @@ public sealed class ExportResultOperation
     /// <summary>Rows; scores of their samples are read from where they name.</summary>
     public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
 
-    /// <summary>File to write: .jsonl, or .jsonl.gz to have it compressed.</summary>
+    /// <summary>File to write: .jsonl, or .jsonl.gz or .jsonl.br to have it compressed.</summary>
     public required string Path { get; init; }
 
     /// <summary>Whether a file that is there is replaced.</summary>
@@ -26,7 +26,7 @@ public sealed class ExportResultOperation
 
         if (!ResultSummaryFile.HasName(Path))
         {
-            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"'{Path}' does not end with .jsonl or .jsonl.gz, by which a file of rows is known.", Path);
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"'{Path}' does not end with .jsonl, .jsonl.gz or .jsonl.br, by which a file of rows is known.", Path);
         }
 
         if (File.Exists(Path) && !Force)

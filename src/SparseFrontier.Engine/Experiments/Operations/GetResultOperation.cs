@@ -123,7 +123,7 @@ public sealed class GetResultOperation
             }
             else if (!ResultSummaryFile.IsSummary(path))
             {
-                throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no folder of results '{path}', nor a file of rows (.jsonl, .jsonl.gz) of that name.", path);
+                throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no folder of results '{path}', nor a file of rows (.jsonl, .jsonl.gz, .jsonl.br) of that name.", path);
             }
         }
 
