@@ -63,8 +63,11 @@ internal static class RunPlanner
     {
         int infeasible = plans.Count(p => !p.IsFeasible);
         string left = infeasible > 0 ? FormattableString.Invariant($"; {infeasible} infeasible runs compute nothing") : "";
+
+        // Runs that share a prefill read its prompts once.
+        long prompts = plans.Where(p => p.IsFeasible).GroupBy(p => p.PrefillGroup).Sum(g => g.Max(p => p.PromptTokens));
         return FormattableString.Invariant(
-            $"at most {plans.Sum(p => p.PromptTokens)} prompt tokens{Operations(Total(p => p.SharedPrefillOperations))}, {plans.Sum(p => p.OutputTokens)} output tokens{Bytes(Total(p => p.BytesRead))}{left}");
+            $"at most {prompts} prompt tokens{Operations(Total(p => p.SharedPrefillOperations))}, {plans.Sum(p => p.OutputTokens)} output tokens{Bytes(Total(p => p.BytesRead))}{left}");
 
         double? Total(Func<SparseAttentionPlan, double?> cost) => plans.Select(cost).OfType<double>().ToArray() is { Length: > 0 } known ? known.Sum() : null;
     }
