@@ -17,6 +17,8 @@ internal readonly record struct CudaTokenListView(int Count, int Maximum, int Pa
 internal static class CudaAttention
 {
     private const int MaximumDimension = 256;
+    private const int MostPieces = 64;
+    private const int FewestTokensOfPiece = 128;
     private const float Log2E = 1.44269504088896341f;
 
     /// <summary>Attention of prompt rows over the keys of plans; see prefill.cu.</summary>
@@ -144,12 +146,14 @@ internal static class CudaAttention
         int head = RoundUp(dimension, 64);
         int queriesOfList = queryCount / lists.Count;
         int pieces = Pieces(lists.Maximum);
+        int sixteens = (queriesOfList + 15) / 16;
+        int halves = queriesOfList <= 8 ? 1 : 2;
         ulong statistics = scratch + (ulong)((long)queryCount * pieces * head * sizeof(float));
-        ReadOnlySpan<(string, int)> definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", queriesOfList <= 8 ? 1 : 2)];
+        ReadOnlySpan<(string, int)> definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", halves)];
         device.Function("decode.cu", "decode", definitions).Launch(
-            (pieces, lists.Count, (queriesOfList + 15) / 16),
+            (pieces, lists.Count, sixteens),
             128,
-            4 * 16 * (head + 2) * sizeof(float),
+            4 * 8 * halves * (head + 2) * sizeof(float),
             queries,
             caches.Keys,
             caches.Values,
@@ -161,6 +165,9 @@ internal static class CudaAttention
             lists.PageIndices,
             scratch,
             statistics,
+            device.Arrivals(lists.Count * sixteens),
+            output,
+            logSumExp,
             pieces,
             queriesOfList,
             group,
@@ -168,27 +175,14 @@ internal static class CudaAttention
             stride,
             scale * Log2E,
             times);
-        device.Function("decode.cu", "combine", definitions).Launch(
-            (queryCount, 1, 1), head, 0, scratch, statistics, lists.Counts, output, logSumExp, pieces, queriesOfList, width, times);
     }
 
     /// <summary>Bytes of scratch memory of a call of Decode whose longest list has so many tokens.</summary>
     public static long DecodeScratchBytes(int dimension, int queryCount, int longest) =>
         (long)queryCount * Pieces(longest) * (RoundUp(dimension, 64) + 2) * sizeof(float);
 
-    /// <summary>Pieces that the longest list is cut into; as pieceTokens of the source, whose pieces grow with the list.</summary>
-    internal static int Pieces(int tokens)
-    {
-        int most = 1;
-        for (int size = 256; size <= 1024; size *= 2)
-        {
-            // Lists of up to 128 sizes have pieces of this size; the longest of them has the most.
-            int longest = size == 1024 ? tokens : Math.Min(tokens, size * 128);
-            most = Math.Max(most, (longest + size - 1) / size);
-        }
-
-        return most;
-    }
+    /// <summary>Most pieces of a list of so many tokens or fewer; as pieceTokens of the source.</summary>
+    internal static int Pieces(int tokens) => Math.Clamp((tokens + FewestTokensOfPiece - 1) / FewestTokensOfPiece, 1, MostPieces);
 
     /// <summary>The smallest multiple that is not below a value.</summary>
     internal static int RoundUp(int value, int multiple) => (value + multiple - 1) / multiple * multiple;

@@ -10,9 +10,13 @@ namespace SparseFrontier.Kernels.Cuda;
 /// </summary>
 public sealed unsafe class CudaDevice
 {
+    private const int FewestArrivals = 1 << 16;
     private static readonly ConcurrentDictionary<int, Lazy<CudaDevice>> s_devices = new();
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<(string File, string Name), (int[] Values, CudaFunction Function)[]> _functions = new();
+
+    // The last of them is the largest. Recordings hold the addresses of those before.
+    private readonly List<CudaMemory> _arrivals = [];
 
     private CudaDevice(int ordinal)
     {
@@ -136,6 +140,23 @@ public sealed unsafe class CudaDevice
         }
 
         return new Scope(this);
+    }
+
+    /// <summary>
+    /// Address of so many ints that are 0 between kernels: where the thread blocks of a kernel that share something count themselves, so that the last can go on with what all of
+    /// them wrote. Whatever counts in them sets them to 0 again.
+    /// </summary>
+    internal ulong Arrivals(int count)
+    {
+        using Scope scope = Enter();
+        if (_arrivals.Count == 0 || _arrivals[^1].SizeInBytes < count * sizeof(int))
+        {
+            CudaMemory memory = CudaMemory.Allocate(this, Math.Max(FewestArrivals, 2L * count) * sizeof(int));
+            memory.Fill(0);
+            _arrivals.Add(memory);
+        }
+
+        return _arrivals[^1].Address;
     }
 
     /// <summary>A kernel, compiled (or taken from the disk cache) at the first call.</summary>

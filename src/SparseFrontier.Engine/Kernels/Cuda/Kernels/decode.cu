@@ -1,10 +1,11 @@
 // Softmax attention of one query per head over cached tokens, for all sequences of a batch: O = softmax(scale q Kᵀ) V. Memory-bound.
 //
 // The query heads that share a list of tokens (a group, or a single head) are the rows of one 16-row product, so that each key and value is read once for all of
-// them. A list is cut into pieces whose size depends on its own length alone; a thread block takes one piece, its four warps every fourth 16 tokens of it. Keys and
-// values go from global memory straight into the products' registers, 16 bytes a thread: the elements of a vector may be taken in any order as long as q and k
-// agree, and v's columns in any order that the output is written back in. Four warps, then the pieces, are merged in a fixed order, so that a sequence's result
-// depends neither on its companions nor on timing.
+// them. A list is cut into pieces whose size depends on its own length alone, 64 at most; a thread block takes one piece, its four warps every fourth 16 tokens of it.
+// Keys and values go from global memory straight into the products' registers, 16 bytes a thread: the elements of a vector may be taken in any order as long as q and k
+// agree, and v's columns in any order that the output is written back in. Registers are asked to be filled again as soon as a product has read them: the next keys are
+// under way during the softmax and the second product, the next values during the next scores. Four warps, then the pieces, are merged in a fixed order, the latter by
+// whichever thread block of a list ends last, so that a sequence's result depends neither on its companions nor on timing.
 //
 // A cache is the prompt's tokens, which sequences share, and a tail of its own: token t lies at the tail's base from `splits` of the cache on, whose address is moved
 // back so that token t is its row t too.
@@ -17,6 +18,14 @@
 
 static constexpr int Warps = 4;
 static constexpr int Slots = HEAD / 64;
+static constexpr int Rows = 8 * HALVES;
+static constexpr int Step = Warps * 16;
+
+// Two for each lane of a warp.
+static constexpr int MostPieces = 64;
+
+// Thread blocks of a multiprocessor whose registers must fit.
+static constexpr int Resident = HEAD * HALVES <= 128 ? 3 : HEAD * HALVES <= 256 ? 2 : 1;
 
 // The rows of a product that exist.
 static __device__ __forceinline__ void multiplyHalves(float (&d)[2 * HALVES], const unsigned (&a)[4], unsigned b0, unsigned b1)
@@ -30,47 +39,120 @@ static __device__ __forceinline__ void multiplyHalves(float (&d)[2 * HALVES], co
     }
 }
 
-// Tokens of a piece of a list of n tokens.
+// Tokens of a piece of a list of n tokens: 128 for lists of up to 8,192, then so many that there are no more than MostPieces.
 static __device__ __forceinline__ int pieceTokens(int n)
 {
-    int size = 256;
-    while (size < 1024 && size * 128 < n)
-    {
-        size *= 2;
-    }
-
-    return size;
-}
-
-static __device__ __forceinline__ uint4 loadRow(const Element* row, int column, bool valid)
-{
-    return valid ? __ldg(reinterpret_cast<const uint4*>(row + column)) : make_uint4(0, 0, 0, 0);
+    return max(128, (n + MostPieces * 64 - 1) / (MostPieces * 64) * 64);
 }
 
 static __device__ __forceinline__ uint4 load(const Element* base, long long row, int stride, int column, bool valid)
 {
-    return valid ? __ldg(reinterpret_cast<const uint4*>(base + row * stride + column)) : make_uint4(0, 0, 0, 0);
+    return valid ? *reinterpret_cast<const uint4*>(base + row * stride + column) : make_uint4(0, 0, 0, 0);
 }
 
-static __device__ __forceinline__ long long rowOf(const int* pages, int token)
+// 16 bytes that are read once; zeros where not valid, and then nothing is read.
+static __device__ __forceinline__ uint4 loadOnce(const Element* source, bool valid)
+{
+    uint4 r;
+    asm volatile("{.reg .pred p; setp.ne.b32 p, %5, 0; mov.b32 %0, 0; mov.b32 %1, 0; mov.b32 %2, 0; mov.b32 %3, 0;"
+        "@p ld.global.nc.L1::no_allocate.L2::256B.v4.b32 {%0, %1, %2, %3}, [%4];}"
+        : "=&r"(r.x), "=&r"(r.y), "=&r"(r.z), "=&r"(r.w) : "l"(source), "r"(static_cast<int>(valid)));
+    return r;
+}
+
+// One cache as a list sees it.
+struct Source
+{
+    const Element* rows;        // before `split`
+    const Element* tail;        // from there on
+    int split;
+    int stride;
+
+    __device__ __forceinline__ const Element* at(long long row) const
+    {
+        return (row < split ? rows : tail) + row * stride;
+    }
+};
+
+// Where the 16 tokens from one on lie, if they lie side by side: they do not where pages are smaller than that.
+static __device__ __forceinline__ long long firstRow(const int* pages, int token)
 {
 #if PAGE == 0
     return token;
-#else
+#elif PAGE % 16 == 0
     return (long long)__ldg(pages + token / PAGE) * PAGE + token % PAGE;
+#else
+    return 0;
 #endif
 }
 
-// queries [lists x queriesOfList, dimension]; keyBases, valueBases, tailKeyBases, tailValueBases [caches] addresses, splits [caches] or null without tails, cache of a list = list x queriesOfList / group; tokens [lists];
-// pageOffsets [lists] into pages. partials [lists][pieces][queriesOfList][HEAD] and statistics [lists][pieces][queriesOfList] {maximum in base 2, sum}.
-// times: null, or when this kernel began and, 0 before, when combine ended.
-extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
-    const Element* queries, const unsigned long long* keyBases, const unsigned long long* valueBases, const unsigned long long* tailKeyBases,
-    const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, float* partials, float2* statistics, int pieces, int queriesOfList, int group, int dimension, int stride, float scale, unsigned long long* times)
+static __device__ __forceinline__ long long rowOf(const int* pages, long long first, int token, int t)
 {
-    extern __shared__ __align__(16) float merged[]; // [Warps][16][HEAD], then maxima and sums [Warps][16]
-    float* maxima = merged + Warps * 16 * HEAD;
-    float* totals = maxima + Warps * 16;
+#if PAGE == 0 || PAGE % 16 == 0
+    return first + (t - token);
+#else
+    return (long long)__ldg(pages + t / PAGE) * PAGE + t % PAGE;
+#endif
+}
+
+static __device__ __forceinline__ void loadKeys(
+    uint4 (&key)[2][HEAD / 32], const Source& keys, const int* pages, long long first, int token, int end, int row, int quarter, int dimension)
+{
+#pragma unroll
+    for (int n = 0; n < 2; n++)
+    {
+        int t = token + n * 8 + row;
+        const Element* vector = keys.at(rowOf(pages, first, token, min(t, end - 1)));
+#pragma unroll
+        for (int q = 0; q < HEAD / 32; q++)
+        {
+            int column = q * 32 + quarter * 8;
+            key[n][q] = loadOnce(vector + column, t < end && column < dimension);
+        }
+    }
+}
+
+static __device__ __forceinline__ void loadValues(
+    uint4 (&value)[4][Slots], const Source& values, const int* pages, long long first, int token, int end, int row, int quarter, int dimension)
+{
+#pragma unroll
+    for (int v = 0; v < 4; v++)
+    {
+        int t = token + (v >> 1) * 8 + quarter * 2 + (v & 1);
+        const Element* vector = values.at(rowOf(pages, first, token, min(t, end - 1)));
+#pragma unroll
+        for (int p = 0; p < Slots; p++)
+        {
+            int column = p * 64 + row * 8;
+            value[v][p] = loadOnce(vector + column, t < end && column < dimension);
+        }
+    }
+}
+
+static __device__ __forceinline__ void writeResult(Element* output, float4 sums, float total)
+{
+    float factor = total > 0 ? 1 / total : 0;
+    *reinterpret_cast<uint2*>(output) = make_uint2(pack(sums.x * factor, sums.y * factor), pack(sums.z * factor, sums.w * factor));
+}
+
+static __device__ __forceinline__ float logarithm(float maximum, float total)
+{
+    return total > 0 ? (maximum + log2f(total)) * Ln2 : MinusInfinity;
+}
+
+// queries [lists x queriesOfList, dimension]; keyBases, valueBases, tailKeyBases, tailValueBases [caches] addresses, splits [caches] or null without tails, cache of a
+// list = list x queriesOfList / group; tokens [lists]; pageOffsets [lists] into pages. partials [lists][pieces][queriesOfList][HEAD] and statistics
+// [lists][pieces][queriesOfList] {maximum in base 2, sum}. arrivals [lists][sixteens of queries]: 0 before and after. output as queries, and may be these; a list without
+// tokens gives 0. logSumExp [lists x queriesOfList] or null. times: null, or when this kernel began and, 0 before, when it ended. Grid: pieces, lists, sixteens of queries.
+extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
+    const Element* queries, const unsigned long long* keyBases, const unsigned long long* valueBases, const unsigned long long* tailKeyBases,
+    const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, float* partials, float2* statistics,
+    int* arrivals, Element* output, float* logSumExp, int pieces, int queriesOfList, int group, int dimension, int stride, float scale, unsigned long long* times)
+{
+    extern __shared__ __align__(16) float merged[]; // [Warps][Rows][HEAD], then maxima and sums [Warps][Rows]
+    __shared__ int isLast;
+    float* maxima = merged + Warps * Rows * HEAD;
+    float* totals = maxima + Warps * Rows;
     if (times && (blockIdx.x | blockIdx.y | blockIdx.z | threadIdx.x) == 0)
     {
         times[0] = nanoseconds();
@@ -80,7 +162,7 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     int count = tokens[list];
     int size = pieceTokens(count);
     int begin = blockIdx.x * size;
-    if (begin >= count)
+    if (begin >= count && blockIdx.x > 0)
     {
         return;
     }
@@ -89,12 +171,11 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     int firstQuery = blockIdx.z * 16;
     int rows = min(16, queriesOfList - firstQuery);
     long long cache = (long long)list * queriesOfList / group;
-    const Element* keys = reinterpret_cast<const Element*>(keyBases[cache]);
-    const Element* values = reinterpret_cast<const Element*>(valueBases[cache]);
     int split = splits ? splits[cache] : 0x7fffffff;
-    const Element* tailKeys = splits ? reinterpret_cast<const Element*>(tailKeyBases[cache]) : keys;
-    const Element* tailValues = splits ? reinterpret_cast<const Element*>(tailValueBases[cache]) : values;
-    queries += ((long long)list * queriesOfList + firstQuery) * dimension;
+    const Source keys = { reinterpret_cast<const Element*>(keyBases[cache]), reinterpret_cast<const Element*>((splits ? tailKeyBases : keyBases)[cache]), split, stride };
+    const Source values = {
+        reinterpret_cast<const Element*>(valueBases[cache]), reinterpret_cast<const Element*>((splits ? tailValueBases : valueBases)[cache]), split, stride };
+    long long firstOfList = (long long)list * queriesOfList + firstQuery;
 #if PAGE != 0
     pages += pageOffsets[list];
 #endif
@@ -102,6 +183,21 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     int lane = threadIdx.x & 31;
     int row = lane >> 2;
     int quarter = lane & 3;
+    int token = begin + warp * 16;
+    uint4 key[2][HEAD / 32];
+    uint4 value[4][Slots];
+    long long upcoming = 0;
+    if (token < end)
+    {
+        long long first = firstRow(pages, token);
+        if (token + Step < end)
+        {
+            upcoming = firstRow(pages, token + Step);
+        }
+
+        loadKeys(key, keys, pages, first, token, end, row, quarter, dimension);
+        loadValues(value, values, pages, first, token, end, row, quarter, dimension);
+    }
 
     // Step s of 16 elements takes elements 32 (s / 2) + 8 quarter + 4 (s % 2) .. + 3 of each vector.
     uint4 query[HEAD / 32][HALVES];
@@ -109,9 +205,9 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     for (int q = 0; q < HEAD / 32; q++)
     {
         int column = q * 32 + quarter * 8;
-        query[q][0] = load(queries, row, dimension, column, row < rows && column < dimension);
+        query[q][0] = load(queries, firstOfList + row, dimension, column, row < rows && column < dimension);
 #if HALVES == 2
-        query[q][1] = load(queries, row + 8, dimension, column, row + 8 < rows && column < dimension);
+        query[q][1] = load(queries, firstOfList + row + 8, dimension, column, row + 8 < rows && column < dimension);
 #endif
     }
 
@@ -130,38 +226,8 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
         }
     }
 
-    for (int token = begin + warp * 16; token < end; token += Warps * 16)
+    for (; token < end; token += Step)
     {
-        uint4 key[2][HEAD / 32];
-#pragma unroll
-        for (int n = 0; n < 2; n++)
-        {
-            int t = token + n * 8 + row;
-            long long source = rowOf(pages, min(t, end - 1));
-            const Element* vector = (source < split ? keys : tailKeys) + source * stride;
-#pragma unroll
-            for (int q = 0; q < HEAD / 32; q++)
-            {
-                int column = q * 32 + quarter * 8;
-                key[n][q] = loadRow(vector, column, t < end && column < dimension);
-            }
-        }
-
-        uint4 value[4][Slots];
-#pragma unroll
-        for (int v = 0; v < 4; v++)
-        {
-            int t = token + (v >> 1) * 8 + quarter * 2 + (v & 1);
-            long long source = rowOf(pages, min(t, end - 1));
-            const Element* vector = (source < split ? values : tailValues) + source * stride;
-#pragma unroll
-            for (int p = 0; p < Slots; p++)
-            {
-                int column = p * 64 + row * 8;
-                value[v][p] = loadRow(vector, column, t < end && column < dimension);
-            }
-        }
-
         float scores[2][2 * HALVES] = {};
 #pragma unroll
         for (int q = 0; q < HEAD / 32; q++)
@@ -176,6 +242,18 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
                 multiplyHalves(scores[n], low, key[n][q].x, key[n][q].y);
                 multiplyHalves(scores[n], high, key[n][q].z, key[n][q].w);
             }
+        }
+
+        int next = token + Step;
+        long long first = upcoming;
+        if (next < end)
+        {
+            if (next + Step < end)
+            {
+                upcoming = firstRow(pages, next + Step);
+            }
+
+            loadKeys(key, keys, pages, first, next, end, row, quarter, dimension);
         }
 
 #pragma unroll
@@ -229,13 +307,18 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
                     sums[p * 8 + j], weights, __byte_perm(words[0][j >> 1], words[1][j >> 1], selector), __byte_perm(words[2][j >> 1], words[3][j >> 1], selector));
             }
         }
+
+        if (next < end)
+        {
+            loadValues(value, values, pages, first, next, end, row, quarter, dimension);
+        }
     }
 
 #pragma unroll
     for (int half = 0; half < HALVES; half++)
     {
         float sum = quadSum(total[half]);
-        int slot = warp * 16 + half * 8 + row;
+        int slot = warp * Rows + half * 8 + row;
         if (quarter == 0)
         {
             maxima[slot] = maximum[half];
@@ -252,107 +335,151 @@ extern "C" __global__ void __launch_bounds__(32 * Warps) decode(
     }
 
     __syncthreads();
-    long long first = ((long long)list * pieces + blockIdx.x) * queriesOfList + firstQuery;
-    for (int i = threadIdx.x; i < rows * HEAD; i += 32 * Warps)
+    bool alone = count <= size;
+    long long firstOfPiece = ((long long)list * pieces + blockIdx.x) * queriesOfList + firstQuery;
+    for (int i = threadIdx.x; i < rows * (HEAD / 4); i += 32 * Warps)
     {
-        int r = i / HEAD;
-        float largest = fmaxf(fmaxf(maxima[r], maxima[16 + r]), fmaxf(maxima[32 + r], maxima[48 + r]));
-        float result = 0;
+        int r = i / (HEAD / 4);
+        int column = i % (HEAD / 4) * 4;
+        float largest = MinusInfinity;
+#pragma unroll
+        for (int w = 0; w < Warps; w++)
+        {
+            largest = fmaxf(largest, maxima[w * Rows + r]);
+        }
+
+        float4 result = make_float4(0, 0, 0, 0);
         float sum = 0;
 #pragma unroll
         for (int w = 0; w < Warps; w++)
         {
-            float factor = exponential2(maxima[w * 16 + r] - largest);
-            result += factor * merged[(w * 16 + r) * HEAD + i % HEAD];
-            sum += factor * totals[w * 16 + r];
+            // A warp without tokens has a maximum of minus infinity, and counts for nothing.
+            float own = maxima[w * Rows + r];
+            float factor = own > MinusInfinity ? exponential2(own - largest) : 0;
+            float4 part = *reinterpret_cast<const float4*>(merged + (w * Rows + r) * HEAD + column);
+            result.x += factor * part.x;
+            result.y += factor * part.y;
+            result.z += factor * part.z;
+            result.w += factor * part.w;
+            sum += factor * totals[w * Rows + r];
         }
 
-        partials[(first + r) * HEAD + i % HEAD] = result;
-        if (i % HEAD == 0)
+        if (alone && column < dimension)
         {
-            statistics[first + r] = make_float2(largest, sum);
+            writeResult(output + (firstOfList + r) * dimension + column, result, sum);
+        }
+
+        if (alone && logSumExp && column == 0)
+        {
+            logSumExp[firstOfList + r] = logarithm(largest, sum);
+        }
+
+        if (!alone)
+        {
+            *reinterpret_cast<float4*>(partials + (firstOfPiece + r) * HEAD + column) = result;
+            if (column == 0)
+            {
+                statistics[firstOfPiece + r] = make_float2(largest, sum);
+            }
         }
     }
-}
 
-// Merges the pieces of each query in ascending order. One thread block a query head, one thread an element; a list without tokens gives 0. times as for decode.
-extern "C" __global__ void __launch_bounds__(HEAD) combine(
-    const float* partials, const float2* statistics, const int* tokens, Element* output, float* logSumExp, int pieces, int queriesOfList, int dimension, unsigned long long* times)
-{
-    // Factors and weighted sums of so many pieces at a time, so that the loop over them has nothing to wait for but its own reads.
-    __shared__ float factors[HEAD];
-    __shared__ float totals[HEAD];
-    __shared__ float largest[HEAD / 32];
-    int query = blockIdx.x;
-    int list = query / queriesOfList;
-    int count = tokens[list];
-    int size = pieceTokens(count);
-    int used = (count + size - 1) / size;
-    statistics += (long long)list * pieces * queriesOfList + query % queriesOfList;
-    partials += ((long long)list * pieces * queriesOfList + query % queriesOfList) * HEAD + threadIdx.x;
-    float maximum = MinusInfinity;
-    for (int piece = threadIdx.x; piece < used; piece += HEAD)
+    if (!alone)
     {
-        maximum = fmaxf(maximum, statistics[(long long)piece * queriesOfList].x);
-    }
-
-#pragma unroll
-    for (int distance = 16; distance > 0; distance >>= 1)
-    {
-        maximum = fmaxf(maximum, __shfl_xor_sync(AllLanes, maximum, distance));
-    }
-
-    if ((threadIdx.x & 31) == 0)
-    {
-        largest[threadIdx.x >> 5] = maximum;
-    }
-
-    __syncthreads();
-#pragma unroll
-    for (int w = 0; w < HEAD / 32; w++)
-    {
-        maximum = fmaxf(maximum, largest[w]);
-    }
-
-    float result = 0;
-    float sum = 0;
-    for (int first = 0; first < used; first += HEAD)
-    {
-        int part = min(HEAD, used - first);
-        if (threadIdx.x < part)
+        int used = (count + size - 1) / size;
+        int* own = arrivals + list * gridDim.z + blockIdx.z;
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0)
         {
-            float2 piece = statistics[(long long)(first + threadIdx.x) * queriesOfList];
-            float factor = exponential2(piece.x - maximum);
-            factors[threadIdx.x] = factor;
-            totals[threadIdx.x] = factor * piece.y;
+            isLast = atomicAdd(own, 1) == used - 1;
         }
 
         __syncthreads();
-#pragma unroll 8
-        for (int piece = 0; piece < part; piece++)
+        if (!isLast)
         {
-            result += factors[piece] * partials[(long long)(first + piece) * queriesOfList * HEAD];
-            sum += totals[piece];
+            return;
+        }
+
+        // All pieces lie in memory now. Their factors first, so that the sums have nothing to wait for but their own reads.
+        __threadfence();
+        float* factors = merged;    // [rows][MostPieces]
+        partials += ((long long)list * pieces * queriesOfList + firstQuery) * HEAD;
+        statistics += (long long)list * pieces * queriesOfList + firstQuery;
+        for (int r = warp; r < rows; r += Warps)
+        {
+            float2 pair[MostPieces / 32];
+            float largest = MinusInfinity;
+#pragma unroll
+            for (int i = 0; i < MostPieces / 32; i++)
+            {
+                int piece = lane + 32 * i;
+                pair[i] = piece < used ? __ldcg(statistics + (long long)piece * queriesOfList + r) : make_float2(MinusInfinity, 0);
+                largest = fmaxf(largest, pair[i].x);
+            }
+
+#pragma unroll
+            for (int distance = 16; distance > 0; distance >>= 1)
+            {
+                largest = fmaxf(largest, __shfl_xor_sync(AllLanes, largest, distance));
+            }
+
+            float sum = 0;
+#pragma unroll
+            for (int i = 0; i < MostPieces / 32; i++)
+            {
+                float factor = pair[i].x > MinusInfinity ? exponential2(pair[i].x - largest) : 0;
+                factors[r * MostPieces + lane + 32 * i] = factor;
+                sum += factor * pair[i].y;
+            }
+
+#pragma unroll
+            for (int distance = 16; distance > 0; distance >>= 1)
+            {
+                sum += __shfl_xor_sync(AllLanes, sum, distance);
+            }
+
+            if (lane == 0)
+            {
+                totals[r] = sum;
+                if (logSumExp)
+                {
+                    logSumExp[firstOfList + r] = logarithm(largest, sum);
+                }
+            }
         }
 
         __syncthreads();
-    }
-
-    if (threadIdx.x < dimension)
-    {
-        output[(long long)query * dimension + threadIdx.x] = static_cast<Element>(pack(sum > 0 ? result / sum : 0, 0) & 0xffff);
-    }
-
-    if (threadIdx.x == 0)
-    {
-        if (logSumExp)
+        for (int i = threadIdx.x; i < rows * (HEAD / 4); i += 32 * Warps)
         {
-            logSumExp[query] = sum > 0 ? (maximum + log2f(sum)) * Ln2 : MinusInfinity;
+            int r = i / (HEAD / 4);
+            int column = i % (HEAD / 4) * 4;
+            float4 result = make_float4(0, 0, 0, 0);
+#pragma unroll 16
+            for (int piece = 0; piece < used; piece++)
+            {
+                float factor = factors[r * MostPieces + piece];
+                float4 part = __ldcg(reinterpret_cast<const float4*>(partials + ((long long)piece * queriesOfList + r) * HEAD + column));
+                result.x += factor * part.x;
+                result.y += factor * part.y;
+                result.z += factor * part.z;
+                result.w += factor * part.w;
+            }
+
+            if (column < dimension)
+            {
+                writeResult(output + (firstOfList + r) * dimension + column, result, totals[r]);
+            }
         }
 
-        if (times)
+        if (threadIdx.x == 0)
         {
-            atomicMax(times + 1, nanoseconds());
+            *own = 0;
         }
+    }
+
+    if (times && threadIdx.x == 0)
+    {
+        atomicMax(times + 1, nanoseconds());
     }
 }

@@ -26,6 +26,11 @@ internal enum PageChoice
 /// <summary>The choice of pages for the rows of a step on the device; see step_pages.cu and quest.cu. Nothing allocates or waits.</summary>
 internal static class CudaStepPages
 {
+    // Of quest.cu.
+    private const int BoundsThreads = 512;
+    private const int BoundsPagesOfThread = 8;
+    private const int BoundsKeys = 8192 + 2048;
+
     /// <summary>How the device chooses for a method; null: it cannot.</summary>
     public static PageChoice? ChoiceOf(DecodeMethod method) => method switch
     {
@@ -75,25 +80,36 @@ internal static class CudaStepPages
         ulong pages = tokens + ((ulong)lists * sizeof(int));
         ulong scores = pages + ((ulong)lists * (ulong)group.Width * sizeof(int));
         ulong products = scores + ((ulong)lists * (ulong)group.MostPages * sizeof(float));
+        var view = new CudaTokenListView(lists, group.Longest, group.PageSize, tokens, offsets, pages);
+        if (group.Choice == PageChoice.Bounds)
+        {
+            int lanes = dimension <= 64 ? 8 : dimension <= 128 ? 16 : 32;
+            int pagesOfBlock = BoundsThreads / lanes * BoundsPagesOfThread;
+            device.Function("quest.cu", "questPages", definition, ("LANES", lanes)).Launch(
+                ((group.MostPages + pagesOfBlock - 1) / pagesOfBlock, headCount, 1),
+                BoundsThreads,
+                Math.Max(listsOfHead * lanes * 16, BoundsKeys) * sizeof(float),
+                queries,
+                heads,
+                scores,
+                pages,
+                tokens,
+                offsets,
+                device.Arrivals(headCount),
+                group.PageSize,
+                queriesOfHead,
+                listsOfHead,
+                dimension,
+                group.MostPages,
+                group.Width,
+                clocks);
+            return view;
+        }
+
         device.Function("step_pages.cu", "pageCounts", definition).Launch(
             ((lists + 127) / 128, 1, 1), 128, 0, heads, lists, listsOfHead, group.PageSize, group.Width, candidates, wanted, tokens, offsets, clocks);
         switch (group.Choice)
         {
-            case PageChoice.Bounds:
-                device.Function("quest.cu", "extendBounds", definition).Launch((headCount, 1, 1), 64, 0, heads, group.PageSize, dimension, dimension);
-                device.Function("quest.cu", "questScores", definition).Launch(
-                    ((group.MostPages + 7) / 8, headCount, 1),
-                    128,
-                    queriesOfHead * dimension * sizeof(float),
-                    queries,
-                    heads,
-                    scores,
-                    group.PageSize,
-                    queriesOfHead,
-                    dimension,
-                    group.MostPages,
-                    listsOfHead == 1 ? 1 : 0);
-                break;
             case PageChoice.Attention:
                 int stride = group.MostPages * group.PageSize;
                 device.Function("step_pages.cu", "tokenProducts", definition).Launch(
@@ -147,7 +163,7 @@ internal static class CudaStepPages
         device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
             (lists, 1, 1), 512, 0, scores, (long)group.MostPages, candidates, 0, 0, group.MostPages, wanted, pages, group.Width, 0UL, 0, 0);
         device.Function("step_pages.cu", "finishPages", definition).Launch((lists, 1, 1), 128, 0, heads, listsOfHead, group.PageSize, pages, group.Width, clocks);
-        return new CudaTokenListView(lists, group.Longest, group.PageSize, tokens, offsets, pages);
+        return view;
     }
 
     /// <summary>Bytes of scratch memory, a multiple of 256; 0 where there are no pages.</summary>
