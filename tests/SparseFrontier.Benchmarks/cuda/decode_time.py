@@ -21,7 +21,7 @@ ROUNDS = 21
 
 # As the sources and the C# that launches them have them.
 MOST_PIECES, FEWEST_TOKENS = 64, 128
-QUEST_THREADS, QUEST_PAGES_OF_THREAD, QUEST_KEYS = 512, 8, 8192 + 2048
+QUEST_THREADS, QUEST_PAGES_OF_THREAD, QUEST_KEYS = 512, 16, 8192 + 2048
 
 RESULTS, LINES = [], []
 
@@ -149,7 +149,7 @@ def quest(caches, shared=True):
     offsets = torch.empty(lists, dtype=torch.int64, device="cuda")
     choose = kernel.prepare(
         ((most + of_block - 1) // of_block, heads, 1), QUEST_THREADS, max(of_head * lanes * 16, QUEST_KEYS) * 4, caches.queries, caches.paged_heads, scores, pages, tokens, offsets, arrivals(), page,
-        caches.group, of_head, caches.dim, most, width, None)
+        caches.group, of_head, caches.dim, most, width, 1, None)
     attend, output = decode(caches, (lists, width * page, page, tokens, offsets, pages))
     return choose, attend, output, pages, tokens
 
@@ -229,7 +229,7 @@ def check_quest():
             current = (n - 1) // page
             q = caches.queries[head * group:(head + 1) * group].double()
             low, high = caches.bounds[head, :current, 0].double(), caches.bounds[head, :current, 1].double()
-            scores = (q.clamp(min=0) @ high.T + q.clamp(max=0) @ low.T).view(of_head, -1, current).sum(1)
+            scores = (q.clamp(min=0) @ high.T + q.clamp(max=0) @ low.T).view(of_head, group // of_head, current).sum(1)
             kept = []
             for v in range(of_head):
                 count = min(current, budget)

@@ -57,6 +57,16 @@ public sealed unsafe class CudaStepTests
     }
 
     [Fact]
+    public void A_step_with_several_rows_of_a_sequence_is_another_shape_than_one_of_as_many_sequences()
+    {
+        // Later rows choose from pages that earlier ones complete, whose bounds must be there before.
+        CudaStepRow row = new(PageChoice.Bounds, 16, true, 1000, 0, 4);
+        CudaStepShape one = CudaStepShape.Of([row, row with { Follows = true }], StepResult.Logits);
+        Assert.True(one.Groups[0].Follows);
+        Assert.NotEqual(one, CudaStepShape.Of([row, row], StepResult.Logits));
+    }
+
+    [Fact]
     public void A_list_without_a_budget_has_room_for_all_pages()
     {
         CudaStepGroup group = CudaStepShape.Of([new CudaStepRow(PageChoice.Bounds, 32, false, 1000, 600, int.MaxValue)], StepResult.Choices).Groups[0];

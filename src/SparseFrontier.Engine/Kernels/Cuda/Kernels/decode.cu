@@ -25,7 +25,7 @@ static constexpr int Step = Warps * 16;
 static constexpr int MostPieces = 64;
 
 // Thread blocks of a multiprocessor whose registers must fit.
-static constexpr int Resident = HEAD * HALVES <= 128 ? 3 : HEAD * HALVES <= 256 ? 2 : 1;
+static constexpr int Resident = HEAD * HALVES <= 256 ? 2 : 1;
 
 // The rows of a product that exist.
 static __device__ __forceinline__ void multiplyHalves(float (&d)[2 * HALVES], const unsigned (&a)[4], unsigned b0, unsigned b1)
@@ -55,7 +55,7 @@ static __device__ __forceinline__ uint4 loadOnce(const Element* source, bool val
 {
     uint4 r;
     asm volatile("{.reg .pred p; setp.ne.b32 p, %5, 0; mov.b32 %0, 0; mov.b32 %1, 0; mov.b32 %2, 0; mov.b32 %3, 0;"
-        "@p ld.global.nc.L1::no_allocate.L2::256B.v4.b32 {%0, %1, %2, %3}, [%4];}"
+        "@p ld.global.nc.L1::no_allocate.v4.b32 {%0, %1, %2, %3}, [%4];}"
         : "=&r"(r.x), "=&r"(r.y), "=&r"(r.z), "=&r"(r.w) : "l"(source), "r"(static_cast<int>(valid)));
     return r;
 }

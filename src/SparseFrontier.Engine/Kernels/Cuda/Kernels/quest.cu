@@ -1,9 +1,9 @@
-// Quest at decode steps of many sequences at once, in one launch: upper bounds of query · key for every page of every list, Σ_d max(q_d minimum_d, q_d maximum_d), and the
+// Quest at decode steps of many sequences at once, in one launch (two where a sequence has several rows): upper bounds of query · key for every page of every list, Σ_d max(q_d minimum_d, q_d maximum_d), and the
 // pages whose bounds are largest. A list is a KV head of a sequence, or a query head where heads do not share pages; see step_pages.cu. Memory-bound.
 //
 // The larger product is that with the maximum where q is positive, so that with p_d the positive part of q_d and n_d the negative the bound is Σ_d p_d maximum_d + n_d minimum_d,
 // and that of all query heads that share a list has the sums of their parts in place of one's: a page costs two multiplications a dimension, however many heads share it.
-// A thread block scores 2 x 4 pages for every LANES threads; the block of a head that ends last chooses, so that all heads but the last are chosen from while others are scored.
+// A thread block scores 4 x 4 pages for every LANES threads; the block of a head that ends last chooses, so that all heads but the last are chosen from while others are scored.
 //
 // The choice: keys in the order of the scores as unsigned integers, counted in 2,048 bins between the smallest and the largest of a list (which its scores fill, other than
 // those between 0 and 2^32: they differ by a small factor), from the top until the bin that holds the last page; then the same within that bin, until all of it is taken or
@@ -19,7 +19,7 @@ static constexpr int Threads = 512;
 static constexpr int Warps = Threads / 32;
 static constexpr int PagesAtOnce = Threads / LANES;
 static constexpr int Unroll = 4;
-static constexpr int Passes = 2;
+static constexpr int Passes = 4;
 static constexpr int PagesOfBlock = PagesAtOnce * Unroll * Passes;
 static constexpr int BinBits = 11;
 static constexpr int Bins = 1 << BinBits;
@@ -30,7 +30,7 @@ static constexpr int MostKeys = 8192;
 static __device__ __forceinline__ uint4 loadOnce(const Element* source)
 {
     uint4 r;
-    asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(source));
+    asm volatile("ld.global.nc.L1::no_allocate.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "l"(source));
     return r;
 }
 
@@ -41,8 +41,8 @@ static __device__ __forceinline__ unsigned sortKey(float score)
     return score != score ? 0 : bits ^ (static_cast<unsigned>(static_cast<int>(bits) >> 31) | 0x80000000u);
 }
 
-// Bounds of the page that the head's last token completes, if it does. It is the current page, which no list chooses: nothing waits for it.
-static __device__ void extendBounds(const PagedHead& head, int size, int dimension)
+// Bounds of the page that a head's last token completes, if it does. One thread two elements.
+static __device__ void extendBoundsOf(const PagedHead& head, int size, int dimension)
 {
     if (head.length % size != 0 || head.length / size <= head.promptPages)
     {
@@ -50,7 +50,7 @@ static __device__ void extendBounds(const PagedHead& head, int size, int dimensi
     }
 
     int page = head.length / size - 1;
-    for (int d = threadIdx.x * 2; d < dimension; d += Threads * 2)
+    for (int d = threadIdx.x * 2; d < dimension; d += blockDim.x * 2)
     {
         float low[2] = { -MinusInfinity, -MinusInfinity };
         float high[2] = { MinusInfinity, MinusInfinity };
@@ -71,11 +71,17 @@ static __device__ void extendBounds(const PagedHead& head, int size, int dimensi
     }
 }
 
+// For steps with several rows of a sequence, before questPages: what a row completes is among the pages that the rows after it choose from. Grid: heads.
+extern "C" __global__ void extendBounds(const PagedHead* heads, int size, int dimension)
+{
+    extendBoundsOf(heads[blockIdx.x], size, dimension);
+}
+
 // The `wanted` largest of `count` scores, ascending; 0 < wanted < count. keys [MostKeys] and histogram [Bins] in shared memory, which all threads are done with.
 static __device__ void chooseLargest(const float* scores, int count, int wanted, int* chosen, unsigned* keys, int* histogram)
 {
     __shared__ unsigned extremes[Warps][2];
-    __shared__ int decision[3];
+    __shared__ int decision[4];     // three and one that is read with them
     __shared__ int warpCounts[Warps][2];
     int lane = threadIdx.x & 31;
     int warp = threadIdx.x >> 5;
@@ -252,11 +258,11 @@ static __device__ void chooseLargest(const float* scores, int count, int wanted,
 }
 
 // The pages of each list, ascending, and last the current one: pages [lists][width], tokens [lists], offsets [lists] where each list begins. The pages before the current one
-// are chosen from where the budget does not hold them. scores [lists][stride]; arrivals [heads]: 0 before and after. times: null, or when this kernel began and, 0
-// before, when it ended. Grid: groups of PagesOfBlock pages, heads. Shared memory: the greater of 8 LANES (2 listsOfHead) floats and MostKeys + Bins ints.
+// are chosen from where the budget does not hold them. scores [lists][stride]; arrivals [heads]: 0 before and after. extends: whether to write the bounds of pages that are
+// completed. times: null, or when this kernel began and, 0 before, when it ended. Grid: groups of PagesOfBlock pages, heads. Shared memory: the greater of 8 LANES (2 listsOfHead) floats and MostKeys + Bins ints.
 extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
     const Element* queries, const PagedHead* heads, float* scores, int* pages, int* tokens, long long* offsets, int* arrivals, int size, int group, int listsOfHead,
-    int dimension, int stride, int width, unsigned long long* times)
+    int dimension, int stride, int width, int extends, unsigned long long* times)
 {
     extern __shared__ __align__(16) float parts[];  // [listsOfHead][positive, negative][8 LANES], then keys and histogram
     __shared__ int isLast;
@@ -271,7 +277,12 @@ extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
 
     if (blockIdx.x == 0)
     {
-        extendBounds(paged, size, dimension);
+        // It is the current page, which no list chooses: nothing waits for its bounds.
+        if (extends)
+        {
+            extendBoundsOf(paged, size, dimension);
+        }
+
         for (int v = threadIdx.x; v < listsOfHead; v += Threads)
         {
             offsets[firstList + v] = (firstList + v) * width;

@@ -209,7 +209,7 @@ public sealed class CudaSequence : IDisposable
     internal CudaStepRow RowAt(int appended)
     {
         int sliding = _configuration.GlobalLayerCount < _configuration.LayerCount ? _longestSliding + appended : 0;
-        return new CudaStepRow(Choice, PageSize, SharesPages, _longestGlobal + appended, sliding, LargestBudget(appended));
+        return new CudaStepRow(Choice, PageSize, SharesPages, _longestGlobal + appended, sliding, LargestBudget(appended), appended > GeneratedLength + 1);
     }
 
     /// <summary>Counts what a step attends to.</summary>

@@ -28,7 +28,7 @@ internal static class CudaStepPages
 {
     // Of quest.cu.
     private const int BoundsThreads = 512;
-    private const int BoundsPagesOfThread = 8;
+    private const int BoundsPagesOfThread = 16;
     private const int BoundsKeys = 8192 + 2048;
 
     /// <summary>How the device chooses for a method; null: it cannot.</summary>
@@ -83,6 +83,11 @@ internal static class CudaStepPages
         var view = new CudaTokenListView(lists, group.Longest, group.PageSize, tokens, offsets, pages);
         if (group.Choice == PageChoice.Bounds)
         {
+            if (group.Follows)
+            {
+                device.Function("quest.cu", "extendBounds", definition, ("LANES", 16)).Launch((headCount, 1, 1), 64, 0, heads, group.PageSize, dimension);
+            }
+
             int lanes = dimension <= 64 ? 8 : dimension <= 128 ? 16 : 32;
             int pagesOfBlock = BoundsThreads / lanes * BoundsPagesOfThread;
             device.Function("quest.cu", "questPages", definition, ("LANES", lanes)).Launch(
@@ -102,6 +107,7 @@ internal static class CudaStepPages
                 dimension,
                 group.MostPages,
                 group.Width,
+                group.Follows ? 0 : 1,
                 clocks);
             return view;
         }

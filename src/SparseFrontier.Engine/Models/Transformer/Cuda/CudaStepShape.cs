@@ -66,10 +66,12 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
             int end = first;
             int longest = 1;
             int budget = 0;
+            bool follows = false;
             while (end < rows.Count && (rows[end].Choice, rows[end].PageSize, rows[end].SharesPages) == (any.Choice, any.PageSize, any.SharesPages))
             {
                 longest = Math.Max(longest, rows[end].Tokens);
                 budget = Math.Max(budget, rows[end].Budget);
+                follows |= rows[end].Follows;
                 end++;
             }
 
@@ -83,7 +85,7 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
                 // The current page is kept beside the budget, and has one token at least.
                 int pages = (longest + any.PageSize - 1) / any.PageSize;
                 int width = Math.Min(budget, pages) + 1;
-                groups.Add(new CudaStepGroup(first, end, (int)Math.Min(longest, (long)width * any.PageSize), any.Choice, any.PageSize, any.SharesPages, pages, width));
+                groups.Add(new CudaStepGroup(first, end, (int)Math.Min(longest, (long)width * any.PageSize), any.Choice, any.PageSize, any.SharesPages, pages, width, follows));
             }
 
             first = end;
@@ -101,7 +103,8 @@ internal sealed record CudaStepShape(int Rows, int Sliding, CudaStepGroup[] Grou
 /// <param name="Tokens">Tokens that a head of a global layer has at most, the row's own included.</param>
 /// <param name="SlidingTokens">Tokens that a head of a sliding layer has at most; 0 without such layers.</param>
 /// <param name="Budget">Pages that a list keeps at most beside the current one.</param>
-internal readonly record struct CudaStepRow(PageChoice Choice, int PageSize, bool SharesPages, int Tokens, int SlidingTokens, int Budget);
+/// <param name="Follows">Whether another row of its sequence comes before it in the step.</param>
+internal readonly record struct CudaStepRow(PageChoice Choice, int PageSize, bool SharesPages, int Tokens, int SlidingTokens, int Budget, bool Follows = false);
 
 /// <summary>Rows with one kind of lists.</summary>
 /// <param name="First">First row.</param>
@@ -112,4 +115,5 @@ internal readonly record struct CudaStepRow(PageChoice Choice, int PageSize, boo
 /// <param name="SharesPages">Whether the query heads of a KV head share a list.</param>
 /// <param name="MostPages">Room for the scores of a list's pages.</param>
 /// <param name="Width">Room for a list's pages.</param>
-internal readonly record struct CudaStepGroup(int First, int End, int Longest, PageChoice Choice, int PageSize, bool SharesPages, int MostPages, int Width);
+/// <param name="Follows">Whether a sequence has several rows, of which later ones may choose pages that earlier ones complete.</param>
+internal readonly record struct CudaStepGroup(int First, int End, int Longest, PageChoice Choice, int PageSize, bool SharesPages, int MostPages, int Width, bool Follows = false);
