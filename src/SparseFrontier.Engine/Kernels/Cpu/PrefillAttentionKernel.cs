@@ -57,7 +57,7 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             for (int first = tile * plan.TileRows; first < end; first += TaskRows)
             {
                 // Rows that go together are not scored with the keys after their last.
-                int together = PrefillTiles<TSimd, TVector>.CausalRows;
+                int together = TSimd.Width;
                 int rows = Math.Min(TaskRows, end - first);
                 for (int lane = 0; lane < rows; lane += together)
                 {

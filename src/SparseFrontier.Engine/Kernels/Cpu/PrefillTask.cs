@@ -71,7 +71,9 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     private readonly float* _factors;
     private readonly float* _scores;
     private readonly float* _packed;
-    private readonly int* _tileCounts;
+    private readonly float* _inverses;
+    private readonly float* _zeros;
+    private readonly int* _counts;
     private readonly float** _fetches;
     private int _fetchCount;
 
@@ -122,7 +124,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         long walkSize = (sizeof(KeyWalk) / sizeof(float)) + (2 * KeyList.SizeInFloats);
         long fetchSize = (sizeof(float*) / sizeof(float)) * ((3 * ChunkKeys) + TaskRows + ((long)heads * TaskRows) + MaximumFetches);
         float* scratch = ThreadScratch.Rent(
-            (heads * (transposedSize + outputSize + (2 * TaskRows))) + scoresSize + packedSize + (2 * TaskRows) + fetchSize + (_walkCount * walkSize));
+            (heads * (transposedSize + outputSize + (2 * TaskRows))) + scoresSize + packedSize + (4 * TaskRows) + fetchSize + (_walkCount * walkSize));
         _transposed = scratch;
         _output = _transposed + (heads * transposedSize);
         _scores = _output + (heads * outputSize);
@@ -130,8 +132,10 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         _maxima = _packed + packedSize;
         _sums = _maxima + ((long)heads * TaskRows);
         _factors = _sums + ((long)heads * TaskRows);
-        _tileCounts = (int*)(_factors + TaskRows);
-        _fetches = (float**)(_factors + (2 * TaskRows));
+        _inverses = _factors + TaskRows;
+        _zeros = _inverses + TaskRows;
+        _counts = (int*)(_zeros + TaskRows);
+        _fetches = (float**)(_counts + TaskRows);
         float* lists = (float*)_fetches + fetchSize;
         _walks = (KeyWalk*)(lists + (2L * _walkCount * KeyList.SizeInFloats));
         for (int walk = 0; walk < _walkCount; walk++)
@@ -141,6 +145,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         }
 
         new Span<float>(_sums, heads * TaskRows).Clear();
+        new Span<float>(_zeros, TaskRows).Clear();
         new Span<float>(_maxima, heads * TaskRows).Fill(Masked);
     }
 
@@ -157,9 +162,9 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         for (int walk = 0; walk < _walkCount; walk++)
         {
             Start(walk);
-            if (_walks[walk].Waiting.Count == 0)
+            for (int h = walk * _walkHeads; _walks[walk].Waiting.Count == 0 && h < (walk + 1) * _walkHeads; h++)
             {
-                Finish(walk);
+                Finish(h, 0, _place.Rows, writes: true);
             }
         }
 
@@ -187,11 +192,6 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
             int next = ChooseWalk();
             ListFetches(current, next);
             Compute(current);
-            if (walk.Waiting.Count == 0)
-            {
-                Finish(current);
-            }
-
             current = next;
         }
     }
@@ -294,9 +294,6 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
             PrefillTiles<TSimd, TVector>.TransposeQueries(
                 _queries, _place.FirstHead + h, _place.FirstRow, _place.Rows, _scale, _transposed + ((long)h * _dimension * TaskRows));
         }
-
-        long outputSize = (long)_paddedDimension * TaskRows;
-        new Span<float>(_output + (first * outputSize), (int)(_walkHeads * outputSize)).Clear();
     }
 
     // What is needed after a chunk: another chunk, the queries of a walk that begins with it, the outputs of one that ends.
@@ -342,8 +339,9 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     private void Compute(int index)
     {
         int block = PrefillTiles<TSimd, TVector>.LaneBlock;
-        int tileRows = PrefillTiles<TSimd, TVector>.QueryTile;
-        ref KeyList chunk = ref _walks[index].Chunk;
+        ref KeyWalk walk = ref _walks[index];
+        ref KeyList chunk = ref walk.Chunk;
+        bool last = walk.Waiting.Count == 0;
         int keys = chunk.Count;
         chunk.Fill(PrefillTiles<TSimd, TVector>.KeyGroup);
         long blockStride = block;
@@ -378,22 +376,28 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
             int seen = chunk.CountUpTo(first + rows - 1, keys);
             if (seen == 0)
             {
+                for (int h = index * _walkHeads; last && h < (index + 1) * _walkHeads; h++)
+                {
+                    Finish(h, lane, rows, writes: true);
+                }
+
                 continue;
             }
 
             int count = RoundUp(seen, PrefillTiles<TSimd, TVector>.KeyGroup);
             int lanes = RoundUp(rows, TSimd.Width);
+            bool starts = (walk.StartedBlocks >> (lane / block) & 1) == 0;
+            walk.StartedBlocks |= 1 << (lane / block);
             bool masks = count > keys || chunk.Indices[count - 1] > first || chunk.Indices[0] <= first + rows - 1 - _window;
-            int tiles = (rows + tileRows - 1) / tileRows;
-            for (int tile = 0; tile < tiles; tile++)
+            int outputRows = RoundUp(rows, PrefillTiles<TSimd, TVector>.QueryTile);
+            for (int row = outputRows - 1, rowSeen = seen; row >= 0; row--)
             {
-                _tileCounts[tile] = masks ? chunk.CountUpTo(first + Math.Min(rows, (tile + 1) * tileRows) - 1, seen) : seen;
+                rowSeen = masks ? chunk.CountUpTo(first + row, rowSeen) : seen;
+                _counts[row] = rowSeen;
             }
 
-            // Of two vectors of rows, the first does not see what comes after it, unless a tile puts both together.
-            int firstCount = masks && lanes > PrefillTiles<TSimd, TVector>.CausalRows
-                ? RoundUp(chunk.CountUpTo(first + TSimd.Width - 1, seen), PrefillTiles<TSimd, TVector>.KeyGroup)
-                : count;
+            // Of two vectors of rows, the first does not see what comes after it.
+            int firstCount = lanes > TSimd.Width ? RoundUp(_counts[TSimd.Width - 1], PrefillTiles<TSimd, TVector>.KeyGroup) : count;
             for (int h = index * _walkHeads; h < (index + 1) * _walkHeads; h++)
             {
                 int share = Math.Min(fetchGroups, count / PrefillTiles<TSimd, TVector>.KeyGroup);
@@ -408,22 +412,55 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
                 }
 
                 PrefillTiles<TSimd, TVector>.Weigh(_scores, lanes, firstCount, count, _maxima + row, _sums + row, _factors);
+
+                // Outputs begin with zeros, and the last keys' are written at once to where they belong.
+                float* output = _output + (row * _paddedDimension);
+                bool writes = last && rows == outputRows && _dimension == _paddedDimension && Invert(row, rows);
                 PrefillTiles<TSimd, TVector>.Accumulate(
-                    _scores, tiles, _tileCounts, _factors, chunk.Values, blockStride, _paddedDimension, _output + (row * _paddedDimension));
+                    _scores,
+                    outputRows,
+                    _counts,
+                    _factors,
+                    chunk.Values,
+                    blockStride,
+                    _paddedDimension,
+                    starts ? _zeros : output,
+                    starts ? 0 : _paddedDimension,
+                    writes ? _target.Row(_place.FirstHead + h, _place.FirstRow + lane) : output,
+                    writes ? _target.RowStride : _paddedDimension,
+                    writes ? _inverses : null);
+                if (last)
+                {
+                    Finish(h, lane, rows, !writes);
+                }
             }
         }
 
         _fetchCount = 0;
     }
 
-    // Writes the outputs of the rows of a walk's heads.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private readonly void Finish(int index)
+    // The reciprocals of some rows' sums; false if one of them has seen no key.
+    private readonly bool Invert(long row, int rows)
     {
-        for (int i = 0; i < _walkHeads * _place.Rows; i++)
+        for (int i = 0; i < rows; i++)
         {
-            int h = (index * _walkHeads) + (i / _place.Rows);
-            int r = i % _place.Rows;
+            if (_maxima[row + i] <= Masked)
+            {
+                return false;
+            }
+
+            _inverses[i] = 1 / _sums[row + i];
+        }
+
+        return true;
+    }
+
+    // Writes what is asked of some rows of a head besides their outputs, and these where they are not written yet.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void Finish(int h, int lane, int rows, bool writes)
+    {
+        for (int r = lane; r < lane + rows && (writes || _logSumExp is not null); r++)
+        {
             float* source = _output + ((((long)h * TaskRows) + r) * _paddedDimension);
             float* target = _target.Row(_place.FirstHead + h, _place.FirstRow + r);
             float maximum = _maxima[(h * TaskRows) + r];
@@ -433,6 +470,11 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
                 // Scores are in units of ln 2.
                 _logSumExp[((long)(_place.FirstHead + h) * _target.Rows) + _place.FirstRow + r] =
                     maximum <= Masked ? float.NegativeInfinity : (float)((maximum + Math.Log2(sum)) * 0.6931471805599453);
+            }
+
+            if (!writes)
+            {
+                continue;
             }
 
             if (maximum <= Masked)
@@ -470,6 +512,9 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         public int Range;
         public int Column;
         public bool HasQueries;
+
+        // Blocks of rows, a bit for each, whose outputs have begun.
+        public int StartedBlocks;
 
         // Keys to compute, and those after them.
         public KeyList Chunk;

@@ -38,18 +38,11 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         get => 2 * TSimd.Width;
     }
 
-    /// <summary>Queries whose outputs are accumulated together.</summary>
+    /// <summary>Outputs are accumulated for multiples of this many queries.</summary>
     public static int QueryTile
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => TSimd.HasManyRegisters ? 8 : 4;
-    }
-
-    /// <summary>Queries that are computed with the same keys: a vector, or a tile where that is larger, as with NEON.</summary>
-    public static int CausalRows
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Math.Max(TSimd.Width, QueryTile);
     }
 
     /// <summary>
@@ -112,33 +105,43 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         float* transposed, int lanes, float** keys, int firstCount, int count, int dimension, float* scores, float** next, int nextCount, int nextAtOnce)
     {
         float** end = next + nextCount;
-        for (int k = 0; k < count; k += KeyGroup)
+        int group;
+        for (int k = 0; k < count; k += group)
         {
-            // When all are fetched, the group's own keys, which costs nothing.
+            bool two = lanes > TSimd.Width && k < firstCount;
+            group = two && !TSimd.HasManyRegisters ? SmallTile(firstCount - k) : KeyGroup;
+
+            // When all are fetched, some of the group's own keys, which costs nothing.
             bool fetches = next < end;
             float** fetched = fetches ? next : keys + k;
-            int mask = fetches ? nextAtOnce - 1 : KeyGroup - 1;
+            int mask = fetches ? nextAtOnce - 1 : 3;
             next += fetches ? nextAtOnce : 0;
             float* target = scores + ((long)k * LaneBlock);
-            if (lanes <= TSimd.Width)
+            if (!two)
             {
-                Score8x1(transposed, keys + k, dimension, target, fetched, mask);
-            }
-            else if (k >= firstCount)
-            {
-                Score8x1(transposed + TSimd.Width, keys + k, dimension, target + TSimd.Width, fetched, mask);
+                // One vector, or of two the second alone.
+                int lane = lanes > TSimd.Width ? TSimd.Width : 0;
+                Score8x1(transposed + lane, keys + k, dimension, target + lane, fetched, mask);
             }
             else if (TSimd.HasManyRegisters)
             {
                 Score8x2(transposed, keys + k, dimension, target, fetched, mask);
             }
+            else if (group == 6)
+            {
+                Score6x2(transposed, keys + k, dimension, target, fetched, mask);
+            }
             else
             {
                 Score4x2(transposed, keys + k, dimension, target, fetched, mask);
-                Score4x2(transposed, keys + k + 4, dimension, target + (4 * LaneBlock), keys + k, 3);
             }
         }
     }
+
+    // Keys or queries of the next tile where there are 16 registers, of an even number that are left: six, whose twelve sums keep two units of
+    // multiply-adds busy where the eight of four just do, and four where sixes would not come out even.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int SmallTile(int left) => left >= 12 || left % 4 != 0 ? 6 : 4;
 
     /// <summary>Fetches vectors into the second-level cache.</summary>
     /// <param name="vectors">Their addresses.</param>
@@ -240,6 +243,13 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
                 score += LaneBlock;
             }
 
+            // A tile of queries of both vectors takes the keys of the second.
+            for (int k = keys; k < count; k++)
+            {
+                TSimd.Store(TSimd.Broadcast(0), score);
+                score += LaneBlock;
+            }
+
             TSimd.Store(maximum, maxima + q);
             TSimd.Store(sum, sums + q);
             TSimd.Store(factor, factors + q);
@@ -280,51 +290,75 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         }
     }
 
-    /// <summary>Adds weighted values to the outputs of the queries of a block, <see cref="QueryTile"/> at a time.</summary>
+    /// <summary>Adds weighted values to the outputs of the queries of a block, a tile of queries at a time.</summary>
     /// <param name="weights">P [keys][LaneBlock].</param>
-    /// <param name="tiles">Number of tiles of queries.</param>
-    /// <param name="counts">[tiles], how many of the keys a tile takes.</param>
+    /// <param name="rows">Number of queries, a multiple of <see cref="QueryTile"/>.</param>
+    /// <param name="counts">[rows], how many of the keys each query takes at least, ascending; a tile takes those of its last query.</param>
     /// <param name="factors">[queries]: what the outputs are multiplied with first.</param>
     /// <param name="values">Addresses of the values' first block.</param>
     /// <param name="blockStride">Elements from one block of a value to the next.</param>
     /// <param name="dimension">Elements of a value; a multiple of the vector width.</param>
-    /// <param name="output">[queries][dimension].</param>
+    /// <param name="source">[queries][dimension], the outputs before.</param>
+    /// <param name="sourceStride">Elements from one query to the next; 0 with zeros for all.</param>
+    /// <param name="target">[queries][dimension], written; may be <paramref name="source"/>.</param>
+    /// <param name="targetStride">Elements from one query to the next.</param>
+    /// <param name="scales">[queries]: what the outputs are multiplied with last; or null.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Accumulate(
-        float* weights, int tiles, int* counts, float* factors, float** values, long blockStride, int dimension, float* output)
+        float* weights,
+        int rows,
+        int* counts,
+        float* factors,
+        float** values,
+        long blockStride,
+        int dimension,
+        float* source,
+        long sourceStride,
+        float* target,
+        long targetStride,
+        float* scales)
     {
         long offset = 0;
         for (int d = 0; d < dimension; d += LaneBlock)
         {
-            for (int tile = 0; tile < tiles; tile++)
+            bool two = d + LaneBlock <= dimension;
+            int tile;
+            for (int query = 0; query < rows; query += tile)
             {
-                int query = tile * QueryTile;
-                float* p = weights + query;
-                float* o = output + ((long)query * dimension) + d;
-                int count = counts[tile];
-                if (count == 0)
+                tile = two && !TSimd.HasManyRegisters ? SmallTile(rows - query) : QueryTile;
+                int count = counts[query + tile - 1];
+                if (count == 0 && source == target && scales is null)
                 {
                     continue;
                 }
 
-                if (!TSimd.HasManyRegisters)
+                float* p = weights + query;
+                float* f = factors + query;
+                float* s = source + (query * sourceStride) + (sourceStride == 0 ? 0 : d);
+                float* o = target + (query * targetStride) + d;
+                float* last = scales is null ? null : scales + query;
+                if (TSimd.HasManyRegisters)
                 {
-                    if (d + LaneBlock <= dimension)
+                    if (two)
                     {
-                        Accumulate4x2(p, factors + query, values, offset, count, o, dimension);
+                        Accumulate8x2(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
                     }
                     else
                     {
-                        Accumulate4x1(p, factors + query, values, offset, count, o, dimension);
+                        Accumulate8x1(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
                     }
                 }
-                else if (d + LaneBlock <= dimension)
+                else if (!two)
                 {
-                    Accumulate8x2(p, factors + query, values, offset, count, o, dimension);
+                    Accumulate4x1(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
+                }
+                else if (tile == 6)
+                {
+                    Accumulate6x2(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
                 }
                 else
                 {
-                    Accumulate8x1(p, factors + query, values, offset, count, o, dimension);
+                    Accumulate4x2(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
                 }
             }
 
@@ -408,6 +442,68 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         TSimd.Store(s61, scores + (6 * LaneBlock) + width);
         TSimd.Store(s70, scores + (7 * LaneBlock));
         TSimd.Store(s71, scores + (7 * LaneBlock) + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score6x2(float* transposed, float** keys, int dimension, float* scores, float** next, int nextMask)
+    {
+        int width = TSimd.Width;
+        float* k0 = keys[0];
+        float* k1 = keys[1];
+        float* k2 = keys[2];
+        float* k3 = keys[3];
+        float* k4 = keys[4];
+        float* k5 = keys[5];
+        TVector s00 = TSimd.Broadcast(0);
+        TVector s01 = s00;
+        TVector s10 = s00;
+        TVector s11 = s00;
+        TVector s20 = s00;
+        TVector s21 = s00;
+        TVector s30 = s00;
+        TVector s31 = s00;
+        TVector s40 = s00;
+        TVector s41 = s00;
+        TVector s50 = s00;
+        TVector s51 = s00;
+        for (int d = 0; d < dimension; d++)
+        {
+            FetchLine(next[d & nextMask], d);
+            TVector q0 = TSimd.Load(transposed);
+            TVector q1 = TSimd.Load(transposed + width);
+            transposed += LaneBlock;
+            TVector x = TSimd.Broadcast(k0[d]);
+            s00 = TSimd.MultiplyAdd(x, q0, s00);
+            s01 = TSimd.MultiplyAdd(x, q1, s01);
+            x = TSimd.Broadcast(k1[d]);
+            s10 = TSimd.MultiplyAdd(x, q0, s10);
+            s11 = TSimd.MultiplyAdd(x, q1, s11);
+            x = TSimd.Broadcast(k2[d]);
+            s20 = TSimd.MultiplyAdd(x, q0, s20);
+            s21 = TSimd.MultiplyAdd(x, q1, s21);
+            x = TSimd.Broadcast(k3[d]);
+            s30 = TSimd.MultiplyAdd(x, q0, s30);
+            s31 = TSimd.MultiplyAdd(x, q1, s31);
+            x = TSimd.Broadcast(k4[d]);
+            s40 = TSimd.MultiplyAdd(x, q0, s40);
+            s41 = TSimd.MultiplyAdd(x, q1, s41);
+            x = TSimd.Broadcast(k5[d]);
+            s50 = TSimd.MultiplyAdd(x, q0, s50);
+            s51 = TSimd.MultiplyAdd(x, q1, s51);
+        }
+
+        TSimd.Store(s00, scores);
+        TSimd.Store(s01, scores + width);
+        TSimd.Store(s10, scores + LaneBlock);
+        TSimd.Store(s11, scores + LaneBlock + width);
+        TSimd.Store(s20, scores + (2 * LaneBlock));
+        TSimd.Store(s21, scores + (2 * LaneBlock) + width);
+        TSimd.Store(s30, scores + (3 * LaneBlock));
+        TSimd.Store(s31, scores + (3 * LaneBlock) + width);
+        TSimd.Store(s40, scores + (4 * LaneBlock));
+        TSimd.Store(s41, scores + (4 * LaneBlock) + width);
+        TSimd.Store(s50, scores + (5 * LaneBlock));
+        TSimd.Store(s51, scores + (5 * LaneBlock) + width);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
@@ -510,39 +606,40 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate8x2(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    private static void Accumulate8x2(
+        float* weights, float* factors, float** values, long offset, int count, float* source, long sourceStride, float* target, long targetStride, float* scales)
     {
         int width = TSimd.Width;
-        float* o = output;
+        float* o = source;
         TVector x;
         x = TSimd.Broadcast(factors[0]);
         TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s01 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[1]);
         TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s11 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[2]);
         TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s21 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[3]);
         TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s31 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[4]);
         TVector s40 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s41 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[5]);
         TVector s50 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s51 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[6]);
         TVector s60 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s61 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[7]);
         TVector s70 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s71 = TSimd.Multiply(x, TSimd.Load(o + width));
@@ -578,50 +675,177 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             weights += LaneBlock;
         }
 
-        o = output;
+        if (scales is not null)
+        {
+            x = TSimd.Broadcast(scales[0]);
+            s00 = TSimd.Multiply(x, s00);
+            s01 = TSimd.Multiply(x, s01);
+            x = TSimd.Broadcast(scales[1]);
+            s10 = TSimd.Multiply(x, s10);
+            s11 = TSimd.Multiply(x, s11);
+            x = TSimd.Broadcast(scales[2]);
+            s20 = TSimd.Multiply(x, s20);
+            s21 = TSimd.Multiply(x, s21);
+            x = TSimd.Broadcast(scales[3]);
+            s30 = TSimd.Multiply(x, s30);
+            s31 = TSimd.Multiply(x, s31);
+            x = TSimd.Broadcast(scales[4]);
+            s40 = TSimd.Multiply(x, s40);
+            s41 = TSimd.Multiply(x, s41);
+            x = TSimd.Broadcast(scales[5]);
+            s50 = TSimd.Multiply(x, s50);
+            s51 = TSimd.Multiply(x, s51);
+            x = TSimd.Broadcast(scales[6]);
+            s60 = TSimd.Multiply(x, s60);
+            s61 = TSimd.Multiply(x, s61);
+            x = TSimd.Broadcast(scales[7]);
+            s70 = TSimd.Multiply(x, s70);
+            s71 = TSimd.Multiply(x, s71);
+        }
+
+        o = target;
         TSimd.Store(s00, o);
         TSimd.Store(s01, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s10, o);
         TSimd.Store(s11, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s20, o);
         TSimd.Store(s21, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s30, o);
         TSimd.Store(s31, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s40, o);
         TSimd.Store(s41, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s50, o);
         TSimd.Store(s51, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s60, o);
         TSimd.Store(s61, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s70, o);
         TSimd.Store(s71, o + width);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate4x2(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    private static void Accumulate6x2(
+        float* weights, float* factors, float** values, long offset, int count, float* source, long sourceStride, float* target, long targetStride, float* scales)
     {
         int width = TSimd.Width;
-        float* o = output;
+        float* o = source;
         TVector x;
         x = TSimd.Broadcast(factors[0]);
         TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s01 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[1]);
         TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s11 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[2]);
         TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s21 = TSimd.Multiply(x, TSimd.Load(o + width));
-        o += outputStride;
+        o += sourceStride;
+        x = TSimd.Broadcast(factors[3]);
+        TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s31 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += sourceStride;
+        x = TSimd.Broadcast(factors[4]);
+        TVector s40 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s41 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += sourceStride;
+        x = TSimd.Broadcast(factors[5]);
+        TVector s50 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s51 = TSimd.Multiply(x, TSimd.Load(o + width));
+        for (int k = 0; k < count; k++)
+        {
+            float* value = values[k] + offset;
+            TVector v0 = TSimd.Load(value);
+            TVector v1 = TSimd.Load(value + width);
+            x = TSimd.Broadcast(weights[0]);
+            s00 = TSimd.MultiplyAdd(x, v0, s00);
+            s01 = TSimd.MultiplyAdd(x, v1, s01);
+            x = TSimd.Broadcast(weights[1]);
+            s10 = TSimd.MultiplyAdd(x, v0, s10);
+            s11 = TSimd.MultiplyAdd(x, v1, s11);
+            x = TSimd.Broadcast(weights[2]);
+            s20 = TSimd.MultiplyAdd(x, v0, s20);
+            s21 = TSimd.MultiplyAdd(x, v1, s21);
+            x = TSimd.Broadcast(weights[3]);
+            s30 = TSimd.MultiplyAdd(x, v0, s30);
+            s31 = TSimd.MultiplyAdd(x, v1, s31);
+            x = TSimd.Broadcast(weights[4]);
+            s40 = TSimd.MultiplyAdd(x, v0, s40);
+            s41 = TSimd.MultiplyAdd(x, v1, s41);
+            x = TSimd.Broadcast(weights[5]);
+            s50 = TSimd.MultiplyAdd(x, v0, s50);
+            s51 = TSimd.MultiplyAdd(x, v1, s51);
+            weights += LaneBlock;
+        }
+
+        if (scales is not null)
+        {
+            x = TSimd.Broadcast(scales[0]);
+            s00 = TSimd.Multiply(x, s00);
+            s01 = TSimd.Multiply(x, s01);
+            x = TSimd.Broadcast(scales[1]);
+            s10 = TSimd.Multiply(x, s10);
+            s11 = TSimd.Multiply(x, s11);
+            x = TSimd.Broadcast(scales[2]);
+            s20 = TSimd.Multiply(x, s20);
+            s21 = TSimd.Multiply(x, s21);
+            x = TSimd.Broadcast(scales[3]);
+            s30 = TSimd.Multiply(x, s30);
+            s31 = TSimd.Multiply(x, s31);
+            x = TSimd.Broadcast(scales[4]);
+            s40 = TSimd.Multiply(x, s40);
+            s41 = TSimd.Multiply(x, s41);
+            x = TSimd.Broadcast(scales[5]);
+            s50 = TSimd.Multiply(x, s50);
+            s51 = TSimd.Multiply(x, s51);
+        }
+
+        o = target;
+        TSimd.Store(s00, o);
+        TSimd.Store(s01, o + width);
+        o += targetStride;
+        TSimd.Store(s10, o);
+        TSimd.Store(s11, o + width);
+        o += targetStride;
+        TSimd.Store(s20, o);
+        TSimd.Store(s21, o + width);
+        o += targetStride;
+        TSimd.Store(s30, o);
+        TSimd.Store(s31, o + width);
+        o += targetStride;
+        TSimd.Store(s40, o);
+        TSimd.Store(s41, o + width);
+        o += targetStride;
+        TSimd.Store(s50, o);
+        TSimd.Store(s51, o + width);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate4x2(
+        float* weights, float* factors, float** values, long offset, int count, float* source, long sourceStride, float* target, long targetStride, float* scales)
+    {
+        int width = TSimd.Width;
+        float* o = source;
+        TVector x;
+        x = TSimd.Broadcast(factors[0]);
+        TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s01 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += sourceStride;
+        x = TSimd.Broadcast(factors[1]);
+        TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s11 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += sourceStride;
+        x = TSimd.Broadcast(factors[2]);
+        TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
+        TVector s21 = TSimd.Multiply(x, TSimd.Load(o + width));
+        o += sourceStride;
         x = TSimd.Broadcast(factors[3]);
         TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
         TVector s31 = TSimd.Multiply(x, TSimd.Load(o + width));
@@ -645,46 +869,63 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             weights += LaneBlock;
         }
 
-        o = output;
+        if (scales is not null)
+        {
+            x = TSimd.Broadcast(scales[0]);
+            s00 = TSimd.Multiply(x, s00);
+            s01 = TSimd.Multiply(x, s01);
+            x = TSimd.Broadcast(scales[1]);
+            s10 = TSimd.Multiply(x, s10);
+            s11 = TSimd.Multiply(x, s11);
+            x = TSimd.Broadcast(scales[2]);
+            s20 = TSimd.Multiply(x, s20);
+            s21 = TSimd.Multiply(x, s21);
+            x = TSimd.Broadcast(scales[3]);
+            s30 = TSimd.Multiply(x, s30);
+            s31 = TSimd.Multiply(x, s31);
+        }
+
+        o = target;
         TSimd.Store(s00, o);
         TSimd.Store(s01, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s10, o);
         TSimd.Store(s11, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s20, o);
         TSimd.Store(s21, o + width);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s30, o);
         TSimd.Store(s31, o + width);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate8x1(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    private static void Accumulate8x1(
+        float* weights, float* factors, float** values, long offset, int count, float* source, long sourceStride, float* target, long targetStride, float* scales)
     {
-        float* o = output;
+        float* o = source;
         TVector x;
         x = TSimd.Broadcast(factors[0]);
         TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[1]);
         TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[2]);
         TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[3]);
         TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[4]);
         TVector s40 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[5]);
         TVector s50 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[6]);
         TVector s60 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[7]);
         TVector s70 = TSimd.Multiply(x, TSimd.Load(o));
         for (int k = 0; k < count; k++)
@@ -710,38 +951,59 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             weights += LaneBlock;
         }
 
-        o = output;
+        if (scales is not null)
+        {
+            x = TSimd.Broadcast(scales[0]);
+            s00 = TSimd.Multiply(x, s00);
+            x = TSimd.Broadcast(scales[1]);
+            s10 = TSimd.Multiply(x, s10);
+            x = TSimd.Broadcast(scales[2]);
+            s20 = TSimd.Multiply(x, s20);
+            x = TSimd.Broadcast(scales[3]);
+            s30 = TSimd.Multiply(x, s30);
+            x = TSimd.Broadcast(scales[4]);
+            s40 = TSimd.Multiply(x, s40);
+            x = TSimd.Broadcast(scales[5]);
+            s50 = TSimd.Multiply(x, s50);
+            x = TSimd.Broadcast(scales[6]);
+            s60 = TSimd.Multiply(x, s60);
+            x = TSimd.Broadcast(scales[7]);
+            s70 = TSimd.Multiply(x, s70);
+        }
+
+        o = target;
         TSimd.Store(s00, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s10, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s20, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s30, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s40, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s50, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s60, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s70, o);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate4x1(float* weights, float* factors, float** values, long offset, int count, float* output, long outputStride)
+    private static void Accumulate4x1(
+        float* weights, float* factors, float** values, long offset, int count, float* source, long sourceStride, float* target, long targetStride, float* scales)
     {
-        float* o = output;
+        float* o = source;
         TVector x;
         x = TSimd.Broadcast(factors[0]);
         TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[1]);
         TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[2]);
         TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
-        o += outputStride;
+        o += sourceStride;
         x = TSimd.Broadcast(factors[3]);
         TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
         for (int k = 0; k < count; k++)
@@ -759,13 +1021,25 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             weights += LaneBlock;
         }
 
-        o = output;
+        if (scales is not null)
+        {
+            x = TSimd.Broadcast(scales[0]);
+            s00 = TSimd.Multiply(x, s00);
+            x = TSimd.Broadcast(scales[1]);
+            s10 = TSimd.Multiply(x, s10);
+            x = TSimd.Broadcast(scales[2]);
+            s20 = TSimd.Multiply(x, s20);
+            x = TSimd.Broadcast(scales[3]);
+            s30 = TSimd.Multiply(x, s30);
+        }
+
+        o = target;
         TSimd.Store(s00, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s10, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s20, o);
-        o += outputStride;
+        o += targetStride;
         TSimd.Store(s30, o);
     }
 }
