@@ -40,8 +40,11 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     // Vectors that are fetched beside a group of keys at most.
     private const int MaximumFetches = 16;
 
-    // Rows that share a chunk's values, from which on packing these pays.
+    // Rows that share a chunk's values, from which on packing these pays: fewer where values lie so far apart that a block of their elements, of all
+    // the chunk's values, finds no room in the first-level cache, whose sets are chosen by the address.
     private const int PackingRows = 2 * TaskRows;
+    private const int PackingRowsFarApart = TaskRows;
+    private const int FarApart = 512 / sizeof(float);
 
     private readonly HeadTensor _queries;
     private readonly float _scale;
@@ -114,7 +117,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         _logSumExp = logSumExp;
         _walkCount = plans.Count == 1 ? 1 : place.Heads;
         _walkHeads = place.Heads / _walkCount;
-        _packs = _walkHeads * place.Rows >= PackingRows || _paddedDimension != _dimension;
+        _packs = _walkHeads * place.Rows >= (_valueStride < FarApart ? PackingRows : PackingRowsFarApart) || _paddedDimension != _dimension;
 
         int heads = place.Heads;
         long transposedSize = (long)_dimension * TaskRows;
@@ -299,6 +302,12 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     // What is needed after a chunk: another chunk, the queries of a walk that begins with it, the outputs of one that ends.
     private void ListFetches(int current, int next)
     {
+        // The first outputs are written before the last scores are computed.
+        if (_walks[current].Waiting.Count == 0)
+        {
+            AddRowFetches(_target, current);
+        }
+
         if (next >= 0)
         {
             ref KeyList waiting = ref _walks[next].Waiting;
@@ -308,11 +317,6 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
             {
                 AddRowFetches(_queries, next);
             }
-        }
-
-        if (_walks[current].Waiting.Count == 0)
-        {
-            AddRowFetches(_target, current);
         }
     }
 
@@ -390,9 +394,10 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
             walk.StartedBlocks |= 1 << (lane / block);
             bool masks = count > keys || chunk.Indices[count - 1] > first || chunk.Indices[0] <= first + rows - 1 - _window;
             int outputRows = RoundUp(rows, PrefillTiles<TSimd, TVector>.QueryTile);
-            for (int row = outputRows - 1, rowSeen = seen; row >= 0; row--)
+            new Span<int>(_counts, outputRows).Fill(seen);
+            for (int row = rows - 1, rowSeen = seen; masks && row >= 0; row--)
             {
-                rowSeen = masks ? chunk.CountUpTo(first + row, rowSeen) : seen;
+                rowSeen = chunk.CountUpTo(first + row, rowSeen);
                 _counts[row] = rowSeen;
             }
 
