@@ -12,7 +12,7 @@ internal static class BlockSparseSuite
 {
     public static void Run(BenchmarkReport report)
     {
-        foreach ((int length, int dimension, int rounds) in new[] { (8192, 64, 7), (16384, 128, 3) })
+        foreach ((int length, int dimension, int rounds) in new[] { (8192, 64, 15), (16384, 128, 5) })
         {
             using var inputs = new AttentionInputs(length, dimension);
             foreach (int blockSize in new[] { 64, 128 })

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels.Cpu;
@@ -261,7 +262,31 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         float** keys = list.Keys + count;
         float** values = list.Values + count;
         int* indices = list.Indices + count;
-        for (int i = 0; i < length; i++)
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated && length >= 4)
+        {
+            // Four at a time.
+            Vector256<long> step = Vector256.CreateSequence(0L, 1);
+            Vector256<long> keyVector = Vector256.Create((long)key) + (step * (_keyStride * sizeof(float)));
+            Vector256<long> valueVector = Vector256.Create((long)value) + (step * (_valueStride * sizeof(float)));
+            Vector128<int> indexVector = Vector128.CreateSequence(start, 1);
+            Vector256<long> keyStep = Vector256.Create(4 * _keyStride * sizeof(float));
+            Vector256<long> valueStep = Vector256.Create(4 * _valueStride * sizeof(float));
+            for (; i + 4 <= length; i += 4)
+            {
+                keyVector.Store((long*)(keys + i));
+                valueVector.Store((long*)(values + i));
+                indexVector.Store(indices + i);
+                keyVector += keyStep;
+                valueVector += valueStep;
+                indexVector += Vector128.Create(4);
+            }
+
+            key += i * _keyStride;
+            value += i * _valueStride;
+        }
+
+        for (; i < length; i++)
         {
             keys[i] = key;
             values[i] = value;

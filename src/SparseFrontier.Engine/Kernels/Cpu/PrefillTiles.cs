@@ -173,33 +173,39 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     /// <summary>Masks the scores of keys that come after a row or have left its sliding window.</summary>
     /// <param name="scores">S [count][LaneBlock].</param>
     /// <param name="lanes">Lanes in use, a multiple of the vector width.</param>
-    /// <param name="indices">[count] keys.</param>
+    /// <param name="indices">[count] keys, ascending.</param>
     /// <param name="count">Number of keys.</param>
     /// <param name="first">Position of the first lane's row.</param>
     /// <param name="window">Number of latest keys that a row may see.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Mask(float* scores, int lanes, int* indices, int count, int first, int window)
     {
-        TVector masked = TSimd.Broadcast(Masked);
+        // All rows see the keys in the middle.
         int last = first + lanes - 1;
-        for (int k = 0; k < count; k++)
+        int start = 0;
+        for (; start < count && indices[start] <= last - window; start++)
         {
-            int key = indices[k];
-            if (key <= first && key > last - window)
-            {
-                continue;
-            }
+            MaskKey(scores + ((long)start * LaneBlock), lanes, (long)indices[start] - first, window);
+        }
 
-            // The row at position first + lane sees the key when key <= first + lane <= key + window - 1.
-            TVector low = TSimd.Broadcast((long)key - first);
-            TVector high = TSimd.Broadcast((long)key - first + window - 1);
-            float* row = scores + ((long)k * LaneBlock);
-            for (int q = 0; q < lanes; q += TSimd.Width)
-            {
-                TVector lane = TSimd.Ascending(q);
-                TVector score = TSimd.SelectLessOrEqual(low, lane, TSimd.Load(row + q), masked);
-                TSimd.Store(TSimd.SelectLessOrEqual(lane, high, score, masked), row + q);
-            }
+        for (int k = count - 1; k >= start && indices[k] > first; k--)
+        {
+            MaskKey(scores + ((long)k * LaneBlock), lanes, (long)indices[k] - first, window);
+        }
+    }
+
+    // Masks the scores of a key at a distance from the first lane's row: lane q sees it when distance <= q <= distance + window - 1.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MaskKey(float* scores, int lanes, long distance, int window)
+    {
+        TVector masked = TSimd.Broadcast(Masked);
+        TVector low = TSimd.Broadcast(distance);
+        TVector high = TSimd.Broadcast(distance + window - 1);
+        for (int q = 0; q < lanes; q += TSimd.Width)
+        {
+            TVector lane = TSimd.Ascending(q);
+            TVector score = TSimd.SelectLessOrEqual(low, lane, TSimd.Load(scores + q), masked);
+            TSimd.Store(TSimd.SelectLessOrEqual(lane, high, score, masked), scores + q);
         }
     }
 
