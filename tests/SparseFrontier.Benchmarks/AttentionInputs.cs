@@ -54,6 +54,21 @@ internal sealed unsafe class AttentionInputs(int length, int dimension) : IDispo
     /// <summary>Dense causal attention.</summary>
     public Contender Dense(string name) => Attend(name, [AttentionPlan.Dense(length)], QueryHeads * Layer.Shape.CausalPairs);
 
+    /// <summary>Copies the queries to the outputs, a row of all heads at a time: what any attention must read and write beside keys and values.</summary>
+    public Contender CopyQueries(string name)
+    {
+        const int TaskRows = 64;
+        long rowBytes = (long)QueryHeads * dimension * sizeof(float);
+        return new Contender(name, () => WorkerPool.For(length / TaskRows, task =>
+        {
+            long first = task * TaskRows * rowBytes;
+            Buffer.MemoryCopy((byte*)_queries.Pointer + first, (byte*)_output.Pointer + first, TaskRows * rowBytes, TaskRows * rowBytes);
+        }))
+        {
+            Bytes = 2.0 * length * rowBytes,
+        };
+    }
+
     public void Dispose()
     {
         _queries.Dispose();
