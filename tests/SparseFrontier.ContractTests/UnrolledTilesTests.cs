@@ -16,7 +16,7 @@ public partial class UnrolledTilesTests
         string text = File.ReadAllText(Path.Combine(LayerTests.Root(), "src", "SparseFrontier.Engine", "Kernels", "Cpu", "PrefillTiles.cs")).ReplaceLineEndings("\n");
         MatchCollection tiles = Tile().Matches(text);
         Assert.Equal(
-            ["Score8x2", "Score4x2", "Score8x1", "Accumulate8x2", "Accumulate4x2", "Accumulate8x1", "Accumulate4x1"],
+            ["Score8x2", "Score6x2", "Score4x2", "Score8x1", "Accumulate8x2", "Accumulate6x2", "Accumulate4x2", "Accumulate8x1", "Accumulate4x1"],
             tiles.Select(t => t.Groups["name"].Value));
         Assert.All(tiles, tile =>
         {
@@ -69,7 +69,7 @@ public partial class UnrolledTilesTests
         }
     }
 
-    // output[row][vector] = factors[row] · output[row][vector] + Σ_k weights[k][row] · values[k][vector]
+    // target[row][vector] = scales[row] · (factors[row] · source[row][vector] + Σ_k weights[k][row] · values[k][vector])
     private static IEnumerable<string> Accumulate(int rows, int vectors)
     {
         if (vectors > 1)
@@ -77,13 +77,13 @@ public partial class UnrolledTilesTests
             yield return "int width = TSimd.Width;";
         }
 
-        yield return "float* o = output;";
+        yield return "float* o = source;";
         yield return "TVector x;";
         for (int r = 0; r < rows; r++)
         {
             if (r > 0)
             {
-                yield return "o += outputStride;";
+                yield return "o += sourceStride;";
             }
 
             yield return $"x = TSimd.Broadcast(factors[{r}]);";
@@ -113,12 +113,25 @@ public partial class UnrolledTilesTests
         yield return "weights += LaneBlock;";
         yield return "}";
         yield return "";
-        yield return "o = output;";
+        yield return "if (scales is not null)";
+        yield return "{";
+        for (int r = 0; r < rows; r++)
+        {
+            yield return $"x = TSimd.Broadcast(scales[{r}]);";
+            for (int v = 0; v < vectors; v++)
+            {
+                yield return $"s{r}{v} = TSimd.Multiply(x, s{r}{v});";
+            }
+        }
+
+        yield return "}";
+        yield return "";
+        yield return "o = target;";
         for (int r = 0; r < rows; r++)
         {
             if (r > 0)
             {
-                yield return "o += outputStride;";
+                yield return "o += targetStride;";
             }
 
             for (int v = 0; v < vectors; v++)
