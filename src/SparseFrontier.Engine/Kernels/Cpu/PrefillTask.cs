@@ -20,9 +20,9 @@ internal readonly record struct PrefillPlace(int FirstHead, int Heads, int Tile,
 /// <remarks>
 /// <para>
 /// Keys are taken 128 at a time: scores, running maximum and sum by row, weights, then the weighted values are added to the output, which is
-/// rescaled on the way when a maximum grew. Only chunks that reach beyond the first row (or behind the window of the last) are masked, and rows
-/// are not computed with keys that come after all of their vector. Masked scores are -1e30, never -∞, and a row whose maximum stays there has seen
-/// no key.
+/// rescaled on the way when a maximum grew; after the last keys it is divided by the sums and written where it belongs. Only chunks that reach beyond
+/// the first row (or behind the window of the last) are masked, and rows are not computed with keys that come after all of their vector. Masked
+/// scores are -1e30, never -∞, and a row whose maximum stays there has seen no key.
 /// </para>
 /// <para>
 /// Heads that share a plan take a chunk together. Heads with plans of their own take chunks of their own, in the order of the chunks' first keys:
@@ -112,7 +112,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         _keyStride = keys.RowStride;
         _valueStride = values.RowStride;
         _dimension = queries.Dimension;
-        _paddedDimension = RoundUp(_dimension, TSimd.Width);
+        _paddedDimension = RoundUp(_dimension, PrefillTiles<TSimd, TVector>.LaneBlock);
         _window = slidingWindow > 0 ? slidingWindow : int.MaxValue;
         _target = output;
         _logSumExp = logSumExp;
@@ -124,7 +124,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         long transposedSize = (long)_dimension * TaskRows;
         long outputSize = (long)_paddedDimension * TaskRows;
         long scoresSize = (long)ChunkKeys * PrefillTiles<TSimd, TVector>.LaneBlock;
-        long packedSize = (long)ChunkKeys * RoundUp(_dimension, PrefillTiles<TSimd, TVector>.LaneBlock);
+        long packedSize = (long)ChunkKeys * _paddedDimension;
         long walkSize = (sizeof(KeyWalk) / sizeof(float)) + (2 * KeyList.SizeInFloats);
         long fetchSize = (sizeof(float*) / sizeof(float)) * ((3 * ChunkKeys) + TaskRows + ((long)heads * TaskRows) + MaximumFetches);
         float* scratch = ThreadScratch.Rent(

@@ -303,7 +303,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     /// <param name="factors">[queries]: what the outputs are multiplied with first.</param>
     /// <param name="values">Addresses of the values' first block.</param>
     /// <param name="blockStride">Elements from one block of a value to the next.</param>
-    /// <param name="dimension">Elements of a value; a multiple of the vector width.</param>
+    /// <param name="dimension">Elements of a value; a multiple of <see cref="LaneBlock"/>.</param>
     /// <param name="source">[queries][dimension], the outputs before.</param>
     /// <param name="sourceStride">Elements from one query to the next; 0 with zeros for all.</param>
     /// <param name="target">[queries][dimension], written; may be <paramref name="source"/>.</param>
@@ -327,11 +327,10 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         long offset = 0;
         for (int d = 0; d < dimension; d += LaneBlock)
         {
-            bool two = d + LaneBlock <= dimension;
             int tile;
             for (int query = 0; query < rows; query += tile)
             {
-                tile = two && !TSimd.HasManyRegisters ? SmallTile(rows - query) : QueryTile;
+                tile = TSimd.HasManyRegisters ? QueryTile : SmallTile(rows - query);
                 int count = counts[query + tile - 1];
                 if (count == 0 && source == target && scales is null)
                 {
@@ -345,18 +344,7 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
                 float* last = scales is null ? null : scales + query;
                 if (TSimd.HasManyRegisters)
                 {
-                    if (two)
-                    {
-                        Accumulate8x2(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
-                    }
-                    else
-                    {
-                        Accumulate8x1(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
-                    }
-                }
-                else if (!two)
-                {
-                    Accumulate4x1(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
+                    Accumulate8x2(p, f, values, offset, count, s, sourceStride, o, targetStride, last);
                 }
                 else if (tile == 6)
                 {
@@ -903,149 +891,5 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         o += targetStride;
         TSimd.Store(s30, o);
         TSimd.Store(s31, o + width);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate8x1(
-        float* weights, float* factors, float** values, long offset, int count, float* source, long sourceStride, float* target, long targetStride, float* scales)
-    {
-        float* o = source;
-        TVector x;
-        x = TSimd.Broadcast(factors[0]);
-        TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[1]);
-        TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[2]);
-        TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[3]);
-        TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[4]);
-        TVector s40 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[5]);
-        TVector s50 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[6]);
-        TVector s60 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[7]);
-        TVector s70 = TSimd.Multiply(x, TSimd.Load(o));
-        for (int k = 0; k < count; k++)
-        {
-            float* value = values[k] + offset;
-            TVector v0 = TSimd.Load(value);
-            x = TSimd.Broadcast(weights[0]);
-            s00 = TSimd.MultiplyAdd(x, v0, s00);
-            x = TSimd.Broadcast(weights[1]);
-            s10 = TSimd.MultiplyAdd(x, v0, s10);
-            x = TSimd.Broadcast(weights[2]);
-            s20 = TSimd.MultiplyAdd(x, v0, s20);
-            x = TSimd.Broadcast(weights[3]);
-            s30 = TSimd.MultiplyAdd(x, v0, s30);
-            x = TSimd.Broadcast(weights[4]);
-            s40 = TSimd.MultiplyAdd(x, v0, s40);
-            x = TSimd.Broadcast(weights[5]);
-            s50 = TSimd.MultiplyAdd(x, v0, s50);
-            x = TSimd.Broadcast(weights[6]);
-            s60 = TSimd.MultiplyAdd(x, v0, s60);
-            x = TSimd.Broadcast(weights[7]);
-            s70 = TSimd.MultiplyAdd(x, v0, s70);
-            weights += LaneBlock;
-        }
-
-        if (scales is not null)
-        {
-            x = TSimd.Broadcast(scales[0]);
-            s00 = TSimd.Multiply(x, s00);
-            x = TSimd.Broadcast(scales[1]);
-            s10 = TSimd.Multiply(x, s10);
-            x = TSimd.Broadcast(scales[2]);
-            s20 = TSimd.Multiply(x, s20);
-            x = TSimd.Broadcast(scales[3]);
-            s30 = TSimd.Multiply(x, s30);
-            x = TSimd.Broadcast(scales[4]);
-            s40 = TSimd.Multiply(x, s40);
-            x = TSimd.Broadcast(scales[5]);
-            s50 = TSimd.Multiply(x, s50);
-            x = TSimd.Broadcast(scales[6]);
-            s60 = TSimd.Multiply(x, s60);
-            x = TSimd.Broadcast(scales[7]);
-            s70 = TSimd.Multiply(x, s70);
-        }
-
-        o = target;
-        TSimd.Store(s00, o);
-        o += targetStride;
-        TSimd.Store(s10, o);
-        o += targetStride;
-        TSimd.Store(s20, o);
-        o += targetStride;
-        TSimd.Store(s30, o);
-        o += targetStride;
-        TSimd.Store(s40, o);
-        o += targetStride;
-        TSimd.Store(s50, o);
-        o += targetStride;
-        TSimd.Store(s60, o);
-        o += targetStride;
-        TSimd.Store(s70, o);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate4x1(
-        float* weights, float* factors, float** values, long offset, int count, float* source, long sourceStride, float* target, long targetStride, float* scales)
-    {
-        float* o = source;
-        TVector x;
-        x = TSimd.Broadcast(factors[0]);
-        TVector s00 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[1]);
-        TVector s10 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[2]);
-        TVector s20 = TSimd.Multiply(x, TSimd.Load(o));
-        o += sourceStride;
-        x = TSimd.Broadcast(factors[3]);
-        TVector s30 = TSimd.Multiply(x, TSimd.Load(o));
-        for (int k = 0; k < count; k++)
-        {
-            float* value = values[k] + offset;
-            TVector v0 = TSimd.Load(value);
-            x = TSimd.Broadcast(weights[0]);
-            s00 = TSimd.MultiplyAdd(x, v0, s00);
-            x = TSimd.Broadcast(weights[1]);
-            s10 = TSimd.MultiplyAdd(x, v0, s10);
-            x = TSimd.Broadcast(weights[2]);
-            s20 = TSimd.MultiplyAdd(x, v0, s20);
-            x = TSimd.Broadcast(weights[3]);
-            s30 = TSimd.MultiplyAdd(x, v0, s30);
-            weights += LaneBlock;
-        }
-
-        if (scales is not null)
-        {
-            x = TSimd.Broadcast(scales[0]);
-            s00 = TSimd.Multiply(x, s00);
-            x = TSimd.Broadcast(scales[1]);
-            s10 = TSimd.Multiply(x, s10);
-            x = TSimd.Broadcast(scales[2]);
-            s20 = TSimd.Multiply(x, s20);
-            x = TSimd.Broadcast(scales[3]);
-            s30 = TSimd.Multiply(x, s30);
-        }
-
-        o = target;
-        TSimd.Store(s00, o);
-        o += targetStride;
-        TSimd.Store(s10, o);
-        o += targetStride;
-        TSimd.Store(s20, o);
-        o += targetStride;
-        TSimd.Store(s30, o);
     }
 }
