@@ -11,7 +11,7 @@ namespace SparseFrontier.Kernels.Cpu;
 /// tokens; 2 · dimension multiply-adds a token and query head.
 /// </summary>
 /// <remarks>
-/// The tokens of a list are split into runs of 512, in the order of the list. A run goes block by block of 32 tokens: scores, weights with
+/// The tokens of a list are split into runs of 480, in the order of the list. A run goes block by block of 48 tokens: scores, weights with
 /// the maximum so far, weighted sum of values, so that a block's values are asked for while its keys are multiplied, and the next block's keys
 /// while the values are. The runs' maxima, sums and weighted sums are combined in ascending order. Neither runs nor blocks depend on threads
 /// or on where the cache's segments meet. Queries and sums lie in the cache type's own order; see <see cref="ICacheElement"/>.
@@ -20,10 +20,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    private const int SplitTokens = 512;
-    private const int BlockTokens = 32;
-    private const int Ahead = 3;
-    private const int GroupTokens = 8;
+    private const int SplitTokens = 480;
+
+    // A multiple of the tokens that are scored at a time and of any vector's lanes.
+    private const int BlockTokens = 48;
 
     // A partial result: by query head the weighted sum of values, then the maximum and the sum of weights, in a cache line of their own.
     private const int StateFloats = 16;
@@ -147,270 +147,391 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         where TElement : struct, ICacheElement
     {
         int partialSize = padded + StateFloats;
-        float* scores = ThreadScratch.Rent((2 * heads * BlockTokens) + (copy ? 2L * Ahead * BlockTokens * padded : 0));
-        float* copies = scores + (2 * heads * BlockTokens);
-        byte** keys = stackalloc byte*[2 * Ahead * BlockTokens];
-        byte** values = keys + (Ahead * BlockTokens);
-        int* counts = stackalloc int[Ahead];
+        float* scores = ThreadScratch.Rent((heads * BlockTokens) + (copy ? 4L * BlockTokens * padded : 0));
+        float* copies = scores + (heads * BlockTokens);
+
+        // Of two blocks in turn; the one address more is read, though nothing at it, where the last row has been asked for.
+        byte** keys = stackalloc byte*[(4 * BlockTokens) + 1];
+        byte** values = keys + (2 * BlockTokens);
+        keys[4 * BlockTokens] = null;
         for (int h = 0; h < heads; h++)
         {
             new Span<float>(partial + ((long)h * partialSize), partialSize).Clear();
             partial[((long)h * partialSize) + padded] = PrefillTiles<TSimd, TVector>.Masked;
         }
 
-        for (int i = 0; i < Ahead - 1; i++)
+        int count = List(0, ref list);
+        for (int current = 0; count > 0; current = BlockTokens - current)
         {
-            List(i, ref list);
-        }
-
-        int count = counts[0];
-        Score<TElement>(queries, heads, keys, count, keys, padded, scores);
-        Weigh(scores, heads, count, partial, padded);
-        for (int block = 0; count > 0; block++)
-        {
-            List(block + Ahead - 1, ref list);
-            byte** blockValues = values + (block % Ahead * BlockTokens);
-            int next = (block + 1) % Ahead;
-            int last = (block + 2) % Ahead;
-            float* weights = scores + (block % 2 * heads * BlockTokens);
-            float* nextScores = scores + ((block + 1) % 2 * heads * BlockTokens);
-            byte** nextKeys = keys + (next * BlockTokens);
-            byte** aheadKeys = counts[last] > 0 ? keys + (last * BlockTokens) : nextKeys;
-            byte** aheadValues = counts[next] > 0 ? values + (next * BlockTokens) : blockValues;
-            for (int t = 0; t < BlockTokens; t += GroupTokens)
-            {
-                if (t < counts[next])
-                {
-                    Score<TElement>(queries, heads, nextKeys + t, Math.Min(GroupTokens, counts[next] - t), aheadKeys + t, padded, nextScores + t);
-                }
-
-                if (t < count)
-                {
-                    Accumulate<TElement>(weights + t, heads, blockValues + t, Math.Min(GroupTokens, count - t), aheadValues + t, padded, partial);
-                }
-            }
-
-            count = counts[next];
-            if (count > 0)
-            {
-                Weigh(nextScores, heads, count, partial, padded);
-            }
+            int next = BlockTokens - current;
+            int nextCount = List(next, ref list);
+            Score<TElement>(queries, heads, keys + current, count, copy ? null : values + current, padded, scores);
+            Weigh(scores, heads, count, partial, padded);
+            Accumulate<TElement>(scores, heads, values + current, count, copy || nextCount == 0 ? null : keys + next, padded, partial);
+            count = nextCount;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        void List(int block, ref TokenList tokens)
+        int List(int first, ref TokenList tokens)
         {
-            block %= Ahead;
-            byte** blockKeys = keys + (block * BlockTokens);
-            byte** blockValues = values + (block * BlockTokens);
-            counts[block] = tokens.Next(blockKeys, blockValues);
-            if (copy && counts[block] > 0)
+            int listed = tokens.Next(keys + first, values + first);
+            if (copy && listed > 0)
             {
-                tokens.Copy(blockKeys, copies + (2L * block * BlockTokens * padded), padded);
-                tokens.Copy(blockValues, copies + (((2L * block) + 1) * BlockTokens * padded), padded);
+                tokens.Copy(keys + first, copies + (2L * first * padded), padded);
+                tokens.Copy(values + first, copies + (((2L * first) + BlockTokens) * padded), padded);
             }
+
+            return listed;
         }
     }
 
-    // scores[h, t] = q_h · k_t. Rows beyond the count repeat the last one, so that there are always four to multiply at a time.
+    // scores[h, t] = q_h · k_t, while the rows ahead are asked for, if any. Rows beyond the count repeat the last one, so that there are always
+    // as many as are multiplied at a time.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Score<TElement>(float* queries, int heads, byte** keys, int count, byte** ahead, int padded, float* scores)
         where TElement : struct, ICacheElement
     {
-        for (int t = 0; t < count; t += 4)
+        for (int h = 0; h < heads;)
         {
-            byte** fetched = ahead + t;
-            int h = 0;
-            for (; TSimd.HasManyRegisters && h + 4 <= heads; h += 4)
+            float* query = queries + ((long)h * padded);
+            float* target = scores + (h * BlockTokens);
+            if (h + 4 <= heads && TSimd.HasManyRegisters)
             {
-                Score4x4<TElement>(queries + ((long)h * padded), keys + t, fetched, padded, scores + (h * BlockTokens) + t);
-                fetched = keys + t;
+                Score4x4<TElement>(query, keys, count, ahead, padded, target);
+                h += 4;
+            }
+            else if (h + 4 <= heads)
+            {
+                Score4x3<TElement>(query, keys, count, ahead, padded, target);
+                h += 4;
+            }
+            else if (h + 2 <= heads)
+            {
+                Score2x4<TElement>(query, keys, count, ahead, padded, target);
+                h += 2;
+            }
+            else
+            {
+                Score1x4<TElement>(query, keys, count, ahead, padded, target);
+                h++;
             }
 
-            for (; h + 2 <= heads; h += 2)
-            {
-                Score2x4<TElement>(queries + ((long)h * padded), keys + t, fetched, padded, scores + (h * BlockTokens) + t);
-                fetched = keys + t;
-            }
-
-            for (; h < heads; h++)
-            {
-                Score1x4<TElement>(queries + ((long)h * padded), keys + t, fetched, padded, scores + (h * BlockTokens) + t);
-                fetched = keys + t;
-            }
+            ahead = null;
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score4x4<TElement>(float* queries, byte** keys, byte** ahead, int padded, float* scores)
+    private static void Score4x4<TElement>(float* queries, byte** keys, int count, byte** ahead, int padded, float* scores)
         where TElement : struct, ICacheElement
     {
         TVector zero = TSimd.Broadcast(0);
-        TVector s00 = zero;
-        TVector s01 = zero;
-        TVector s02 = zero;
-        TVector s03 = zero;
-        TVector s10 = zero;
-        TVector s11 = zero;
-        TVector s12 = zero;
-        TVector s13 = zero;
-        TVector s20 = zero;
-        TVector s21 = zero;
-        TVector s22 = zero;
-        TVector s23 = zero;
-        TVector s30 = zero;
-        TVector s31 = zero;
-        TVector s32 = zero;
-        TVector s33 = zero;
+        var fetcher = new RowFetcher(ahead, padded * TElement.Size);
         float* q1 = queries + padded;
         float* q2 = q1 + padded;
         float* q3 = q2 + padded;
-        for (int d = 0; d < padded; d += Step)
+        for (int t = 0; t < count; t += 4)
         {
-            long offset = (long)d * TElement.Size;
-            FetchStep<TElement>(ahead[0] + offset);
-            FetchStep<TElement>(ahead[1] + offset);
-            FetchStep<TElement>(ahead[2] + offset);
-            FetchStep<TElement>(ahead[3] + offset);
-            TVector k0 = TElement.LoadFirst<TSimd, TVector>(keys[0] + offset);
-            TVector k1 = TElement.LoadFirst<TSimd, TVector>(keys[1] + offset);
-            TVector k2 = TElement.LoadFirst<TSimd, TVector>(keys[2] + offset);
-            TVector k3 = TElement.LoadFirst<TSimd, TVector>(keys[3] + offset);
-            TVector q = TSimd.Load(queries + d);
-            s00 = TSimd.MultiplyAdd(q, k0, s00);
-            s01 = TSimd.MultiplyAdd(q, k1, s01);
-            s02 = TSimd.MultiplyAdd(q, k2, s02);
-            s03 = TSimd.MultiplyAdd(q, k3, s03);
-            q = TSimd.Load(q1 + d);
-            s10 = TSimd.MultiplyAdd(q, k0, s10);
-            s11 = TSimd.MultiplyAdd(q, k1, s11);
-            s12 = TSimd.MultiplyAdd(q, k2, s12);
-            s13 = TSimd.MultiplyAdd(q, k3, s13);
-            q = TSimd.Load(q2 + d);
-            s20 = TSimd.MultiplyAdd(q, k0, s20);
-            s21 = TSimd.MultiplyAdd(q, k1, s21);
-            s22 = TSimd.MultiplyAdd(q, k2, s22);
-            s23 = TSimd.MultiplyAdd(q, k3, s23);
-            q = TSimd.Load(q3 + d);
-            s30 = TSimd.MultiplyAdd(q, k0, s30);
-            s31 = TSimd.MultiplyAdd(q, k1, s31);
-            s32 = TSimd.MultiplyAdd(q, k2, s32);
-            s33 = TSimd.MultiplyAdd(q, k3, s33);
-            k0 = TElement.LoadSecond<TSimd, TVector>(keys[0] + offset);
-            k1 = TElement.LoadSecond<TSimd, TVector>(keys[1] + offset);
-            k2 = TElement.LoadSecond<TSimd, TVector>(keys[2] + offset);
-            k3 = TElement.LoadSecond<TSimd, TVector>(keys[3] + offset);
-            q = TSimd.Load(queries + d + TSimd.Width);
-            s00 = TSimd.MultiplyAdd(q, k0, s00);
-            s01 = TSimd.MultiplyAdd(q, k1, s01);
-            s02 = TSimd.MultiplyAdd(q, k2, s02);
-            s03 = TSimd.MultiplyAdd(q, k3, s03);
-            q = TSimd.Load(q1 + d + TSimd.Width);
-            s10 = TSimd.MultiplyAdd(q, k0, s10);
-            s11 = TSimd.MultiplyAdd(q, k1, s11);
-            s12 = TSimd.MultiplyAdd(q, k2, s12);
-            s13 = TSimd.MultiplyAdd(q, k3, s13);
-            q = TSimd.Load(q2 + d + TSimd.Width);
-            s20 = TSimd.MultiplyAdd(q, k0, s20);
-            s21 = TSimd.MultiplyAdd(q, k1, s21);
-            s22 = TSimd.MultiplyAdd(q, k2, s22);
-            s23 = TSimd.MultiplyAdd(q, k3, s23);
-            q = TSimd.Load(q3 + d + TSimd.Width);
-            s30 = TSimd.MultiplyAdd(q, k0, s30);
-            s31 = TSimd.MultiplyAdd(q, k1, s31);
-            s32 = TSimd.MultiplyAdd(q, k2, s32);
-            s33 = TSimd.MultiplyAdd(q, k3, s33);
-        }
+            TVector s00 = zero;
+            TVector s01 = zero;
+            TVector s02 = zero;
+            TVector s03 = zero;
+            TVector s10 = zero;
+            TVector s11 = zero;
+            TVector s12 = zero;
+            TVector s13 = zero;
+            TVector s20 = zero;
+            TVector s21 = zero;
+            TVector s22 = zero;
+            TVector s23 = zero;
+            TVector s30 = zero;
+            TVector s31 = zero;
+            TVector s32 = zero;
+            TVector s33 = zero;
+            byte* x0 = keys[t];
+            byte* x1 = keys[t + 1];
+            byte* x2 = keys[t + 2];
+            byte* x3 = keys[t + 3];
+            for (long d = 0; d < padded; d += Step)
+            {
+                long offset = d * TElement.Size;
+                if (ahead != null && (offset & 63) == 0)
+                {
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                }
 
-        TSimd.Sum(s00, s01, s02, s03).Store(scores);
-        TSimd.Sum(s10, s11, s12, s13).Store(scores + BlockTokens);
-        TSimd.Sum(s20, s21, s22, s23).Store(scores + (2 * BlockTokens));
-        TSimd.Sum(s30, s31, s32, s33).Store(scores + (3 * BlockTokens));
+                TVector k0 = TElement.LoadFirst<TSimd, TVector>(x0 + offset);
+                TVector k1 = TElement.LoadFirst<TSimd, TVector>(x1 + offset);
+                TVector k2 = TElement.LoadFirst<TSimd, TVector>(x2 + offset);
+                TVector k3 = TElement.LoadFirst<TSimd, TVector>(x3 + offset);
+                TVector q = TSimd.Load(queries + d);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                s03 = TSimd.MultiplyAdd(q, k3, s03);
+                q = TSimd.Load(q1 + d);
+                s10 = TSimd.MultiplyAdd(q, k0, s10);
+                s11 = TSimd.MultiplyAdd(q, k1, s11);
+                s12 = TSimd.MultiplyAdd(q, k2, s12);
+                s13 = TSimd.MultiplyAdd(q, k3, s13);
+                q = TSimd.Load(q2 + d);
+                s20 = TSimd.MultiplyAdd(q, k0, s20);
+                s21 = TSimd.MultiplyAdd(q, k1, s21);
+                s22 = TSimd.MultiplyAdd(q, k2, s22);
+                s23 = TSimd.MultiplyAdd(q, k3, s23);
+                q = TSimd.Load(q3 + d);
+                s30 = TSimd.MultiplyAdd(q, k0, s30);
+                s31 = TSimd.MultiplyAdd(q, k1, s31);
+                s32 = TSimd.MultiplyAdd(q, k2, s32);
+                s33 = TSimd.MultiplyAdd(q, k3, s33);
+                k0 = TElement.LoadSecond<TSimd, TVector>(x0 + offset);
+                k1 = TElement.LoadSecond<TSimd, TVector>(x1 + offset);
+                k2 = TElement.LoadSecond<TSimd, TVector>(x2 + offset);
+                k3 = TElement.LoadSecond<TSimd, TVector>(x3 + offset);
+                q = TSimd.Load(queries + d + TSimd.Width);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                s03 = TSimd.MultiplyAdd(q, k3, s03);
+                q = TSimd.Load(q1 + d + TSimd.Width);
+                s10 = TSimd.MultiplyAdd(q, k0, s10);
+                s11 = TSimd.MultiplyAdd(q, k1, s11);
+                s12 = TSimd.MultiplyAdd(q, k2, s12);
+                s13 = TSimd.MultiplyAdd(q, k3, s13);
+                q = TSimd.Load(q2 + d + TSimd.Width);
+                s20 = TSimd.MultiplyAdd(q, k0, s20);
+                s21 = TSimd.MultiplyAdd(q, k1, s21);
+                s22 = TSimd.MultiplyAdd(q, k2, s22);
+                s23 = TSimd.MultiplyAdd(q, k3, s23);
+                q = TSimd.Load(q3 + d + TSimd.Width);
+                s30 = TSimd.MultiplyAdd(q, k0, s30);
+                s31 = TSimd.MultiplyAdd(q, k1, s31);
+                s32 = TSimd.MultiplyAdd(q, k2, s32);
+                s33 = TSimd.MultiplyAdd(q, k3, s33);
+            }
+
+            TSimd.Sum(s00, s01, s02, s03).Store(scores + t);
+            TSimd.Sum(s10, s11, s12, s13).Store(scores + BlockTokens + t);
+            TSimd.Sum(s20, s21, s22, s23).Store(scores + (2 * BlockTokens) + t);
+            TSimd.Sum(s30, s31, s32, s33).Store(scores + (3 * BlockTokens) + t);
+        }
     }
 
+    // 12 sums, three keys and a query fill 16 registers, and hide the latency of a multiply-add, which 8 sums only just do.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score2x4<TElement>(float* queries, byte** keys, byte** ahead, int padded, float* scores)
+    private static void Score4x3<TElement>(float* queries, byte** keys, int count, byte** ahead, int padded, float* scores)
         where TElement : struct, ICacheElement
     {
         TVector zero = TSimd.Broadcast(0);
-        TVector s00 = zero;
-        TVector s01 = zero;
-        TVector s02 = zero;
-        TVector s03 = zero;
-        TVector s10 = zero;
-        TVector s11 = zero;
-        TVector s12 = zero;
-        TVector s13 = zero;
+        var fetcher = new RowFetcher(ahead, padded * TElement.Size);
         float* q1 = queries + padded;
-        for (int d = 0; d < padded; d += Step)
+        float* q2 = q1 + padded;
+        float* q3 = q2 + padded;
+        for (int t = 0; t < count; t += 3)
         {
-            long offset = (long)d * TElement.Size;
-            FetchStep<TElement>(ahead[0] + offset);
-            FetchStep<TElement>(ahead[1] + offset);
-            FetchStep<TElement>(ahead[2] + offset);
-            FetchStep<TElement>(ahead[3] + offset);
-            TVector x = TSimd.Load(queries + d);
-            TVector y = TSimd.Load(q1 + d);
-            TVector k = TElement.LoadFirst<TSimd, TVector>(keys[0] + offset);
-            s00 = TSimd.MultiplyAdd(x, k, s00);
-            s10 = TSimd.MultiplyAdd(y, k, s10);
-            k = TElement.LoadFirst<TSimd, TVector>(keys[1] + offset);
-            s01 = TSimd.MultiplyAdd(x, k, s01);
-            s11 = TSimd.MultiplyAdd(y, k, s11);
-            k = TElement.LoadFirst<TSimd, TVector>(keys[2] + offset);
-            s02 = TSimd.MultiplyAdd(x, k, s02);
-            s12 = TSimd.MultiplyAdd(y, k, s12);
-            k = TElement.LoadFirst<TSimd, TVector>(keys[3] + offset);
-            s03 = TSimd.MultiplyAdd(x, k, s03);
-            s13 = TSimd.MultiplyAdd(y, k, s13);
-            x = TSimd.Load(queries + d + TSimd.Width);
-            y = TSimd.Load(q1 + d + TSimd.Width);
-            k = TElement.LoadSecond<TSimd, TVector>(keys[0] + offset);
-            s00 = TSimd.MultiplyAdd(x, k, s00);
-            s10 = TSimd.MultiplyAdd(y, k, s10);
-            k = TElement.LoadSecond<TSimd, TVector>(keys[1] + offset);
-            s01 = TSimd.MultiplyAdd(x, k, s01);
-            s11 = TSimd.MultiplyAdd(y, k, s11);
-            k = TElement.LoadSecond<TSimd, TVector>(keys[2] + offset);
-            s02 = TSimd.MultiplyAdd(x, k, s02);
-            s12 = TSimd.MultiplyAdd(y, k, s12);
-            k = TElement.LoadSecond<TSimd, TVector>(keys[3] + offset);
-            s03 = TSimd.MultiplyAdd(x, k, s03);
-            s13 = TSimd.MultiplyAdd(y, k, s13);
-        }
+            TVector s00 = zero;
+            TVector s01 = zero;
+            TVector s02 = zero;
+            TVector s10 = zero;
+            TVector s11 = zero;
+            TVector s12 = zero;
+            TVector s20 = zero;
+            TVector s21 = zero;
+            TVector s22 = zero;
+            TVector s30 = zero;
+            TVector s31 = zero;
+            TVector s32 = zero;
+            byte* x0 = keys[t];
+            byte* x1 = keys[t + 1];
+            byte* x2 = keys[t + 2];
+            for (long d = 0; d < padded; d += Step)
+            {
+                long offset = d * TElement.Size;
+                if (ahead != null && (offset & 63) == 0)
+                {
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                }
 
-        TSimd.Sum(s00, s01, s02, s03).Store(scores);
-        TSimd.Sum(s10, s11, s12, s13).Store(scores + BlockTokens);
+                TVector k0 = TElement.LoadFirst<TSimd, TVector>(x0 + offset);
+                TVector k1 = TElement.LoadFirst<TSimd, TVector>(x1 + offset);
+                TVector k2 = TElement.LoadFirst<TSimd, TVector>(x2 + offset);
+                TVector q = TSimd.Load(queries + d);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                q = TSimd.Load(q1 + d);
+                s10 = TSimd.MultiplyAdd(q, k0, s10);
+                s11 = TSimd.MultiplyAdd(q, k1, s11);
+                s12 = TSimd.MultiplyAdd(q, k2, s12);
+                q = TSimd.Load(q2 + d);
+                s20 = TSimd.MultiplyAdd(q, k0, s20);
+                s21 = TSimd.MultiplyAdd(q, k1, s21);
+                s22 = TSimd.MultiplyAdd(q, k2, s22);
+                q = TSimd.Load(q3 + d);
+                s30 = TSimd.MultiplyAdd(q, k0, s30);
+                s31 = TSimd.MultiplyAdd(q, k1, s31);
+                s32 = TSimd.MultiplyAdd(q, k2, s32);
+                k0 = TElement.LoadSecond<TSimd, TVector>(x0 + offset);
+                k1 = TElement.LoadSecond<TSimd, TVector>(x1 + offset);
+                k2 = TElement.LoadSecond<TSimd, TVector>(x2 + offset);
+                q = TSimd.Load(queries + d + TSimd.Width);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                q = TSimd.Load(q1 + d + TSimd.Width);
+                s10 = TSimd.MultiplyAdd(q, k0, s10);
+                s11 = TSimd.MultiplyAdd(q, k1, s11);
+                s12 = TSimd.MultiplyAdd(q, k2, s12);
+                q = TSimd.Load(q2 + d + TSimd.Width);
+                s20 = TSimd.MultiplyAdd(q, k0, s20);
+                s21 = TSimd.MultiplyAdd(q, k1, s21);
+                s22 = TSimd.MultiplyAdd(q, k2, s22);
+                q = TSimd.Load(q3 + d + TSimd.Width);
+                s30 = TSimd.MultiplyAdd(q, k0, s30);
+                s31 = TSimd.MultiplyAdd(q, k1, s31);
+                s32 = TSimd.MultiplyAdd(q, k2, s32);
+            }
+
+            // By token the sums of the heads.
+            Vector128<float> sums0 = TSimd.Sum(s00, s10, s20, s30);
+            Vector128<float> sums1 = TSimd.Sum(s01, s11, s21, s31);
+            Vector128<float> sums2 = TSimd.Sum(s02, s12, s22, s32);
+            float* target = scores + t;
+            target[0] = sums0[0];
+            target[1] = sums1[0];
+            target[2] = sums2[0];
+            target[BlockTokens] = sums0[1];
+            target[BlockTokens + 1] = sums1[1];
+            target[BlockTokens + 2] = sums2[1];
+            target[2 * BlockTokens] = sums0[2];
+            target[(2 * BlockTokens) + 1] = sums1[2];
+            target[(2 * BlockTokens) + 2] = sums2[2];
+            target[3 * BlockTokens] = sums0[3];
+            target[(3 * BlockTokens) + 1] = sums1[3];
+            target[(3 * BlockTokens) + 2] = sums2[3];
+        }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Score1x4<TElement>(float* query, byte** keys, byte** ahead, int padded, float* scores)
+    private static void Score2x4<TElement>(float* queries, byte** keys, int count, byte** ahead, int padded, float* scores)
         where TElement : struct, ICacheElement
     {
-        TVector s0 = TSimd.Broadcast(0);
-        TVector s1 = s0;
-        TVector s2 = s0;
-        TVector s3 = s0;
-        for (int d = 0; d < padded; d += Step)
+        TVector zero = TSimd.Broadcast(0);
+        var fetcher = new RowFetcher(ahead, padded * TElement.Size);
+        float* q1 = queries + padded;
+        for (int t = 0; t < count; t += 4)
         {
-            long offset = (long)d * TElement.Size;
-            FetchStep<TElement>(ahead[0] + offset);
-            FetchStep<TElement>(ahead[1] + offset);
-            FetchStep<TElement>(ahead[2] + offset);
-            FetchStep<TElement>(ahead[3] + offset);
-            TVector q = TSimd.Load(query + d);
-            s0 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[0] + offset), s0);
-            s1 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[1] + offset), s1);
-            s2 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[2] + offset), s2);
-            s3 = TSimd.MultiplyAdd(q, TElement.LoadFirst<TSimd, TVector>(keys[3] + offset), s3);
-            q = TSimd.Load(query + d + TSimd.Width);
-            s0 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[0] + offset), s0);
-            s1 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[1] + offset), s1);
-            s2 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[2] + offset), s2);
-            s3 = TSimd.MultiplyAdd(q, TElement.LoadSecond<TSimd, TVector>(keys[3] + offset), s3);
-        }
+            TVector s00 = zero;
+            TVector s01 = zero;
+            TVector s02 = zero;
+            TVector s03 = zero;
+            TVector s10 = zero;
+            TVector s11 = zero;
+            TVector s12 = zero;
+            TVector s13 = zero;
+            byte* x0 = keys[t];
+            byte* x1 = keys[t + 1];
+            byte* x2 = keys[t + 2];
+            byte* x3 = keys[t + 3];
+            for (long d = 0; d < padded; d += Step)
+            {
+                long offset = d * TElement.Size;
+                if (ahead != null && (offset & 63) == 0)
+                {
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                }
 
-        TSimd.Sum(s0, s1, s2, s3).Store(scores);
+                TVector k0 = TElement.LoadFirst<TSimd, TVector>(x0 + offset);
+                TVector k1 = TElement.LoadFirst<TSimd, TVector>(x1 + offset);
+                TVector k2 = TElement.LoadFirst<TSimd, TVector>(x2 + offset);
+                TVector k3 = TElement.LoadFirst<TSimd, TVector>(x3 + offset);
+                TVector q = TSimd.Load(queries + d);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                s03 = TSimd.MultiplyAdd(q, k3, s03);
+                q = TSimd.Load(q1 + d);
+                s10 = TSimd.MultiplyAdd(q, k0, s10);
+                s11 = TSimd.MultiplyAdd(q, k1, s11);
+                s12 = TSimd.MultiplyAdd(q, k2, s12);
+                s13 = TSimd.MultiplyAdd(q, k3, s13);
+                k0 = TElement.LoadSecond<TSimd, TVector>(x0 + offset);
+                k1 = TElement.LoadSecond<TSimd, TVector>(x1 + offset);
+                k2 = TElement.LoadSecond<TSimd, TVector>(x2 + offset);
+                k3 = TElement.LoadSecond<TSimd, TVector>(x3 + offset);
+                q = TSimd.Load(queries + d + TSimd.Width);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                s03 = TSimd.MultiplyAdd(q, k3, s03);
+                q = TSimd.Load(q1 + d + TSimd.Width);
+                s10 = TSimd.MultiplyAdd(q, k0, s10);
+                s11 = TSimd.MultiplyAdd(q, k1, s11);
+                s12 = TSimd.MultiplyAdd(q, k2, s12);
+                s13 = TSimd.MultiplyAdd(q, k3, s13);
+            }
+
+            TSimd.Sum(s00, s01, s02, s03).Store(scores + t);
+            TSimd.Sum(s10, s11, s12, s13).Store(scores + BlockTokens + t);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score1x4<TElement>(float* queries, byte** keys, int count, byte** ahead, int padded, float* scores)
+        where TElement : struct, ICacheElement
+    {
+        TVector zero = TSimd.Broadcast(0);
+        var fetcher = new RowFetcher(ahead, padded * TElement.Size);
+        for (int t = 0; t < count; t += 4)
+        {
+            TVector s00 = zero;
+            TVector s01 = zero;
+            TVector s02 = zero;
+            TVector s03 = zero;
+            byte* x0 = keys[t];
+            byte* x1 = keys[t + 1];
+            byte* x2 = keys[t + 2];
+            byte* x3 = keys[t + 3];
+            for (long d = 0; d < padded; d += Step)
+            {
+                long offset = d * TElement.Size;
+                if (ahead != null && (offset & 63) == 0)
+                {
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                    fetcher.Next<TElement>();
+                }
+
+                TVector k0 = TElement.LoadFirst<TSimd, TVector>(x0 + offset);
+                TVector k1 = TElement.LoadFirst<TSimd, TVector>(x1 + offset);
+                TVector k2 = TElement.LoadFirst<TSimd, TVector>(x2 + offset);
+                TVector k3 = TElement.LoadFirst<TSimd, TVector>(x3 + offset);
+                TVector q = TSimd.Load(queries + d);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                s03 = TSimd.MultiplyAdd(q, k3, s03);
+                k0 = TElement.LoadSecond<TSimd, TVector>(x0 + offset);
+                k1 = TElement.LoadSecond<TSimd, TVector>(x1 + offset);
+                k2 = TElement.LoadSecond<TSimd, TVector>(x2 + offset);
+                k3 = TElement.LoadSecond<TSimd, TVector>(x3 + offset);
+                q = TSimd.Load(queries + d + TSimd.Width);
+                s00 = TSimd.MultiplyAdd(q, k0, s00);
+                s01 = TSimd.MultiplyAdd(q, k1, s01);
+                s02 = TSimd.MultiplyAdd(q, k2, s02);
+                s03 = TSimd.MultiplyAdd(q, k3, s03);
+            }
+
+            TSimd.Sum(s00, s01, s02, s03).Store(scores + t);
+        }
     }
 
     // Scores become weights 2^(score - maximum so far); a new maximum scales what was summed before.
@@ -459,84 +580,54 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
     }
 
-    // sums[h] += Σ_t weights[h, t] v_t.
+    // sums[h] += Σ_t weights[h, t] v_t, while the rows ahead are asked for, if any.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Accumulate<TElement>(float* weights, int heads, byte** values, int count, byte** ahead, int padded, float* sums)
         where TElement : struct, ICacheElement
     {
         int size = padded + StateFloats;
+        var rows = new RowFetcher(ahead, padded * TElement.Size);
         int h = 0;
         for (; h + 4 <= heads; h += 4)
         {
-            Accumulate4<TElement>(weights + (h * BlockTokens), values, count, ahead, padded, sums + ((long)h * size));
-            ahead = values;
+            int d = 0;
+            for (; TSimd.HasManyRegisters && d + (2 * Step) <= padded; d += 2 * Step)
+            {
+                Accumulate4x4<TElement>(weights, values, count, (long)d * TElement.Size, ref rows, size, sums + d);
+            }
+
+            for (; d < padded; d += Step)
+            {
+                Accumulate4x2<TElement>(weights, values, count, (long)d * TElement.Size, ref rows, size, sums + d);
+            }
+
+            weights += 4 * BlockTokens;
+            sums += 4 * size;
+            rows = default;
         }
 
         for (; h < heads; h++)
         {
-            Accumulate1<TElement>(weights + (h * BlockTokens), values, count, ahead, padded, sums + ((long)h * size));
-            ahead = values;
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate4<TElement>(float* weights, byte** values, int count, byte** ahead, int padded, float* sums)
-        where TElement : struct, ICacheElement
-    {
-        int size = padded + StateFloats;
-        int d = 0;
-        for (; TSimd.HasManyRegisters && d + (2 * Step) <= padded; d += 2 * Step)
-        {
-            Accumulate4x2<TElement>(weights, values, count, ahead, (long)d * TElement.Size, size, sums + d);
-        }
-
-        for (; d < padded; d += Step)
-        {
-            float* o = sums + d;
-            long offset = (long)d * TElement.Size;
-            TVector a0 = TSimd.Load(o);
-            TVector b0 = TSimd.Load(o + TSimd.Width);
-            TVector a1 = TSimd.Load(o + size);
-            TVector b1 = TSimd.Load(o + size + TSimd.Width);
-            TVector a2 = TSimd.Load(o + (2 * size));
-            TVector b2 = TSimd.Load(o + (2 * size) + TSimd.Width);
-            TVector a3 = TSimd.Load(o + (3 * size));
-            TVector b3 = TSimd.Load(o + (3 * size) + TSimd.Width);
-            for (int t = 0; t < count; t++)
+            for (int d = 0; d < padded; d += Step)
             {
-                FetchStep<TElement>(ahead[t] + offset);
-                TVector a = TElement.LoadFirst<TSimd, TVector>(values[t] + offset);
-                TVector b = TElement.LoadSecond<TSimd, TVector>(values[t] + offset);
-                TVector w = TSimd.Broadcast(weights[t]);
-                a0 = TSimd.MultiplyAdd(w, a, a0);
-                b0 = TSimd.MultiplyAdd(w, b, b0);
-                w = TSimd.Broadcast(weights[BlockTokens + t]);
-                a1 = TSimd.MultiplyAdd(w, a, a1);
-                b1 = TSimd.MultiplyAdd(w, b, b1);
-                w = TSimd.Broadcast(weights[(2 * BlockTokens) + t]);
-                a2 = TSimd.MultiplyAdd(w, a, a2);
-                b2 = TSimd.MultiplyAdd(w, b, b2);
-                w = TSimd.Broadcast(weights[(3 * BlockTokens) + t]);
-                a3 = TSimd.MultiplyAdd(w, a, a3);
-                b3 = TSimd.MultiplyAdd(w, b, b3);
+                Accumulate1x2<TElement>(weights, values, count, (long)d * TElement.Size, ref rows, sums + d);
             }
 
-            TSimd.Store(a0, o);
-            TSimd.Store(b0, o + TSimd.Width);
-            TSimd.Store(a1, o + size);
-            TSimd.Store(b1, o + size + TSimd.Width);
-            TSimd.Store(a2, o + (2 * size));
-            TSimd.Store(b2, o + (2 * size) + TSimd.Width);
-            TSimd.Store(a3, o + (3 * size));
-            TSimd.Store(b3, o + (3 * size) + TSimd.Width);
+            weights += BlockTokens;
+            sums += size;
+            rows = default;
         }
     }
 
     // Two steps at a time, so that a weight is broadcast and a row's address read half as often.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate4x2<TElement>(float* weights, byte** values, int count, byte** ahead, long offset, int size, float* o)
+    private static void Accumulate4x4<TElement>(
+        float* weights, byte** values, int count, long offset, ref RowFetcher rows, int size, float* o)
         where TElement : struct, ICacheElement
     {
+        RowFetcher fetcher = rows;
+        bool fetch = fetcher.HasRows && (offset & 63) == 0;
+        bool fetchSecond = fetcher.HasRows && ((offset + (Step * TElement.Size)) & 63) == 0;
         TVector a0 = TSimd.Load(o);
         TVector b0 = TSimd.Load(o + TSimd.Width);
         TVector c0 = TSimd.Load(o + (2 * TSimd.Width));
@@ -553,32 +644,40 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         TVector b3 = TSimd.Load(o + (3 * size) + TSimd.Width);
         TVector c3 = TSimd.Load(o + (3 * size) + (2 * TSimd.Width));
         TVector d3 = TSimd.Load(o + (3 * size) + (3 * TSimd.Width));
-        for (int t = 0; t < count; t++)
+        for (long t = 0; t < count; t++)
         {
-            FetchStep<TElement>(ahead[t] + offset);
-            FetchStep<TElement>(ahead[t] + offset + (Step * TElement.Size));
+            if (fetch)
+            {
+                fetcher.Next<TElement>();
+            }
+
+            if (fetchSecond)
+            {
+                fetcher.Next<TElement>();
+            }
+
             byte* value = values[t] + offset;
             TVector a = TElement.LoadFirst<TSimd, TVector>(value);
             TVector b = TElement.LoadSecond<TSimd, TVector>(value);
             TVector c = TElement.LoadFirst<TSimd, TVector>(value + (Step * TElement.Size));
             TVector d = TElement.LoadSecond<TSimd, TVector>(value + (Step * TElement.Size));
             float* weight = weights + t;
-            TVector w = TSimd.Broadcast(*weight);
+            TVector w = TSimd.Broadcast(weight);
             a0 = TSimd.MultiplyAdd(w, a, a0);
             b0 = TSimd.MultiplyAdd(w, b, b0);
             c0 = TSimd.MultiplyAdd(w, c, c0);
             d0 = TSimd.MultiplyAdd(w, d, d0);
-            w = TSimd.Broadcast(weight[BlockTokens]);
+            w = TSimd.Broadcast(weight + BlockTokens);
             a1 = TSimd.MultiplyAdd(w, a, a1);
             b1 = TSimd.MultiplyAdd(w, b, b1);
             c1 = TSimd.MultiplyAdd(w, c, c1);
             d1 = TSimd.MultiplyAdd(w, d, d1);
-            w = TSimd.Broadcast(weight[2 * BlockTokens]);
+            w = TSimd.Broadcast(weight + (2 * BlockTokens));
             a2 = TSimd.MultiplyAdd(w, a, a2);
             b2 = TSimd.MultiplyAdd(w, b, b2);
             c2 = TSimd.MultiplyAdd(w, c, c2);
             d2 = TSimd.MultiplyAdd(w, d, d2);
-            w = TSimd.Broadcast(weight[3 * BlockTokens]);
+            w = TSimd.Broadcast(weight + (3 * BlockTokens));
             a3 = TSimd.MultiplyAdd(w, a, a3);
             b3 = TSimd.MultiplyAdd(w, b, b3);
             c3 = TSimd.MultiplyAdd(w, c, c3);
@@ -601,40 +700,87 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         TSimd.Store(b3, o + (3 * size) + TSimd.Width);
         TSimd.Store(c3, o + (3 * size) + (2 * TSimd.Width));
         TSimd.Store(d3, o + (3 * size) + (3 * TSimd.Width));
+        rows = fetcher;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Accumulate1<TElement>(float* weights, byte** values, int count, byte** ahead, int padded, float* sums)
+    private static void Accumulate4x2<TElement>(
+        float* weights, byte** values, int count, long offset, ref RowFetcher rows, int size, float* o)
         where TElement : struct, ICacheElement
     {
-        for (int d = 0; d < padded; d += Step)
+        RowFetcher fetcher = rows;
+        bool fetch = fetcher.HasRows && (offset & 63) == 0;
+        TVector a0 = TSimd.Load(o);
+        TVector b0 = TSimd.Load(o + TSimd.Width);
+        TVector a1 = TSimd.Load(o + size);
+        TVector b1 = TSimd.Load(o + size + TSimd.Width);
+        TVector a2 = TSimd.Load(o + (2 * size));
+        TVector b2 = TSimd.Load(o + (2 * size) + TSimd.Width);
+        TVector a3 = TSimd.Load(o + (3 * size));
+        TVector b3 = TSimd.Load(o + (3 * size) + TSimd.Width);
+        for (long t = 0; t < count; t++)
         {
-            long offset = (long)d * TElement.Size;
-            TVector a0 = TSimd.Load(sums + d);
-            TVector b0 = TSimd.Load(sums + d + TSimd.Width);
-            for (int t = 0; t < count; t++)
+            if (fetch)
             {
-                FetchStep<TElement>(ahead[t] + offset);
-                TVector w = TSimd.Broadcast(weights[t]);
-                a0 = TSimd.MultiplyAdd(w, TElement.LoadFirst<TSimd, TVector>(values[t] + offset), a0);
-                b0 = TSimd.MultiplyAdd(w, TElement.LoadSecond<TSimd, TVector>(values[t] + offset), b0);
+                fetcher.Next<TElement>();
             }
 
-            TSimd.Store(a0, sums + d);
-            TSimd.Store(b0, sums + d + TSimd.Width);
+            byte* value = values[t] + offset;
+            TVector a = TElement.LoadFirst<TSimd, TVector>(value);
+            TVector b = TElement.LoadSecond<TSimd, TVector>(value);
+            float* weight = weights + t;
+            TVector w = TSimd.Broadcast(weight);
+            a0 = TSimd.MultiplyAdd(w, a, a0);
+            b0 = TSimd.MultiplyAdd(w, b, b0);
+            w = TSimd.Broadcast(weight + BlockTokens);
+            a1 = TSimd.MultiplyAdd(w, a, a1);
+            b1 = TSimd.MultiplyAdd(w, b, b1);
+            w = TSimd.Broadcast(weight + (2 * BlockTokens));
+            a2 = TSimd.MultiplyAdd(w, a, a2);
+            b2 = TSimd.MultiplyAdd(w, b, b2);
+            w = TSimd.Broadcast(weight + (3 * BlockTokens));
+            a3 = TSimd.MultiplyAdd(w, a, a3);
+            b3 = TSimd.MultiplyAdd(w, b, b3);
         }
+
+        TSimd.Store(a0, o);
+        TSimd.Store(b0, o + TSimd.Width);
+        TSimd.Store(a1, o + size);
+        TSimd.Store(b1, o + size + TSimd.Width);
+        TSimd.Store(a2, o + (2 * size));
+        TSimd.Store(b2, o + (2 * size) + TSimd.Width);
+        TSimd.Store(a3, o + (3 * size));
+        TSimd.Store(b3, o + (3 * size) + TSimd.Width);
+        rows = fetcher;
     }
 
-    // Asks for a step of a row into the second-level cache, because the first has too few requests in flight. These are spread over the
-    // multiply-adds: a burst of them stops everything until the first are answered.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void FetchStep<TElement>(byte* source)
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate1x2<TElement>(
+        float* weights, byte** values, int count, long offset, ref RowFetcher rows, float* o)
         where TElement : struct, ICacheElement
     {
-        for (int i = 0; Sse.IsSupported && i < Step * TElement.Size; i += 64)
+        RowFetcher fetcher = rows;
+        bool fetch = fetcher.HasRows && (offset & 63) == 0;
+        TVector a0 = TSimd.Load(o);
+        TVector b0 = TSimd.Load(o + TSimd.Width);
+        for (long t = 0; t < count; t++)
         {
-            Sse.Prefetch1(source + i);
+            if (fetch)
+            {
+                fetcher.Next<TElement>();
+            }
+
+            byte* value = values[t] + offset;
+            TVector a = TElement.LoadFirst<TSimd, TVector>(value);
+            TVector b = TElement.LoadSecond<TSimd, TVector>(value);
+            TVector w = TSimd.Broadcast(weights + t);
+            a0 = TSimd.MultiplyAdd(w, a, a0);
+            b0 = TSimd.MultiplyAdd(w, b, b0);
         }
+
+        TSimd.Store(a0, o);
+        TSimd.Store(b0, o + TSimd.Width);
+        rows = fetcher;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -670,6 +816,46 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
 
         TElement.Restore(combined, output, dimension, TSimd.Width);
+    }
+
+    /// <summary>
+    /// Asks for rows line by line, in the order of their addresses: the processor's own prefetching follows that order, and goes astray where
+    /// lines of several rows alternate. The requests are spread over multiply-adds: a burst of them stops everything until the first are answered.
+    /// </summary>
+    private struct RowFetcher
+    {
+        private readonly long _rowBytes;
+        private byte** _rows;
+        private byte* _line;
+        private byte* _end;
+
+        /// <summary>Starts at the first of the rows; null where there are none.</summary>
+        public RowFetcher(byte** rows, long rowBytes)
+        {
+            _rowBytes = rowBytes;
+            _rows = rows;
+            _line = rows == null ? null : rows[0];
+            _end = _line + rowBytes;
+        }
+
+        public readonly bool HasRows => _rows != null;
+
+        /// <summary>The lines that a step takes of a row, at least one: to be called where a step begins a line, once for each row.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public void Next<TElement>()
+            where TElement : struct, ICacheElement
+        {
+            for (int i = 0; Sse.IsSupported && i < Step * TElement.Size; i += 64)
+            {
+                Sse.Prefetch1(_line);
+                _line += 64;
+                if (_line >= _end)
+                {
+                    _line = *++_rows;
+                    _end = _line + _rowBytes;
+                }
+            }
+        }
     }
 
     /// <summary>The addresses of up to <see cref="SplitTokens"/> tokens of a list, block by block.</summary>
