@@ -17,9 +17,9 @@ internal static class ReportAssets
     {
         // The libraries are kept compressed: 0.8 MB of text that no one reads in the repository.
         bool compressed = Libraries.Contains(name);
-        using Stream stream = typeof(ReportAssets).Assembly.GetManifestResourceStream($"SparseFrontier.Reporting.Report.{name}{(compressed ? ".gz" : "")}")
+        using Stream stream = typeof(ReportAssets).Assembly.GetManifestResourceStream($"SparseFrontier.Reporting.Report.{name}{(compressed ? ".br" : "")}")
             ?? throw new InvalidOperationException($"The report's asset {name} is not embedded.");
-        using var reader = new StreamReader(compressed ? new GZipStream(stream, CompressionMode.Decompress) : stream, Encoding.UTF8);
+        using var reader = new StreamReader(compressed ? new BrotliStream(stream, CompressionMode.Decompress) : stream, Encoding.UTF8);
         return reader.ReadToEnd();
     }
 }
