@@ -1,4 +1,5 @@
 using SparseFrontier.Analysis;
+using SparseFrontier.Experiments.Findings;
 using SparseFrontier.Models.Transformer;
 
 namespace SparseFrontier.Experiments;
@@ -26,6 +27,11 @@ internal static class ModelShapes
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ModelNotFound)
         {
+            if (FindingsGrid.EmbeddedOf(model) is { } embedded && embedded.Length < model.Length)
+            {
+                return FromDirectory(ModelCatalog.Resolve(embedded)) with { Name = model };
+            }
+
             throw new SparseFrontierException(
                 ErrorIds.ModelNotFound, $"{e.Message} Published shapes: {string.Join(", ", PublishedModels.All.Select(m => m.Name))}.", model, e);
         }

@@ -236,6 +236,23 @@ public sealed class FindingTests : IDisposable
         Assert.Equal(FindingLabel.NotTestable, Find("SizeNearFloor", Sizes(1, 1, small, large)).Label);
     }
 
+    // The first seeds show it, and of all trainings of a size the one that shows least decides.
+    [Theory]
+    [InlineData(0.9, 0.6, FindingLabel.Agrees, "2 trainings of the smallest size and 2 of the largest, every two compared: +0.300 to +0.300")]
+    [InlineData(0.6, 0.6, FindingLabel.Underpowered, "2 trainings of the smallest size and 2 of the largest, every two compared: 0.000 to +0.300")]
+    [InlineData(0.9, 0.9, FindingLabel.Underpowered, "2 trainings of the smallest size and 2 of the largest, every two compared: 0.000 to +0.300")]
+    public void What_holds_of_a_size_holds_of_each_of_its_trainings(double secondLarge, double secondSmall, FindingLabel label, string message)
+    {
+        SparseAttentionResult[] first = Sizes(1, 1, 0.6, 0.9);
+        Assert.Equal("one training a size, so that it is said of these weights alone", Find("SizeNearCeiling", first).Message);
+        SparsityFinding finding = Find("SizeNearCeiling",
+        [
+            .. first, Dense("Niah", 1, model: "frontier-7m-2"), Decode("Quest", 0.9, secondLarge, "Niah", model: "frontier-7m-2"),
+            Dense("Niah", 1, model: "frontier-1m-2"), Decode("Quest", 0.9, secondSmall, "Niah", model: "frontier-1m-2"),
+        ]);
+        Assert.Equal((label, message), (finding.Label, finding.Message));
+    }
+
     [Theory]
     [InlineData(0.25, 0.2, FindingLabel.Agrees)]
     [InlineData(0.05, 0.6, FindingLabel.Disagrees)]

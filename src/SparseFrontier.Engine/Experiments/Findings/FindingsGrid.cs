@@ -70,8 +70,12 @@ internal static class FindingsGrid
     private static readonly string[] s_prefill = ["VerticalSlash", "FlexPrefill", "BlockSparse"];
     private static readonly string[] s_decode = ["SnapKV", "AdaSnapKV", "Quest"];
 
-    /// <summary>Whether a model is one of those that the grid is run on.</summary>
-    public static bool IsEmbedded(string model) => s_models.Contains(model, StringComparer.OrdinalIgnoreCase);
+    /// <summary>Whether a model is one of those that the grid is run on, or another training of one.</summary>
+    public static bool IsEmbedded(string model) => EmbeddedOf(model) is not null;
+
+    /// <summary>The embedded model of whose size a model is, by its name: frontier-7m of itself and of frontier-7m-2, another training of it (models/training/seeds); null of any other.</summary>
+    public static string? EmbeddedOf(string model) => s_models.FirstOrDefault(m =>
+        model.StartsWith(m, StringComparison.OrdinalIgnoreCase) && (model.Length == m.Length || (model.Length == m.Length + 2 && model[m.Length] == '-' && model[^1] is >= '2' and <= '9')));
 
     /// <summary>The series of a row by the parameters that are not its budget.</summary>
     /// <param name="row">A row of a sparse method.</param>

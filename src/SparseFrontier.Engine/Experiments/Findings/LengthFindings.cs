@@ -143,35 +143,65 @@ internal static class LengthFindings
         }
     }
 
-    // The absolute error of the smallest model less that of the largest, or the other way round; both were asked the same questions.
+    // The absolute error of the smallest models less that of the largest, or the other way round; all were asked the same questions. What holds of a size holds of each of its trainings: of several,
+    // every two are compared, and the weakest p value of them counts.
     private static FindingDraft Size(FindingClaims claims, string name, string claim, Func<double, bool> applies, bool largerLosesLess)
     {
         const string Source = "D.4";
         string measure = largerLosesLess ? "absolute error of the smallest model less that of the largest, at equal sparsity" : "absolute error of the largest model less that of the smallest, at equal sparsity";
         var contrast = new FindingContrast(2);
+        var pairs = new Dictionary<(int Small, int Large), FindingContrast>();
+        var sizes = new ModelSizes();
         bool any = false;
         foreach (var cell in claims.Data.Curves.Where(c => !c.Cell.IsCompressedBefore && c.Variant.Length == 0 && !c.IsControl).GroupBy(c => (c.Cell, c.Method, c.IsPrefill)))
         {
-            FindingCurve[] models = [.. cell.OrderBy(c => claims.Data.Models.ToList().IndexOf(c.Model))];
-            FindingCurve small = models[0];
-            FindingCurve large = models[^1];
-            any |= models.Length > 1;
-            if (models.Length < 2 || !models.Select(m => m.DenseMean).All(applies))
+            // Models whose sizes are not known stay apart, in the order of the data.
+            FindingCurve[][] bySize = [.. cell.OrderBy(c => Order(c.Model)).GroupBy(c => SizeOf(c.Model)).Select(g => g.ToArray())];
+            any |= bySize.Length > 1;
+            if (bySize.Length < 2 || !cell.All(m => applies(m.DenseMean)))
             {
                 continue;
             }
 
-            foreach (double sparsity in FindingClaims.Levels(small, large, HighSparsity))
+            foreach ((FindingCurve small, FindingCurve large) in bySize[0].SelectMany(s => bySize[^1], (s, l) => (s, l)))
             {
-                double[] a = Losses(largerLosesLess ? small : large, sparsity);
-                double[] b = Losses(largerLosesLess ? large : small, sparsity);
-                contrast.Add(large, sparsity, a, b);
+                (int, int) trainings = (Training(small.Model), Training(large.Model));
+                FindingContrast pair = pairs.TryGetValue(trainings, out FindingContrast? known) ? known : pairs[trainings] = new FindingContrast(2);
+                foreach (double sparsity in FindingClaims.Levels(small, large, HighSparsity))
+                {
+                    double[] a = Losses(largerLosesLess ? small : large, sparsity);
+                    double[] b = Losses(largerLosesLess ? large : small, sparsity);
+                    contrast.Add(large, sparsity, a, b);
+                    pair.Add(large, sparsity, a, b);
+                }
             }
         }
 
-        return contrast.IsEmpty
-            ? claims.Absent(name, claim, Source, measure, [], any ? Invariant($"no task on which all models score {(largerLosesLess ? Invariant($"{NearCeiling} or more") : Invariant($"less than {NearFloor}"))} and clearly above chance") : "no two models were asked the same questions")
-            : claims.Over(name, claim, Source, measure, contrast);
+        if (contrast.IsEmpty)
+        {
+            return claims.Absent(name, claim, Source, measure, [], any ? Invariant($"no task on which all models score {(largerLosesLess ? Invariant($"{NearCeiling} or more") : Invariant($"less than {NearFloor}"))} and clearly above chance") : "no two models were asked the same questions");
+        }
+
+        FindingDraft draft = claims.Over(name, claim, Source, measure, contrast);
+        FindingTest[] tests = [.. pairs.Values.Where(p => !p.IsEmpty).Select(p => p.Test())];
+        int smallest = pairs.Keys.Select(p => p.Small).Distinct().Count();
+        int largest = pairs.Keys.Select(p => p.Large).Distinct().Count();
+        string said = tests.Length > 1
+            ? Invariant($"{smallest} trainings of the smallest size and {largest} of the largest, every two compared: {tests.Min(t => t.Difference):+0.000;-0.000;0.000} to {tests.Max(t => t.Difference):+0.000;-0.000;0.000}")
+            : "one training a size, so that it is said of these weights alone";
+        return draft with
+        {
+            Finding = draft.Finding with { Message = said },
+            Agrees = tests.Max(t => t.PValueAbove(0)),
+            Disagrees = tests.Max(t => t.PValueBelow(FindingDraft.Resolution)),
+        };
+
+        int Order(string model) => claims.Data.Models.ToList().IndexOf(model);
+
+        // Which of the trainings of its size a model is: the smallest size is another where the smallest model does not do the task.
+        int Training(string model) => claims.Data.Models.TakeWhile(m => m != model).Count(m => SizeOf(m) == SizeOf(model));
+
+        double SizeOf(string model) => sizes.Of(claims.Data.Curves.First(c => c.Model == model).Dense.Row) ?? -1.0 - Order(model);
 
         static double[] Losses(FindingCurve curve, double sparsity) => [.. curve.Dense.Scores.Zip(curve.At(sparsity)!, (d, s) => d - s)];
     }
