@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The grid of docs/findings.md on a machine with GPUs: one process a model, task and length, several side by side on each GPU, because a process's own thread keeps one GPU busy for half of the time.
-#   findings_grid.sh SPARSEFRONTIER FOLDER GPUS WORKERS_A_GPU CORES_A_WORKER [LENGTHS]
+#   findings_grid.sh SPARSEFRONTIER FOLDER GPUS WORKERS_A_GPU CORES_A_WORKER [LENGTHS [MODELS [ARGUMENTS OF RUN...]]]
+# Other trainings of a size, as models/training makes them, are folders such as /tmp/frontier-7m-2: findings_grid.sh ... "1024 2048 4096" "/tmp/frontier-7m-2 /tmp/frontier-7m-3" --sparsity 0.8,0.9
 # What is finished is kept: the same command goes on where it was stopped. FOLDER/done tells the seconds and rows of each process. At the end:
 #   sparsefrontier export findings.jsonl.gz FOLDER/runs/*
 set -euo pipefail
-program=$1 folder=$2 gpus=$3 workers=$4 cores=$5 lengths=${6:-"2048 1024 4096 8192"}
+program=$1 folder=$2 gpus=$3 workers=$4 cores=$5 lengths=${6:-"2048 1024 4096 8192"} models=${7:-"frontier-7m frontier-3m frontier-1m"}
+arguments=("${@:8}")
 mkdir -p "$folder/runs"
 for length in $lengths; do
     for task in Niah StoryRetrieval VariableTracking CommonWords StoryMultiHop StoryFiltering; do
-        for model in frontier-7m frontier-3m frontier-1m; do
+        for model in $models; do
             echo "$model $task $length"
         done
     done
@@ -24,10 +26,10 @@ worker() { # GPU
         flock -u 9
         [[ -n $job ]] || break
         read -r model task length <<<"$job"
-        name=$model-$task-$length
+        name=$(basename "$model")-$task-$length
         begun=$(date +%s)
         status=0
-        CUDA_VISIBLE_DEVICES=$1 SLURM_CPUS_PER_TASK=$cores "$program" run --preset findings --model "$model" --task "$task" --length "$length" --device cuda:0 --batch 512 \
+        CUDA_VISIBLE_DEVICES=$1 SLURM_CPUS_PER_TASK=$cores "$program" run --preset findings --model "$model" --task "$task" --length "$length" --device cuda:0 --batch 512 "${arguments[@]}" \
             --results "$folder/runs/$name" --json >"$folder/$name.jsonl" 2>"$folder/$name.err" || status=$?
         echo "$name: exit $status, $(($(date +%s) - begun)) s, GPU $1, $(cat "$folder/runs/$name"/*/samples-*.jsonl | wc -l) rows" >>"$folder/done"
     done
