@@ -274,6 +274,17 @@ public sealed class FindingTests : IDisposable
         Assert.Contains("PageSize=64", finding.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0.9, "None", "no cell in which Quest with pages of 16 can be compared with PageSize=32")]
+    [InlineData(0.4, "None", "Quest with PageSize=32 leaves out 0.40 at most, and below 0.5 nothing is compared")]
+    [InlineData(0.4, "Question", "no runs of Quest with PageSize=32, PageSize=64")]
+    public void An_ablation_that_cannot_be_compared_says_why(double sparsity, string compress, string why)
+    {
+        SparsityFinding finding = Find("AblationQuestPageSize",
+            [Dense("StoryFiltering", compress: compress), Decode("Quest", sparsity, 0.9, "StoryFiltering", compress: compress, parameters: "PageSize=32;SharePages=1;TokenBudget=992")]);
+        Assert.Equal((FindingLabel.NotTestable, why), (finding.Label, finding.Message.Split(';')[0]));
+    }
+
     [Fact]
     public void Series_are_kept_apart_below_the_length_at_which_they_meet()
     {

@@ -64,6 +64,11 @@ public class PlanTests
         Assert.Equal([2, 3, 3, 2, 3], plans.Select(p => p.PrefillRunCount));
         Assert.Equal(plans[4].PrefillOperations!.Value / 3, plans[4].SharedPrefillOperations!.Value, 1e-6 * plans[4].PrefillOperations!.Value);
         Assert.Equal([1, 2], Plans([Sweeps.Specification(seed: 1), Sweeps.Specification(seed: 2)]).Select(p => p.PrefillGroup!.Value));
+
+        // In the total each prompt is read once; what is infeasible reads none.
+        string total = RunPlanner.DescribeTotal([.. plans, .. Plans([Sweeps.Specification(decode: "SnapKV", decodeSparsity: 0.99)])]);
+        Assert.StartsWith(FormattableString.Invariant($"at most {plans[0].PromptTokens + plans[1].PromptTokens} prompt tokens, "), total, StringComparison.Ordinal);
+        Assert.EndsWith("; 1 infeasible runs compute nothing", total, StringComparison.Ordinal);
     }
 
     [Fact]

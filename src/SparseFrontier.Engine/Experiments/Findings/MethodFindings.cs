@@ -102,16 +102,13 @@ internal static class MethodFindings
         (string Other, FindingContrast Contrast)[] compared = [.. others.Select(o => (o, claims.Compare(method, method, isPrefill, Usual, o))).Where(c => !c.Item2.IsEmpty)];
         if (compared.Length == 0)
         {
-            FindingCurve[] curves = [.. claims.Data.Curves.Where(c => c.Method == method && c.IsPrefill == isPrefill && others.Contains(c.Variant))];
-            return claims.Absent(
-                name,
-                claim,
-                "3.4",
-                Measure,
-                [],
-                curves.Length == 0
-                    ? $"no runs of {method} with {string.Join(", ", others)}"
-                    : Invariant($"{method} with {string.Join(", ", curves.Select(c => c.Variant).Distinct())} leaves out {curves.Max(c => c.Levels.Max(l => l.Sparsity)):F2} at most, and below {FindingClaims.LeastSparsity} nothing is compared"));
+            FindingCurve[] curves = [.. claims.Data.Curves.Where(c => c.Method == method && c.IsPrefill == isPrefill && Usual(c.Cell) && others.Contains(c.Variant))];
+            double most = curves.Length == 0 ? 0 : curves.Max(c => c.Levels.Max(l => l.Sparsity));
+            string variants = string.Join(", ", curves.Length == 0 ? others : curves.Select(c => c.Variant).Distinct());
+            string why = curves.Length == 0 ? $"no runs of {method} with {variants}"
+                : most < FindingClaims.LeastSparsity ? Invariant($"{method} with {variants} leaves out {most:F2} at most, and below {FindingClaims.LeastSparsity} nothing is compared")
+                : $"no cell in which {method} with {chosen} can be compared with {variants}";
+            return claims.Absent(name, claim, "3.4", Measure, [], why);
         }
 
         FindingTest[] tests = [.. compared.Select(c => c.Contrast.Test())];

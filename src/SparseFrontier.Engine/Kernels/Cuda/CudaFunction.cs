@@ -3,8 +3,8 @@ namespace SparseFrontier.Kernels.Cuda;
 /// <summary>A kernel that is ready to run.</summary>
 internal sealed unsafe class CudaFunction
 {
-    // What a kernel may have without asking.
-    private const int DefaultSharedBytes = 48 << 10;
+    // What a kernel may have without asking, beside up to 8 KiB that its source declares: both together may be 48 KiB.
+    private const int DefaultSharedBytes = 40 << 10;
 
     private readonly CudaDevice _device;
     private readonly CudaModule _module;
