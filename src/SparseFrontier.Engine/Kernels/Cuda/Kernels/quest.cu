@@ -353,8 +353,8 @@ extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
 
             for (int v = 0; v < listsOfHead; v++)
             {
-                float positive[8];
-                float negative[8];
+                alignas(16) float positive[8];
+                alignas(16) float negative[8];
 #pragma unroll
                 for (int i = 0; i < 8; i += 4)
                 {
