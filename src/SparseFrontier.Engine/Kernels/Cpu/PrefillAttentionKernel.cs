@@ -56,13 +56,12 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
             int end = Math.Min(plan.RowCount, (tile + 1) * plan.TileRows);
             for (int first = tile * plan.TileRows; first < end; first += TaskRows)
             {
-                // Rows that go together are not scored with the keys after their last.
-                int together = TSimd.Width;
+                // A vector of rows is not scored with the keys after its last row.
                 int rows = Math.Min(TaskRows, end - first);
-                for (int lane = 0; lane < rows; lane += together)
+                for (int lane = 0; lane < rows; lane += TSimd.Width)
                 {
-                    int lanes = Math.Min(together, rows - lane);
-                    pairs += (long)PrefillTask<TSimd, TVector>.RoundUp(lanes, TSimd.Width)
+                    int lanes = Math.Min(TSimd.Width, rows - lane);
+                    pairs += (long)TSimd.Width
                         * PrefillTask<TSimd, TVector>.RoundUp(CountKeys(plan, tile, first, lane + lanes, slidingWindow), Group);
                 }
             }
