@@ -101,7 +101,9 @@ internal static class SweepPresets
         foreach (CellDefinition cell in SweepBuilder.Cells(complete))
         {
             var counted = cell with { Sweep = complete with { SampleCount = sweep.SampleCount ?? (IsQwen(cell.Model) ? 100 : 50) } };
-            IEnumerable<Combination> combinations = paper ? Paper(counted) : Ablation(sweep.Sparsity.Count > 0 ? sweep.Sparsity : s_ablationSparsities, counted);
+            // A floor matters under a threshold: the paper's thresholds at the length whose budgets the ablation uses.
+            IEnumerable<Combination> combinations = paper ? Paper(counted)
+                : Ablation(sweep.Sparsity.Count > 0 ? sweep.Sparsity : s_ablationSparsities, [.. s_flexPrefill[16384].Select(b => b.Alpha).Where(a => a > 0)], counted);
             specifications.AddRange(combinations
                 .Where(c => methods.Contains(c.Method == "Dense" ? c.DecodeMethod : c.Method))
                 .Distinct()
@@ -154,9 +156,10 @@ internal static class SweepPresets
     }
 
     /// <summary>Every value that the paper tried of each method's parameters, and dense attention.</summary>
-    /// <param name="sparsities">Sparsities of the methods; FlexPrefill's follow from the paper's thresholds.</param>
+    /// <param name="sparsities">Sparsities of the methods; FlexPrefill's follow from its thresholds.</param>
+    /// <param name="thresholds">FlexPrefill's thresholds.</param>
     /// <param name="cell">The cell, whose task names the window.</param>
-    internal static IEnumerable<Combination> Ablation(IReadOnlyList<double> sparsities, CellDefinition cell)
+    internal static IEnumerable<Combination> Ablation(IReadOnlyList<double> sparsities, IReadOnlyList<double> thresholds, CellDefinition cell)
     {
         yield return Dense();
         string window = Invariant($"Window={cell.Task.ApproximationWindow}");
@@ -167,8 +170,7 @@ internal static class SweepPresets
                 string text = Invariant($"{parameter}={value}");
                 if (method == "FlexPrefill")
                 {
-                    // A floor matters under a threshold: the paper's thresholds at the length whose budgets the ablation uses.
-                    foreach ((double alpha, _) in s_flexPrefill[16384].Where(b => b.Alpha > 0))
+                    foreach (double alpha in thresholds)
                     {
                         yield return Prefill(method, Invariant($"Alpha={alpha};{text};{window}"));
                     }

@@ -42,8 +42,7 @@ internal static class FindingsGrid
     // the range of the paper's table instead, floors in proportion to the length.
     private static readonly (double Alpha, int Floor)[] s_flexPrefill = [(0, 96), (0, 160), (0, 256), (0, 400), (0.3, 512), (0.5, 512), (0.65, 512), (0.8, 512), (0.9, 512)];
 
-    // The paper's floors under thresholds of these models: its own thresholds leave out a third of their diffuse attention at most.
-    private static readonly int[] s_ablationFloors = [128, 256, 512];
+    // The paper's own thresholds leave out less than half of these models' diffuse attention.
     private static readonly double[] s_ablationThresholds = [0.02, 0.1, 0.2];
 
     // Parameters that fit the shortest length, where the paper's do not: the others have the paper's.
@@ -181,9 +180,7 @@ internal static class FindingsGrid
 
         if (cell.SequenceLength == ReferenceLength && cell.Model == largest)
         {
-            combinations = combinations
-                .Concat(SweepPresets.Ablation(s_ablationSparsities, cell).Where(c => c.Method != "FlexPrefill").Select(c => WithoutDefaults(c, cell)))
-                .Concat(s_ablationFloors.SelectMany(f => s_ablationThresholds, (f, alpha) => new Combination("FlexPrefill", Invariant($"Alpha={alpha};MinimumBudget={f}"), null, "Dense", "", null)));
+            combinations = combinations.Concat(SweepPresets.Ablation(s_ablationSparsities, s_ablationThresholds, cell).Select(c => WithoutDefaults(c, cell)));
         }
 
         foreach (Combination combination in combinations.Distinct())
