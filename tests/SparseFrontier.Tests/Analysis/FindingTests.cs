@@ -253,6 +253,17 @@ public sealed class FindingTests : IDisposable
         Assert.Equal((label, message), (finding.Label, finding.Message));
     }
 
+    [Fact]
+    public void A_smaller_model_with_a_dense_run_alone_leaves_the_claim_about_sizes_to_the_others()
+    {
+        SparsityFinding finding = Find("SizeNearCeiling",
+        [
+            Dense("StoryFiltering", model: "frontier-1m"), Dense("Niah", model: "frontier-3m"), Dense("Niah", model: "frontier-7m"),
+            Decode("Quest", 0.9, 0.6, "Niah", model: "frontier-3m"), Decode("Quest", 0.9, 0.9, "Niah", model: "frontier-7m"),
+        ]);
+        Assert.Equal((FindingLabel.Agrees, 0.3), (finding.Label, Round(finding.Estimate)));
+    }
+
     [Theory]
     [InlineData(0.25, 0.2, FindingLabel.Agrees)]
     [InlineData(0.05, 0.6, FindingLabel.Disagrees)]

@@ -15,6 +15,7 @@ internal sealed class FindingData
     private readonly PairedScores _scores = new();
     private readonly Dictionary<(string Model, FindingCell Cell), FindingLevel> _dense = [];
     private readonly Dictionary<(string Model, FindingCell Cell, string Method, bool IsPrefill, string Variant), FindingCurve> _curves = [];
+    private readonly Dictionary<string, double?> _sizes;
     private readonly List<SparseAttentionResult> _forced = [];
     private readonly List<SparseAttentionResult> _blind = [];
 
@@ -41,7 +42,9 @@ internal sealed class FindingData
             }
         }
 
-        Models = [.. _dense.GroupBy(d => d.Key.Model).OrderBy(g => new ModelSizes().Of(g.First().Value.Row) ?? 0).Select(g => g.Key)];
+        var sizes = new ModelSizes();
+        _sizes = _dense.GroupBy(d => d.Key.Model).ToDictionary(g => g.Key, g => sizes.Of(g.First().Value.Row));
+        Models = [.. _sizes.OrderBy(s => s.Value ?? 0).Select(s => s.Key)];
         foreach (var series in usable.Where(r => IsOfOnePhase(r) && IsIn(r, scaled)).GroupBy(r => (r.Model, MethodRegistry.IsDense(r.Method), Method: MethodNames.Of(r), r.Task, r.SequenceLength, r.Seed, Key: Protocol.Key(r), Variant: Variant(r))))
         {
             AddCurve([.. series], series.Key.Method, !series.Key.Item2, series.Key.Variant, explain);
@@ -50,6 +53,9 @@ internal sealed class FindingData
 
     /// <summary>Models with a dense run that is clearly above chance, by rising size.</summary>
     public IReadOnlyList<string> Models { get; }
+
+    /// <summary>Parameters of one of <see cref="Models"/>; null where they are not known here.</summary>
+    public double? SizeOf(string model) => _sizes[model];
 
     /// <summary>Cells with such a run, and their models.</summary>
     public IEnumerable<(string Model, FindingCell Cell)> Cells => _dense.Keys;

@@ -151,12 +151,14 @@ internal static class LengthFindings
         string measure = largerLosesLess ? "absolute error of the smallest model less that of the largest, at equal sparsity" : "absolute error of the largest model less that of the smallest, at equal sparsity";
         var contrast = new FindingContrast(2);
         var pairs = new Dictionary<(int Small, int Large), FindingContrast>();
-        var sizes = new ModelSizes();
+        string[] models = [.. claims.Data.Models];
+
+        // Models whose sizes are not known stay apart.
+        double[] sizes = [.. models.Select((m, i) => claims.Data.SizeOf(m) ?? -1.0 - i)];
         bool any = false;
         foreach (var cell in claims.Data.Curves.Where(c => !c.Cell.IsCompressedBefore && c.Variant.Length == 0 && !c.IsControl).GroupBy(c => (c.Cell, c.Method, c.IsPrefill)))
         {
-            // Models whose sizes are not known stay apart, in the order of the data.
-            FindingCurve[][] bySize = [.. cell.OrderBy(c => Order(c.Model)).GroupBy(c => SizeOf(c.Model)).Select(g => g.ToArray())];
+            FindingCurve[][] bySize = [.. cell.OrderBy(c => Order(c.Model)).GroupBy(c => sizes[Order(c.Model)]).Select(g => g.ToArray())];
             any |= bySize.Length > 1;
             if (bySize.Length < 2 || !cell.All(m => applies(m.DenseMean)))
             {
@@ -196,12 +198,10 @@ internal static class LengthFindings
             Disagrees = tests.Max(t => t.PValueBelow(FindingDraft.Resolution)),
         };
 
-        int Order(string model) => claims.Data.Models.ToList().IndexOf(model);
+        int Order(string model) => Array.IndexOf(models, model);
 
         // Which of the trainings of its size a model is: the smallest size is another where the smallest model does not do the task.
-        int Training(string model) => claims.Data.Models.TakeWhile(m => m != model).Count(m => SizeOf(m) == SizeOf(model));
-
-        double SizeOf(string model) => sizes.Of(claims.Data.Curves.First(c => c.Model == model).Dense.Row) ?? -1.0 - Order(model);
+        int Training(string model) => sizes.Take(Order(model)).Count(s => s == sizes[Order(model)]);
 
         static double[] Losses(FindingCurve curve, double sparsity) => [.. curve.Dense.Scores.Zip(curve.At(sparsity)!, (d, s) => d - s)];
     }
