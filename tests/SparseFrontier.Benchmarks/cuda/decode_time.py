@@ -20,7 +20,8 @@ HEADS, KV_HEADS, DIM, PAGE, BUDGET = 32, 8, 128, 16, 2048
 ROUNDS = 21
 
 # As the sources and the C# that launches them have them.
-MOST_PIECES, FEWEST_TOKENS = 64, 128
+MOST_PIECES, FEWEST_TOKENS, STAGES = 64, 128, 2
+SHARED_BYTES = 227 << 10
 QUEST_THREADS, QUEST_PAGES_OF_THREAD, QUEST_KEYS = 512, 16, 8192 + 2048
 
 RESULTS, LINES = [], []
@@ -125,12 +126,13 @@ def decode(caches, lists=None, output=None, log_sums=None):
     queries = caches.queries.shape[0]
     head, of_list, pieces = round_up(caches.dim, 64), queries // count, max(1, min(MOST_PIECES, (longest + FEWEST_TOKENS - 1) // FEWEST_TOKENS))
     halves = 1 if of_list <= 8 else 2
-    kernel = function("decode.cu", "decode", TYPE=int(caches.keys.dtype == torch.float16), HEAD=head, PAGE=page, HALVES=halves)
+    stages = max(1, min(STAGES, SHARED_BYTES // (256 * head)))
+    kernel = function("decode.cu", "decode", TYPE=int(caches.keys.dtype == torch.float16), HEAD=head, PAGE=page, HALVES=halves, STAGES=stages)
     output = torch.full_like(caches.queries, float("nan")) if output is None else output
     partials = torch.empty(queries * pieces * head, dtype=torch.float32, device="cuda")
     statistics = torch.empty(queries * pieces * 2, dtype=torch.float32, device="cuda")
     launch = kernel.prepare(
-        (pieces, count, (of_list + 15) // 16), 128, 4 * 8 * halves * (head + 2) * 4, caches.queries, caches.key_bases, caches.value_bases, *caches.tails, tokens, offsets, pages, partials,
+        (pieces, count, (of_list + 15) // 16), 128, max(stages * 256 * head, 4 * 8 * halves * (head + 2) * 4), caches.queries, caches.key_bases, caches.value_bases, *caches.tails, tokens, offsets, pages, partials,
         statistics, arrivals(), output, log_sums, pieces, of_list, caches.group, caches.dim, caches.dim, caches.dim ** -0.5 * 1.4426950408889634, None)
     return launch, output
 

@@ -19,6 +19,7 @@ internal static class CudaAttention
     private const int MaximumDimension = 256;
     private const int MostPieces = 64;
     private const int FewestTokensOfPiece = 128;
+    private const int MostStages = 2;
     private const float Log2E = 1.44269504088896341f;
 
     /// <summary>Attention of prompt rows over the keys of plans; see prefill.cu.</summary>
@@ -148,12 +149,16 @@ internal static class CudaAttention
         int pieces = Pieces(lists.Maximum);
         int sixteens = (queriesOfList + 15) / 16;
         int halves = queriesOfList <= 8 ? 1 : 2;
+
+        // Tiles of 16 keys and values for each of four warps.
+        int stageBytes = 4 * 16 * 2 * head * 2;
+        int stages = Math.Clamp(device.Properties.SharedBytes / stageBytes, 1, MostStages);
         ulong statistics = scratch + (ulong)((long)queryCount * pieces * head * sizeof(float));
-        ReadOnlySpan<(string, int)> definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", halves)];
+        ReadOnlySpan<(string, int)> definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", halves), ("STAGES", stages)];
         device.Function("decode.cu", "decode", definitions).Launch(
             (pieces, lists.Count, sixteens),
             128,
-            4 * 8 * halves * (head + 2) * sizeof(float),
+            Math.Max(stages * stageBytes, 4 * 8 * halves * (head + 2) * sizeof(float)),
             queries,
             caches.Keys,
             caches.Values,

@@ -2,10 +2,11 @@
 //
 // The query heads that share a list of tokens (a group, or a single head) are the rows of one 16-row product, so that each key and value is read once for all of
 // them. A list is cut into pieces whose size depends on its own length alone, 64 at most; a thread block takes one piece, its four warps every fourth 16 tokens of it.
-// Keys and values go from global memory straight into the products' registers, 16 bytes a thread: the elements of a vector may be taken in any order as long as q and k
-// agree, and v's columns in any order that the output is written back in. Registers are asked to be filled again as soon as a product has read them: the next keys are
-// under way during the softmax and the second product, the next values during the next scores. Four warps, then the pieces, are merged in a fixed order, the latter by
-// whichever thread block of a list ends last, so that a sequence's result depends neither on its companions nor on timing.
+// Each warp has a ring of STAGES tiles of its own in shared memory, which asynchronous copies fill: what is under way takes no registers, and no barrier of the block stands between
+// a warp and its next tile. From there keys and values go into the products' registers 16 bytes a thread: the elements of a vector may be taken in any order as long as q and k
+// agree, and v's columns in any order that the output is written back in. Chunks of 16 bytes lie where the eight threads that read at once meet eight different groups of banks.
+// Four warps, then the pieces, are merged in a fixed order, the latter by whichever thread block of a list ends last, so that a sequence's result depends neither on its
+// companions nor on timing.
 //
 // A cache is the prompt's tokens, which sequences share, and a tail of its own: token t lies at the tail's base from `splits` of the cache on, whose address is moved
 // back so that token t is its row t too.
@@ -13,7 +14,7 @@
 // Cost: 4 HEAD bytes a token of a list, read once; 8 HEAD bytes a query head and piece written and read.
 //
 // Constants: TYPE, HEAD (rounded up to 64), PAGE: 0 = token t of a list is token t of its cache; else lists name pages of PAGE tokens. HALVES: 1 where a list has at
-// most 8 query heads: the lower half of each product is then empty and takes no registers, so that more thread blocks fit and more reads are under way.
+// most 8 query heads: the lower half of each product is then empty and takes no registers. STAGES: tiles of a warp's ring, as many as shared memory holds.
 #include "ptx.cuh"
 
 static constexpr int Warps = 4;
@@ -23,9 +24,11 @@ static constexpr int Step = Warps * 16;
 
 // Two for each lane of a warp.
 static constexpr int MostPieces = 64;
+static constexpr int FewestTokens = 128;
 
 // Thread blocks of a multiprocessor whose registers must fit.
-static constexpr int Resident = HEAD * HALVES <= 256 ? 2 : 1;
+static constexpr int Resident = HEAD * HALVES <= 128 ? 3 : HEAD * HALVES <= 256 ? 2 : 1;
+static constexpr int TileBytes = 2 * 16 * HEAD * 2;     // keys, then values
 
 // The rows of a product that exist.
 static __device__ __forceinline__ void multiplyHalves(float (&d)[2 * HALVES], const unsigned (&a)[4], unsigned b0, unsigned b1)
@@ -39,25 +42,15 @@ static __device__ __forceinline__ void multiplyHalves(float (&d)[2 * HALVES], co
     }
 }
 
-// Tokens of a piece of a list of n tokens: 128 for lists of up to 8,192, then so many that there are no more than MostPieces.
+// Tokens of a piece of a list of n tokens: FewestTokens, then so many that there are no more than MostPieces.
 static __device__ __forceinline__ int pieceTokens(int n)
 {
-    return max(128, (n + MostPieces * 64 - 1) / (MostPieces * 64) * 64);
+    return max(FewestTokens, (n + MostPieces * 64 - 1) / (MostPieces * 64) * 64);
 }
 
 static __device__ __forceinline__ uint4 load(const Element* base, long long row, int stride, int column, bool valid)
 {
     return valid ? *reinterpret_cast<const uint4*>(base + row * stride + column) : make_uint4(0, 0, 0, 0);
-}
-
-// 16 bytes that are read once; zeros where not valid, and then nothing is read.
-static __device__ __forceinline__ uint4 loadOnce(const Element* source, bool valid)
-{
-    uint4 r;
-    asm volatile("{.reg .pred p; setp.ne.b32 p, %5, 0; mov.b32 %0, 0; mov.b32 %1, 0; mov.b32 %2, 0; mov.b32 %3, 0;"
-        "@p ld.global.nc.L1::no_allocate.v4.b32 {%0, %1, %2, %3}, [%4];}"
-        : "=&r"(r.x), "=&r"(r.y), "=&r"(r.z), "=&r"(r.w) : "l"(source), "r"(static_cast<int>(valid)));
-    return r;
 }
 
 // One cache as a list sees it.
@@ -95,38 +88,47 @@ static __device__ __forceinline__ long long rowOf(const int* pages, long long fi
 #endif
 }
 
-static __device__ __forceinline__ void loadKeys(
-    uint4 (&key)[2][HEAD / 32], const Source& keys, const int* pages, long long first, int token, int end, int row, int quarter, int dimension)
+// Where 16 bytes of token t of a tile lie, in bytes: threads that read together have tokens t and t + 1 of the keys, and four tokens of the values with the same last bit.
+static __device__ __forceinline__ int keyPlace(int t, int chunk)
 {
+    return (t * (HEAD / 8) + (chunk ^ (t & 1) << 2)) * 16;
+}
+
+static __device__ __forceinline__ int valuePlace(int t, int chunk)
+{
+    return 16 * HEAD * 2 + (t * (HEAD / 8) + (chunk ^ (t & 6))) * 16;
+}
+
+// Asks for the keys and values of 16 tokens, a row of HEAD / 8 chunks after the other; zeros beyond the list and the vectors.
+static __device__ __forceinline__ void askTile(
+    unsigned tile, const Source& keys, const Source& values, const int* pages, long long first, int token, int end, int lane, int dimension)
+{
+    constexpr int Chunks = HEAD / 8;
+    constexpr int Together = Chunks < 32 ? 32 / Chunks : 1;     // rows of one instruction
+    constexpr int Turns = Chunks < 32 ? 1 : Chunks / 32;
 #pragma unroll
-    for (int n = 0; n < 2; n++)
+    for (int i = 0; i < 16 / Together; i++)
     {
-        int t = token + n * 8 + row;
-        const Element* vector = keys.at(rowOf(pages, first, token, min(t, end - 1)));
+        int t = i * Together + lane / Chunks;
+        long long row = rowOf(pages, first, token, min(token + t, end - 1));
+        const Element* key = keys.at(row);
+        const Element* value = values.at(row);
 #pragma unroll
-        for (int q = 0; q < HEAD / 32; q++)
+        for (int turn = 0; turn < Turns; turn++)
         {
-            int column = q * 32 + quarter * 8;
-            key[n][q] = loadOnce(vector + column, t < end && column < dimension);
+            int chunk = lane % Chunks + turn * 32;
+            bool valid = token + t < end && chunk * 8 < dimension;
+            copyAsync(tile + keyPlace(t, chunk), valid ? key + chunk * 8 : key, valid);
+            copyAsync(tile + valuePlace(t, chunk), valid ? value + chunk * 8 : value, valid);
         }
     }
 }
 
-static __device__ __forceinline__ void loadValues(
-    uint4 (&value)[4][Slots], const Source& values, const int* pages, long long first, int token, int end, int row, int quarter, int dimension)
+static __device__ __forceinline__ uint4 read(unsigned address)
 {
-#pragma unroll
-    for (int v = 0; v < 4; v++)
-    {
-        int t = token + (v >> 1) * 8 + quarter * 2 + (v & 1);
-        const Element* vector = values.at(rowOf(pages, first, token, min(t, end - 1)));
-#pragma unroll
-        for (int p = 0; p < Slots; p++)
-        {
-            int column = p * 64 + row * 8;
-            value[v][p] = loadOnce(vector + column, t < end && column < dimension);
-        }
-    }
+    uint4 r;
+    asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];" : "=r"(r.x), "=r"(r.y), "=r"(r.z), "=r"(r.w) : "r"(address) : "memory");
+    return r;
 }
 
 static __device__ __forceinline__ void writeResult(Element* output, float4 sums, float total)
@@ -149,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
     const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, float* partials, float2* statistics,
     int* arrivals, Element* output, float* logSumExp, int pieces, int queriesOfList, int group, int dimension, int stride, float scale, unsigned long long* times)
 {
-    extern __shared__ __align__(16) float merged[]; // [Warps][Rows][HEAD], then maxima and sums [Warps][Rows]
+    extern __shared__ __align__(128) float merged[]; // [Warps][STAGES] tiles; then [Warps][Rows][HEAD], maxima and sums [Warps][Rows]
     __shared__ int isLast;
     float* maxima = merged + Warps * Rows * HEAD;
     float* totals = maxima + Warps * Rows;
@@ -184,19 +186,27 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
     int row = lane >> 2;
     int quarter = lane & 3;
     int token = begin + warp * 16;
-    uint4 key[2][HEAD / 32];
-    uint4 value[4][Slots];
-    long long upcoming = 0;
-    if (token < end)
+    unsigned ring = sharedAddress(merged) + warp * STAGES * TileBytes;
+
+    // Page numbers are read a tile ahead of what they are for.
+    int asked = token;
+    long long upcoming = asked < end ? firstRow(pages, asked) : 0;
+#pragma unroll
+    for (int s = 0; s < STAGES - 1; s++)
     {
-        long long first = firstRow(pages, token);
-        if (token + Step < end)
+        if (asked < end)
         {
-            upcoming = firstRow(pages, token + Step);
+            long long first = upcoming;
+            if (asked + Step < end)
+            {
+                upcoming = firstRow(pages, asked + Step);
+            }
+
+            askTile(ring + s * TileBytes, keys, values, pages, first, asked, end, lane, dimension);
         }
 
-        loadKeys(key, keys, pages, first, token, end, row, quarter, dimension);
-        loadValues(value, values, pages, first, token, end, row, quarter, dimension);
+        commitCopies();
+        asked += Step;
     }
 
     // Step s of 16 elements takes elements 32 (s / 2) + 8 quarter + 4 (s % 2) .. + 3 of each vector.
@@ -226,8 +236,39 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
         }
     }
 
+    int slot = 0;
+    int free = STAGES - 1;
     for (; token < end; token += Step)
     {
+        if (STAGES > 1)
+        {
+            waitCopies<STAGES - 2 + (STAGES == 1)>();
+        }
+
+        // What all lanes asked for is there, and all of them have read the tile before.
+        __syncwarp();
+        if (asked < end)
+        {
+            long long first = upcoming;
+            if (asked + Step < end)
+            {
+                upcoming = firstRow(pages, asked + Step);
+            }
+
+            askTile(ring + free * TileBytes, keys, values, pages, first, asked, end, lane, dimension);
+        }
+
+        commitCopies();
+        asked += Step;
+        if (STAGES == 1)
+        {
+            waitCopies<0>();
+            __syncwarp();
+        }
+
+        unsigned tile = ring + slot * TileBytes;
+        slot = slot + 1 == STAGES ? 0 : slot + 1;
+        free = free + 1 == STAGES ? 0 : free + 1;
         float scores[2][2 * HALVES] = {};
 #pragma unroll
         for (int q = 0; q < HEAD / 32; q++)
@@ -239,21 +280,10 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
 #pragma unroll
             for (int n = 0; n < 2; n++)
             {
-                multiplyHalves(scores[n], low, key[n][q].x, key[n][q].y);
-                multiplyHalves(scores[n], high, key[n][q].z, key[n][q].w);
+                uint4 key = read(tile + keyPlace(n * 8 + row, q * 4 + quarter));
+                multiplyHalves(scores[n], low, key.x, key.y);
+                multiplyHalves(scores[n], high, key.z, key.w);
             }
-        }
-
-        int next = token + Step;
-        long long first = upcoming;
-        if (next < end)
-        {
-            if (next + Step < end)
-            {
-                upcoming = firstRow(pages, next + Step);
-            }
-
-            loadKeys(key, keys, pages, first, next, end, row, quarter, dimension);
         }
 
 #pragma unroll
@@ -295,9 +325,17 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
 #pragma unroll
         for (int p = 0; p < Slots; p++)
         {
-            const unsigned words[4][4] = {
-                { value[0][p].x, value[0][p].y, value[0][p].z, value[0][p].w }, { value[1][p].x, value[1][p].y, value[1][p].z, value[1][p].w },
-                { value[2][p].x, value[2][p].y, value[2][p].z, value[2][p].w }, { value[3][p].x, value[3][p].y, value[3][p].z, value[3][p].w } };
+            unsigned words[4][4];
+#pragma unroll
+            for (int v = 0; v < 4; v++)
+            {
+                uint4 value = read(tile + valuePlace((v >> 1) * 8 + quarter * 2 + (v & 1), p * 8 + row));
+                words[v][0] = value.x;
+                words[v][1] = value.y;
+                words[v][2] = value.z;
+                words[v][3] = value.w;
+            }
+
 #pragma unroll
             for (int j = 0; j < 8; j++)
             {
@@ -307,30 +345,28 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
                     sums[p * 8 + j], weights, __byte_perm(words[0][j >> 1], words[1][j >> 1], selector), __byte_perm(words[2][j >> 1], words[3][j >> 1], selector));
             }
         }
-
-        if (next < end)
-        {
-            loadValues(value, values, pages, first, next, end, row, quarter, dimension);
-        }
     }
 
+    // The rings are done with, and become the room in which warps are merged.
+    waitCopies<0>();
+    __syncthreads();
 #pragma unroll
     for (int half = 0; half < HALVES; half++)
     {
         float sum = quadSum(total[half]);
-        int slot = warp * Rows + half * 8 + row;
+        int place = warp * Rows + half * 8 + row;
         if (quarter == 0)
         {
-            maxima[slot] = maximum[half];
-            totals[slot] = sum;
+            maxima[place] = maximum[half];
+            totals[place] = sum;
         }
 
 #pragma unroll
         for (int d = 0; d < HEAD / 8; d++)
         {
             int column = (d >> 3) * 64 + quarter * 16 + (d & 7);
-            merged[slot * HEAD + column] = sums[d][2 * half];
-            merged[slot * HEAD + column + 8] = sums[d][2 * half + 1];
+            merged[place * HEAD + column] = sums[d][2 * half];
+            merged[place * HEAD + column + 8] = sums[d][2 * half + 1];
         }
     }
 
