@@ -150,7 +150,7 @@ internal sealed class CudaDecodeMeasurement : IDisposable
         {
             CudaCacheAddresses addresses = Addresses(cache);
             CudaMemory counts = Own(CudaMemory.From<int>(_device, cache.Lengths));
-            var lists = new CudaTokenListView(_shape.KvHeads, longest, 0, counts.Address, 0, 0);
+            var lists = new CudaTokenListView(_shape.KvHeads, longest, 0, counts.Address, 0, 0, 0);
             return () => Attend(addresses, lists, _scratch.Address);
         });
         double share = tokens / ((double)_shape.Length * _shape.KvHeads);

@@ -11,15 +11,22 @@ namespace SparseFrontier.Kernels.Cuda;
 internal readonly record struct CudaCacheAddresses(ulong Keys, ulong Values, ulong TailKeys, ulong TailValues, ulong Splits);
 
 /// <summary>Token lists at addresses on the device; see <see cref="CudaTokenLists"/>.</summary>
-internal readonly record struct CudaTokenListView(int Count, int Maximum, int PageSize, ulong Counts, ulong Offsets, ulong PageIndices);
+/// <param name="Count">Number of lists.</param>
+/// <param name="Maximum">Tokens of the longest list.</param>
+/// <param name="PageSize">Tokens of a page; 0 where the lists are all tokens of each cache.</param>
+/// <param name="Counts">[lists] int: tokens of each.</param>
+/// <param name="Offsets">[lists] long: where each list's pages begin; 0 without pages.</param>
+/// <param name="PageIndices">int; 0 without pages.</param>
+/// <param name="Ready">[lists] int: not 0 where the kernel before, which chooses, is done with a list, so that attention may begin while it runs; 0: it may not.</param>
+internal readonly record struct CudaTokenListView(int Count, int Maximum, int PageSize, ulong Counts, ulong Offsets, ulong PageIndices, ulong Ready);
 
 /// <summary>Attention over operands on the device: nothing waits, nothing goes through the host.</summary>
 internal static class CudaAttention
 {
     private const int MaximumDimension = 256;
-    private const int MostPieces = 64;
+    private const int MostPieces = 32;
     private const int FewestTokensOfPiece = 128;
-    private const int MostStages = 2;
+    private const int MostStages = 6;
     private const float Log2E = 1.44269504088896341f;
 
     /// <summary>Attention of prompt rows over the keys of plans; see prefill.cu.</summary>
@@ -152,10 +159,13 @@ internal static class CudaAttention
 
         // Tiles of 16 keys and values for each of four warps.
         int stageBytes = 4 * 16 * 2 * head * 2;
-        int stages = Math.Clamp(device.Properties.SharedBytes / stageBytes, 1, MostStages);
+        int resident = head * halves <= 256 ? 2 : 1;
+        int stages = Math.Clamp(device.Properties.SharedBytes / resident / stageBytes, 1, MostStages);
         ulong statistics = scratch + (ulong)((long)queryCount * pieces * head * sizeof(float));
-        ReadOnlySpan<(string, int)> definitions = [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", halves), ("STAGES", stages)];
+        ReadOnlySpan<(string, int)> definitions =
+            [("TYPE", CudaVectors.TypeValue(type)), ("HEAD", head), ("PAGE", lists.PageSize), ("HALVES", halves), ("STAGES", stages), ("RESIDENT", resident)];
         device.Function("decode.cu", "decode", definitions).Launch(
+            lists.Ready != 0,
             (pieces, lists.Count, sixteens),
             128,
             Math.Max(stages * stageBytes, 4 * 8 * halves * (head + 2) * sizeof(float)),
@@ -168,9 +178,10 @@ internal static class CudaAttention
             lists.Counts,
             lists.Offsets,
             lists.PageIndices,
+            lists.Ready,
             scratch,
             statistics,
-            device.Arrivals(lists.Count * sixteens),
+            device.Arrivals(lists.Count * sixteens, 0),
             output,
             logSumExp,
             pieces,

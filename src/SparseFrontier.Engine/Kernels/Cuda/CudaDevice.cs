@@ -15,8 +15,8 @@ public sealed unsafe class CudaDevice
     private readonly Lock _lock = new();
     private readonly ConcurrentDictionary<(string File, string Name), (int[] Values, CudaFunction Function)[]> _functions = new();
 
-    // The last of them is the largest. Recordings hold the addresses of those before.
-    private readonly List<CudaMemory> _arrivals = [];
+    // The last of a set is the largest. Recordings hold the addresses of those before.
+    private readonly List<CudaMemory>[] _arrivals = [[], []];
 
     private CudaDevice(int ordinal)
     {
@@ -24,6 +24,8 @@ public sealed unsafe class CudaDevice
         CudaException.Check(CudaDriver.cuDeviceGet(out int device, ordinal), "cuDeviceGet");
         CudaDeviceProperties properties = CudaDeviceProperties.Read(ordinal);
         Properties = properties;
+        CudaException.Check(CudaDriver.cuDriverGetVersion(out int driver), "cuDriverGetVersion");
+        OverlapsKernels = properties.Major >= 9 && driver >= 12030;
         CudaException.Check(CudaDriver.cuDevicePrimaryCtxRetain(out nint context, device), $"cuDevicePrimaryCtxRetain of {Name}");
         Context = context;
         using Scope scope = Enter();
@@ -48,6 +50,9 @@ public sealed unsafe class CudaDevice
 
     /// <summary>The primary context, shared with whatever else in the process uses the device.</summary>
     internal nint Context { get; }
+
+    /// <summary>Whether a kernel can begin while the one before it still runs, in recordings too: on Hopper, with a driver of CUDA 12.3 or later.</summary>
+    internal bool OverlapsKernels { get; }
 
     /// <summary>The stream of all work.</summary>
     internal nint Stream { get; }
@@ -146,17 +151,20 @@ public sealed unsafe class CudaDevice
     /// Address of so many ints that are 0 between kernels: where the thread blocks of a kernel that share something count themselves, so that the last can go on with what all of
     /// them wrote. Whatever counts in them sets them to 0 again.
     /// </summary>
-    internal ulong Arrivals(int count)
+    /// <param name="count">Ints.</param>
+    /// <param name="set">0 or 1: kernels that run at the same time count in different sets.</param>
+    internal ulong Arrivals(int count, int set)
     {
         using Scope scope = Enter();
-        if (_arrivals.Count == 0 || _arrivals[^1].SizeInBytes < count * sizeof(int))
+        List<CudaMemory> memories = _arrivals[set];
+        if (memories.Count == 0 || memories[^1].SizeInBytes < count * sizeof(int))
         {
             CudaMemory memory = CudaMemory.Allocate(this, Math.Max(FewestArrivals, 2L * count) * sizeof(int));
             memory.Fill(0);
-            _arrivals.Add(memory);
+            memories.Add(memory);
         }
 
-        return _arrivals[^1].Address;
+        return memories[^1].Address;
     }
 
     /// <summary>A kernel, compiled (or taken from the disk cache) at the first call.</summary>

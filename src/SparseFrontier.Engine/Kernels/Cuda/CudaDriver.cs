@@ -154,6 +154,9 @@ internal static unsafe partial class CudaDriver
     public static partial int cuLaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, nint stream, void** arguments, void** extra);
 
+    [LibraryImport(Library, EntryPoint = "cuLaunchKernelEx")]
+    public static partial int cuLaunchKernelEx(CudaLaunchConfiguration* configuration, nint function, void** arguments, void** extra);
+
     [LibraryImport(Library, EntryPoint = "cuTensorMapEncodeTiled")]
     public static partial int cuTensorMapEncodeTiled(
         void* tensorMap, int dataType, uint rank, ulong address, ulong* extents, ulong* strides, uint* box, uint* elementStrides, int interleave, int swizzle, int l2Promotion, int fill);
@@ -195,4 +198,33 @@ internal enum CudaFunctionAttribute
     LocalBytes = 3,
     Registers = 4,
     MaximumDynamicSharedBytes = 8,
+}
+
+/// <summary>CUlaunchConfig.</summary>
+internal unsafe struct CudaLaunchConfiguration
+{
+    public uint GridX;
+    public uint GridY;
+    public uint GridZ;
+    public uint BlockX;
+    public uint BlockY;
+    public uint BlockZ;
+    public uint SharedBytes;
+    public nint Stream;
+    public CudaLaunchAttribute* Attributes;
+    public uint AttributeCount;
+}
+
+/// <summary>CUlaunchAttribute.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 72)]
+internal struct CudaLaunchAttribute
+{
+    /// <summary>A kernel may begin before the one in front of it has ended.</summary>
+    public const int ProgrammaticStreamSerialization = 6;
+
+    [FieldOffset(0)]
+    public int Kind;
+
+    [FieldOffset(8)]
+    public int Value;
 }

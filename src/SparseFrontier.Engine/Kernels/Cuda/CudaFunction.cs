@@ -31,7 +31,16 @@ internal sealed unsafe class CudaFunction
     /// <param name="threads">Threads of a block.</param>
     /// <param name="sharedBytes">Bytes of dynamic shared memory.</param>
     /// <param name="arguments">The kernel's arguments in order.</param>
-    public void Launch((int X, int Y, int Z) grid, int threads, int sharedBytes, params ReadOnlySpan<KernelArgument> arguments)
+    public void Launch((int X, int Y, int Z) grid, int threads, int sharedBytes, params ReadOnlySpan<KernelArgument> arguments) =>
+        Launch(false, grid, threads, sharedBytes, arguments);
+
+    /// <summary>As the other, for a kernel that may begin while the one before it still runs, if that one lets it, and waits for what it needs of it.</summary>
+    /// <param name="early">Whether it may; before Hopper it does not in any case.</param>
+    /// <param name="grid">Thread blocks in x, y and z; nothing happens if there are none.</param>
+    /// <param name="threads">Threads of a block.</param>
+    /// <param name="sharedBytes">Bytes of dynamic shared memory.</param>
+    /// <param name="arguments">The kernel's arguments in order.</param>
+    public void Launch(bool early, (int X, int Y, int Z) grid, int threads, int sharedBytes, params ReadOnlySpan<KernelArgument> arguments)
     {
         if (grid.X == 0 || grid.Y == 0 || grid.Z == 0)
         {
@@ -56,8 +65,31 @@ internal sealed unsafe class CudaFunction
                 addresses[i] = values[i].Address(values + i);
             }
 
-            int code = CudaDriver.cuLaunchKernel(
-                _function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, _device.Stream, addresses, null);
+            int code;
+            if (early && _device.OverlapsKernels)
+            {
+                var attribute = new CudaLaunchAttribute { Kind = CudaLaunchAttribute.ProgrammaticStreamSerialization, Value = 1 };
+                var configuration = new CudaLaunchConfiguration
+                {
+                    GridX = (uint)grid.X,
+                    GridY = (uint)grid.Y,
+                    GridZ = (uint)grid.Z,
+                    BlockX = (uint)threads,
+                    BlockY = 1,
+                    BlockZ = 1,
+                    SharedBytes = (uint)sharedBytes,
+                    Stream = _device.Stream,
+                    Attributes = &attribute,
+                    AttributeCount = 1,
+                };
+                code = CudaDriver.cuLaunchKernelEx(&configuration, _function, addresses, null);
+            }
+            else
+            {
+                code = CudaDriver.cuLaunchKernel(
+                    _function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, _device.Stream, addresses, null);
+            }
+
             if (code != 0)
             {
                 // No text is made for a launch that is well.

@@ -180,7 +180,7 @@ internal sealed class CudaTokenLists : IDisposable
     public CudaMemory? PageIndices { get; }
 
     /// <summary>The lists as kernels take them.</summary>
-    public CudaTokenListView View => new(Count, Maximum, PageSize, Counts.Address, Offsets?.Address ?? 0, PageIndices?.Address ?? 0);
+    public CudaTokenListView View => new(Count, Maximum, PageSize, Counts.Address, Offsets?.Address ?? 0, PageIndices?.Address ?? 0, 0);
 
     /// <summary>All tokens of each cache.</summary>
     public static CudaTokenLists All(CudaDevice device, int[] counts) =>

@@ -172,7 +172,7 @@ public sealed unsafe class CudaStepTests
         int room = CudaAttention.Pieces(longest);
         for (int tokens = 1; tokens <= longest; tokens += 1 + (longest / 5000))
         {
-            int size = Math.Max(128, (tokens + 4095) / 4096 * 64);
+            int size = Math.Max(128, (tokens + 2047) / 2048 * 64);
             Assert.True((tokens + size - 1) / size <= room, $"{tokens} tokens in {room} pieces");
         }
     }

@@ -1,7 +1,7 @@
 // Softmax attention of one query per head over cached tokens, for all sequences of a batch: O = softmax(scale q Kᵀ) V. Memory-bound.
 //
 // The query heads that share a list of tokens (a group, or a single head) are the rows of one 16-row product, so that each key and value is read once for all of
-// them. A list is cut into pieces whose size depends on its own length alone, 64 at most; a thread block takes one piece, its four warps every fourth 16 tokens of it.
+// them. A list is cut into pieces whose size depends on its own length alone, 32 at most; a thread block takes one piece, its four warps every fourth 16 tokens of it.
 // Each warp has a ring of STAGES tiles of its own in shared memory, which asynchronous copies fill: what is under way takes no registers, and no barrier of the block stands between
 // a warp and its next tile. From there keys and values go into the products' registers 16 bytes a thread: the elements of a vector may be taken in any order as long as q and k
 // agree, and v's columns in any order that the output is written back in. Chunks of 16 bytes lie where the eight threads that read at once meet eight different groups of banks.
@@ -14,7 +14,8 @@
 // Cost: 4 HEAD bytes a token of a list, read once; 8 HEAD bytes a query head and piece written and read.
 //
 // Constants: TYPE, HEAD (rounded up to 64), PAGE: 0 = token t of a list is token t of its cache; else lists name pages of PAGE tokens. HALVES: 1 where a list has at
-// most 8 query heads: the lower half of each product is then empty and takes no registers. STAGES: tiles of a warp's ring, as many as shared memory holds.
+// most 8 query heads: the lower half of each product is then empty and takes no registers. STAGES: tiles of a warp's ring, as many as shared memory holds. RESIDENT: thread
+// blocks of a multiprocessor, whose registers and shared memory must fit.
 #include "ptx.cuh"
 
 static constexpr int Warps = 4;
@@ -22,12 +23,9 @@ static constexpr int Slots = HEAD / 64;
 static constexpr int Rows = 8 * HALVES;
 static constexpr int Step = Warps * 16;
 
-// Two for each lane of a warp.
-static constexpr int MostPieces = 64;
+// One for each lane of a warp.
+static constexpr int MostPieces = 32;
 static constexpr int FewestTokens = 128;
-
-// Thread blocks of a multiprocessor whose registers must fit.
-static constexpr int Resident = HEAD * HALVES <= 128 ? 3 : HEAD * HALVES <= 256 ? 2 : 1;
 static constexpr int TileBytes = 2 * 16 * HEAD * 2;     // keys, then values
 
 // The rows of a product that exist.
@@ -73,7 +71,7 @@ static __device__ __forceinline__ long long firstRow(const int* pages, int token
 #if PAGE == 0
     return token;
 #elif PAGE % 16 == 0
-    return (long long)__ldg(pages + token / PAGE) * PAGE + token % PAGE;
+    return (long long)__ldcg(pages + token / PAGE) * PAGE + token % PAGE;
 #else
     return 0;
 #endif
@@ -84,7 +82,7 @@ static __device__ __forceinline__ long long rowOf(const int* pages, long long fi
 #if PAGE == 0 || PAGE % 16 == 0
     return first + (t - token);
 #else
-    return (long long)__ldg(pages + t / PAGE) * PAGE + t % PAGE;
+    return (long long)__ldcg(pages + t / PAGE) * PAGE + t % PAGE;
 #endif
 }
 
@@ -105,19 +103,17 @@ static __device__ __forceinline__ void askTile(
 {
     constexpr int Chunks = HEAD / 8;
     constexpr int Together = Chunks < 32 ? 32 / Chunks : 1;     // rows of one instruction
-    constexpr int Turns = Chunks < 32 ? 1 : Chunks / 32;
 #pragma unroll
     for (int i = 0; i < 16 / Together; i++)
     {
         int t = i * Together + lane / Chunks;
+        int chunk = lane % Chunks;
         long long row = rowOf(pages, first, token, min(token + t, end - 1));
         const Element* key = keys.at(row);
         const Element* value = values.at(row);
-#pragma unroll
-        for (int turn = 0; turn < Turns; turn++)
+        bool valid = token + t < end && chunk * 8 < dimension;
+        if (lane < Together * Chunks)
         {
-            int chunk = lane % Chunks + turn * 32;
-            bool valid = token + t < end && chunk * 8 < dimension;
             copyAsync(tile + keyPlace(t, chunk), valid ? key + chunk * 8 : key, valid);
             copyAsync(tile + valuePlace(t, chunk), valid ? value + chunk * 8 : value, valid);
         }
@@ -142,26 +138,46 @@ static __device__ __forceinline__ float logarithm(float maximum, float total)
     return total > 0 ? (maximum + log2f(total)) * Ln2 : MinusInfinity;
 }
 
+// Waits for a list that another kernel is choosing at the same time. Such lists are read past the first cache, which may hold what was beside them before they were written.
+static __device__ __forceinline__ void awaitList(const int* ready, int list)
+{
+    if (!ready)
+    {
+        return;
+    }
+
+    if (threadIdx.x == 0)
+    {
+        while (!isPublished(ready + list))
+        {
+            __nanosleep(100);
+        }
+    }
+
+    __syncthreads();
+}
+
 // queries [lists x queriesOfList, dimension]; keyBases, valueBases, tailKeyBases, tailValueBases [caches] addresses, splits [caches] or null without tails, cache of a
-// list = list x queriesOfList / group; tokens [lists]; pageOffsets [lists] into pages. partials [lists][pieces][queriesOfList][HEAD] and statistics
+// list = list x queriesOfList / group; tokens [lists]; pageOffsets [lists] into pages. ready [lists]: whether a list is chosen, or null: all are. partials [lists][pieces][queriesOfList][HEAD] and statistics
 // [lists][pieces][queriesOfList] {maximum in base 2, sum}. arrivals [lists][sixteens of queries]: 0 before and after. output as queries, and may be these; a list without
 // tokens gives 0. logSumExp [lists x queriesOfList] or null. times: null, or when this kernel began and, 0 before, when it ended. Grid: pieces, lists, sixteens of queries.
-extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
+extern "C" __global__ void __launch_bounds__(32 * Warps, RESIDENT) decode(
     const Element* queries, const unsigned long long* keyBases, const unsigned long long* valueBases, const unsigned long long* tailKeyBases,
-    const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, float* partials, float2* statistics,
+    const unsigned long long* tailValueBases, const int* splits, const int* tokens, const long long* pageOffsets, const int* pages, const int* ready, float* partials, float2* statistics,
     int* arrivals, Element* output, float* logSumExp, int pieces, int queriesOfList, int group, int dimension, int stride, float scale, unsigned long long* times)
 {
     extern __shared__ __align__(128) float merged[]; // [Warps][STAGES] tiles; then [Warps][Rows][HEAD], maxima and sums [Warps][Rows]
     __shared__ int isLast;
     float* maxima = merged + Warps * Rows * HEAD;
     float* totals = maxima + Warps * Rows;
+    int list = blockIdx.y;
+    awaitList(ready, list);
     if (times && (blockIdx.x | blockIdx.y | blockIdx.z | threadIdx.x) == 0)
     {
         times[0] = nanoseconds();
     }
 
-    int list = blockIdx.y;
-    int count = tokens[list];
+    int count = __ldcg(tokens + list);
     int size = pieceTokens(count);
     int begin = blockIdx.x * size;
     if (begin >= count && blockIdx.x > 0)
@@ -179,7 +195,7 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
         reinterpret_cast<const Element*>(valueBases[cache]), reinterpret_cast<const Element*>((splits ? tailValueBases : valueBases)[cache]), split, stride };
     long long firstOfList = (long long)list * queriesOfList + firstQuery;
 #if PAGE != 0
-    pages += pageOffsets[list];
+    pages += __ldcg(pageOffsets + list);
 #endif
     int warp = threadIdx.x >> 5;
     int lane = threadIdx.x & 31;
@@ -444,31 +460,17 @@ extern "C" __global__ void __launch_bounds__(32 * Warps, Resident) decode(
         statistics += (long long)list * pieces * queriesOfList + firstQuery;
         for (int r = warp; r < rows; r += Warps)
         {
-            float2 pair[MostPieces / 32];
-            float largest = MinusInfinity;
-#pragma unroll
-            for (int i = 0; i < MostPieces / 32; i++)
-            {
-                int piece = lane + 32 * i;
-                pair[i] = piece < used ? __ldcg(statistics + (long long)piece * queriesOfList + r) : make_float2(MinusInfinity, 0);
-                largest = fmaxf(largest, pair[i].x);
-            }
-
+            float2 pair = lane < used ? __ldcg(statistics + (long long)lane * queriesOfList + r) : make_float2(MinusInfinity, 0);
+            float largest = pair.x;
 #pragma unroll
             for (int distance = 16; distance > 0; distance >>= 1)
             {
                 largest = fmaxf(largest, __shfl_xor_sync(AllLanes, largest, distance));
             }
 
-            float sum = 0;
-#pragma unroll
-            for (int i = 0; i < MostPieces / 32; i++)
-            {
-                float factor = pair[i].x > MinusInfinity ? exponential2(pair[i].x - largest) : 0;
-                factors[r * MostPieces + lane + 32 * i] = factor;
-                sum += factor * pair[i].y;
-            }
-
+            float factor = pair.x > MinusInfinity ? exponential2(pair.x - largest) : 0;
+            factors[r * MostPieces + lane] = factor;
+            float sum = factor * pair.y;
 #pragma unroll
             for (int distance = 16; distance > 0; distance >>= 1)
             {

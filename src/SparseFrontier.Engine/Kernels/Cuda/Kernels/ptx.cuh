@@ -103,6 +103,27 @@ static __device__ __forceinline__ float quadSum(float x)
 }
 
 // A clock of the whole device.
+// Lets the kernel after this one begin where multiprocessors are free, once all thread blocks of this one came here or ended. It is promised nothing of what this one writes: what it
+// needs, it must wait for. Before Hopper it begins at the end.
+static __device__ __forceinline__ void startNextKernel()
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" : : : "memory");
+#endif
+}
+
+static __device__ __forceinline__ void publish(int* flag)
+{
+    asm volatile("st.release.gpu.s32 [%0], 1;" : : "l"(flag) : "memory");
+}
+
+static __device__ __forceinline__ bool isPublished(const int* flag)
+{
+    int state;
+    asm volatile("ld.acquire.gpu.s32 %0, [%1];" : "=r"(state) : "l"(flag) : "memory");
+    return state != 0;
+}
+
 static __device__ __forceinline__ unsigned long long nanoseconds()
 {
     unsigned long long result;

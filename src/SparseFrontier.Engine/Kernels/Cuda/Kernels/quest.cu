@@ -41,23 +41,6 @@ static __device__ __forceinline__ unsigned sortKey(float score)
     return score != score ? 0 : bits ^ (static_cast<unsigned>(static_cast<int>(bits) >> 31) | 0x80000000u);
 }
 
-static __device__ __forceinline__ void loadBounds(uint4& low, uint4& high, const PagedHead& head, int page, int column, int dimension)
-{
-    const Element* minima = (page < head.promptPages ? head.bounds : head.tailBounds) + (long long)page * 2 * dimension + column;
-    low = loadOnce(minima);
-    high = loadOnce(minima + dimension);
-}
-
-static __device__ __forceinline__ void readParts(float (&positive)[8], float (&negative)[8], const float* parts, int lane)
-{
-#pragma unroll
-    for (int i = 0; i < 8; i += 4)
-    {
-        *reinterpret_cast<float4*>(positive + i) = *reinterpret_cast<const float4*>(parts + lane * 8 + i);
-        *reinterpret_cast<float4*>(negative + i) = *reinterpret_cast<const float4*>(parts + LANES * 8 + lane * 8 + i);
-    }
-}
-
 // Bounds of the page that a head's last token completes, if it does. One thread two elements.
 static __device__ void extendBoundsOf(const PagedHead& head, int size, int dimension)
 {
@@ -274,11 +257,12 @@ static __device__ void chooseLargest(const float* scores, int count, int wanted,
     }
 }
 
-// The pages of each list, ascending, and last the current one: pages [lists][width], tokens [lists], offsets [lists] where each list begins. The pages before the current one
+// The pages of each list, ascending, and last the current one: pages [lists][width], tokens [lists], offsets [lists] where each list begins; ready [lists]:
+// 1 where a list is complete, for attention that begins before this kernel ends. The pages before the current one
 // are chosen from where the budget does not hold them. scores [lists][stride]; arrivals [heads]: 0 before and after. extends: whether to write the bounds of pages that are
 // completed. times: null, or when this kernel began and, 0 before, when it ended. Grid: groups of PagesOfBlock pages, heads. Shared memory: the greater of 8 LANES (2 listsOfHead) floats and MostKeys + Bins ints.
 extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
-    const Element* queries, const PagedHead* heads, float* scores, int* pages, int* tokens, long long* offsets, int* arrivals, int size, int group, int listsOfHead,
+    const Element* queries, const PagedHead* heads, float* scores, int* pages, int* tokens, long long* offsets, int* ready, int* arrivals, int size, int group, int listsOfHead,
     int dimension, int stride, int width, int extends, unsigned long long* times)
 {
     extern __shared__ __align__(16) float parts[];  // [listsOfHead][positive, negative][8 LANES], then keys and histogram
@@ -308,6 +292,15 @@ extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
         }
     }
 
+    // No list of the kernel after this one is ready where it begins.
+    if (blockIdx.x == 0 && threadIdx.x < listsOfHead)
+    {
+        ready[firstList + threadIdx.x] = 0;
+    }
+
+    __threadfence();
+    __syncthreads();
+    startNextKernel();
     bool chooses = current > paged.budget && paged.budget > 0;
     if (blockIdx.x * PagesOfBlock >= current || !chooses)
     {
@@ -329,52 +322,60 @@ extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
         int lane = threadIdx.x % LANES;
         int firstPage = blockIdx.x * PagesOfBlock + threadIdx.x / LANES;
         int queriesOfList = group / listsOfHead;
-        uint4 low[Unroll];
-        uint4 high[Unroll];
-
-        // Where a page has fewer dimensions than its threads could hold, the parts of the others are 0.
-        int column = min(lane * 8, dimension - 8);
-#pragma unroll
-        for (int u = 0; u < Unroll; u++)
-        {
-            loadBounds(low[u], high[u], paged, min(firstPage + u * PagesAtOnce, current - 1), column, dimension);
-        }
-
-        for (int i = threadIdx.x; i < listsOfHead * LANES * 8; i += Threads)
-        {
-            int element = i % (LANES * 8);
-            const Element* own = queries + (long long)(head * group + i / (LANES * 8) * queriesOfList) * dimension + element;
-            float positive = 0;
-            float negative = 0;
-            for (int h = 0; h < queriesOfList && element < dimension; h++)
-            {
-                float q = widen(own[h * dimension]);
-                positive += fmaxf(q, 0.0f);
-                negative += fminf(q, 0.0f);
-            }
-
-            float* target = parts + i / (LANES * 8) * (LANES * 16) + element;
-            target[0] = positive;
-            target[LANES * 8] = negative;
-        }
-
-        __syncthreads();
-        float positive[8];
-        float negative[8];
-        readParts(positive, negative, parts, lane);
         for (int pass = 0; pass < Passes; pass++)
         {
+            uint4 low[Unroll];
+            uint4 high[Unroll];
 #pragma unroll
             for (int u = 0; u < Unroll; u++)
             {
-                int page = firstPage + (pass * Unroll + u) * PagesAtOnce;
-                for (int v = 0; v < listsOfHead; v++)
+                int page = min(firstPage + (pass * Unroll + u) * PagesAtOnce, current - 1);
+                const Element* minima = (page < paged.promptPages ? paged.bounds : paged.tailBounds) + (long long)page * 2 * dimension;
+
+                // Where a page has fewer dimensions than its threads could hold, the parts of the others are 0.
+                int column = min(lane * 8, dimension - 8);
+                low[u] = loadOnce(minima + column);
+                high[u] = loadOnce(minima + dimension + column);
+            }
+
+            if (pass == 0)
+            {
+                for (int i = threadIdx.x; i < listsOfHead * LANES * 8; i += Threads)
                 {
-                    if (listsOfHead > 1)
+                    int column = i % (LANES * 8);
+                    const Element* own = queries + (long long)(head * group + i / (LANES * 8) * queriesOfList) * dimension + column;
+                    float positive = 0;
+                    float negative = 0;
+                    for (int h = 0; h < queriesOfList && column < dimension; h++)
                     {
-                        readParts(positive, negative, parts + v * (LANES * 16), lane);
+                        float q = widen(own[h * dimension]);
+                        positive += fmaxf(q, 0.0f);
+                        negative += fminf(q, 0.0f);
                     }
 
+                    float* target = parts + i / (LANES * 8) * (LANES * 16) + column;
+                    target[0] = positive;
+                    target[LANES * 8] = negative;
+                }
+
+                __syncthreads();
+            }
+
+            for (int v = 0; v < listsOfHead; v++)
+            {
+                alignas(16) float positive[8];
+                alignas(16) float negative[8];
+#pragma unroll
+                for (int i = 0; i < 8; i += 4)
+                {
+                    const float* source = parts + v * (LANES * 16) + lane * 8 + i;
+                    *reinterpret_cast<float4*>(positive + i) = *reinterpret_cast<const float4*>(source);
+                    *reinterpret_cast<float4*>(negative + i) = *reinterpret_cast<const float4*>(source + LANES * 8);
+                }
+
+#pragma unroll
+                for (int u = 0; u < Unroll; u++)
+                {
                     const unsigned lows[4] = { low[u].x, low[u].y, low[u].z, low[u].w };
                     const unsigned highs[4] = { high[u].x, high[u].y, high[u].z, high[u].w };
                     float score = 0;
@@ -391,16 +392,11 @@ extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
                         score += __shfl_xor_sync(AllLanes, score, distance);
                     }
 
+                    int page = firstPage + (pass * Unroll + u) * PagesAtOnce;
                     if (lane == 0 && page < current)
                     {
                         scores[(firstList + v) * stride + page] = score;
                     }
-                }
-
-                // The registers that this page leaves are asked to be filled again at once, so that reads never stop.
-                if (pass + 1 < Passes)
-                {
-                    loadBounds(low[u], high[u], paged, min(page + Unroll * PagesAtOnce, current - 1), column, dimension);
                 }
             }
         }
@@ -436,5 +432,13 @@ extern "C" __global__ void __launch_bounds__(Threads, 2) questPages(
     if (times && threadIdx.x == 0)
     {
         atomicMax(times + 1, nanoseconds());
+    }
+
+    // The last that this kernel does for a head: what comes after attention may rely on all of it.
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x < listsOfHead)
+    {
+        publish(ready + firstList + threadIdx.x);
     }
 }

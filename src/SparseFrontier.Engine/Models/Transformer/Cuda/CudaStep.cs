@@ -361,7 +361,7 @@ internal sealed unsafe class CudaStep : IDisposable
         CudaTokenListView lists = group.PageSize > 0
             ? CudaStepPages.Choose(
                 _device, _model.CacheType, group, paged, heads, queriesOfHead, c.HeadDimension, c.AttentionScale, queries, draws, _scratch.Address, clocks)
-            : new CudaTokenListView(heads, group.Longest, 0, layer.Counts + (ulong)(firstHead * sizeof(int)), 0, 0);
+            : new CudaTokenListView(heads, group.Longest, 0, layer.Counts + (ulong)(firstHead * sizeof(int)), 0, 0, 0);
         CudaAttention.Decode(
             _device,
             _model.CacheType,

@@ -77,10 +77,11 @@ internal static class CudaStepPages
         ulong candidates = offsets + ((ulong)lists * sizeof(long));
         ulong wanted = candidates + ((ulong)lists * sizeof(int));
         ulong tokens = wanted + ((ulong)lists * sizeof(int));
-        ulong pages = tokens + ((ulong)lists * sizeof(int));
+        ulong ready = tokens + ((ulong)lists * sizeof(int));
+        ulong pages = ready + ((ulong)lists * sizeof(int));
         ulong scores = pages + ((ulong)lists * (ulong)group.Width * sizeof(int));
         ulong products = scores + ((ulong)lists * (ulong)group.MostPages * sizeof(float));
-        var view = new CudaTokenListView(lists, group.Longest, group.PageSize, tokens, offsets, pages);
+        var view = new CudaTokenListView(lists, group.Longest, group.PageSize, tokens, offsets, pages, group.Choice == PageChoice.Bounds ? ready : 0);
         if (group.Choice == PageChoice.Bounds)
         {
             if (group.Follows)
@@ -100,7 +101,8 @@ internal static class CudaStepPages
                 pages,
                 tokens,
                 offsets,
-                device.Arrivals(headCount),
+                ready,
+                device.Arrivals(headCount, 1),
                 group.PageSize,
                 queriesOfHead,
                 listsOfHead,
@@ -180,7 +182,7 @@ internal static class CudaStepPages
             return 0;
         }
 
-        long lists = Lists(group, headCount, queriesOfHead) * (20 + (4L * group.Width) + (4L * group.MostPages));
+        long lists = Lists(group, headCount, queriesOfHead) * (24 + (4L * group.Width) + (4L * group.MostPages));
         long products = group.Choice == PageChoice.Attention ? 4L * headCount * queriesOfHead * group.MostPages * group.PageSize : 0;
         return (lists + products + 255) / 256 * 256;
     }
