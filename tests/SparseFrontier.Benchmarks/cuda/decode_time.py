@@ -137,7 +137,7 @@ def decode(caches, lists=None, output=None, log_sums=None):
     queries = caches.queries.shape[0]
     head, of_list, pieces = round_up(caches.dim, 64), queries // count, max(1, min(MOST_PIECES, (longest + FEWEST_TOKENS - 1) // FEWEST_TOKENS))
     halves = 1 if of_list <= 8 else 2
-    resident = 2 if head * halves <= 256 else 1
+    resident = 2 if head <= 128 else 1
     stages = max(1, min(MOST_STAGES, SHARED_BYTES // resident // (256 * head)))
     kernel = function("decode.cu", "decode", TYPE=int(caches.keys.dtype == torch.float16), HEAD=head, PAGE=page, HALVES=halves, STAGES=stages, RESIDENT=resident)
     output = torch.full_like(caches.queries, float("nan")) if output is None else output

@@ -2,6 +2,8 @@
 #include "ptx.cuh"
 #include "row_list.cuh"
 
+static constexpr int ReadAhead = 16;
+
 // Blocks of `size` keys by block of rows, ascending, into one range each. blocks [rows][top], of which row r has min(r + 1, top); ranges likewise.
 // tiles [heads][headTiles] {first row, rows, first range, end}. Grid: row blocks, heads.
 extern "C" __global__ void blockRanges(const int* blocks, int2* ranges, int4* tiles, int firstBlockRow, int top, int size, int length, int headTiles)
@@ -49,30 +51,37 @@ extern "C" __global__ void slashRanges(const int* slashes, const int* counts, in
     int slash = inside - 1;
     int rangeEnd = max(end - slashes[slash--], 64);
     int rangeStart = rangeEnd - 64;
-    while (true)
+    while (slash >= 0)
     {
-        int next = slash < 0 ? 0x7fffffff : max(end - slashes[slash--], 64);
-        if (next <= rangeEnd)
+        // Several reads under way: a thread waits for nothing else.
+        int offsets[ReadAhead];
+#pragma unroll
+        for (int i = 0; i < ReadAhead; i++)
         {
-            continue;
+            offsets[i] = __ldg(slashes + max(slash - i, 0));
         }
 
-        if (next <= rangeEnd + 64)
+#pragma unroll
+        for (int i = 0; i < ReadAhead; i++)
         {
-            rangeEnd += 64;
-            continue;
+            // Past the first slash it is read again, and inside its own range.
+            int next = max(end - offsets[i], 64);
+            if (next > rangeEnd + 64)
+            {
+                ranges[written++] = make_int2(rangeStart, rangeEnd);
+                rangeEnd = next;
+                rangeStart = next - 64;
+            }
+            else if (next > rangeEnd)
+            {
+                rangeEnd += 64;
+            }
         }
 
-        ranges[written++] = make_int2(rangeStart, min(rangeEnd, length));
-        if (next == 0x7fffffff)
-        {
-            break;
-        }
-
-        rangeEnd = next;
-        rangeStart = next - 64;
+        slash -= ReadAhead;
     }
 
+    ranges[written++] = make_int2(rangeStart, min(rangeEnd, length));
     tiles[blockIdx.y * allTiles + tile] = make_int4(tile * 64, min(64, length - tile * 64), begin, written);
 }
 
@@ -125,11 +134,13 @@ static __device__ __forceinline__ long long seenUpTo(int position, int2 range)
 }
 
 // Query-key pairs of plans of 64-row tiles over ranges and columns, as AttentionPlan.CountPairs counts them, and what the portable kernel executes for them
-// (CudaPlans.CountExecutedPairs): counts [plans][4] += {attended pairs, executed pairs, 64-key blocks of ranges, columns before ranges}. One thread a tile.
+// (CudaPlans.CountExecutedPairs): counts [plans][4] += {attended pairs, executed pairs, 64-key blocks of ranges, columns before ranges}. One warp a tile, a lane every 32nd range
+// with the columns before it. Grid: fours of tiles, plans.
 extern "C" __global__ void countPairs(
     const int4* tiles, const int2* ranges, const int* columnOffsets, const int* columnCounts, const int* columns, int tileCount, int length, int stepKeys, unsigned long long* counts)
 {
-    int index = blockIdx.x * blockDim.x + threadIdx.x;
+    int index = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    int lane = threadIdx.x & 31;
     if (index >= tileCount)
     {
         return;
@@ -141,15 +152,13 @@ extern "C" __global__ void countPairs(
     int listed = columnCounts[plan];
     int first = tile.x;
     int last = tile.x + tile.y - 1;
-    int visible = firstColumnFrom(list, listed, last + 1);
-    long long pairs = 0, groups = 0, blocks = 0, before = 0;
-    int single = visible;
-    int gap = 0;
-    for (int i = tile.z; i <= tile.w; i++)
+    long long pairs = 0;
+    int groups = 0, blocks = 0, before = 0, covered = 0;
+    for (int i = tile.z + lane; i <= tile.w; i += 32)
     {
         // Columns between the last range and this one, or the end.
         int2 range = i < tile.w ? ranges[i] : make_int2(length, length);
-        int from = firstColumnFrom(list, listed, gap);
+        int from = firstColumnFrom(list, listed, i > tile.z ? ranges[i - 1].y : 0);
         int to = firstColumnFrom(list, listed, min(range.x, last + 1));
         int whole = firstColumnFrom(list, listed, min(range.x, first + 1));
         if (to > from)
@@ -166,17 +175,31 @@ extern "C" __global__ void countPairs(
         {
             pairs += seenUpTo(last, range) - seenUpTo(first - 1, range);
             int end = min(range.y, last + 1);
+            int start = firstColumnFrom(list, listed, range.x);
             groups += max(0, end - range.x + 15) / 16;
             blocks += (range.y - range.x + 63) / 64;
-            before += max(0, firstColumnFrom(list, listed, range.x) - from);
-            single -= end > range.x ? firstColumnFrom(list, listed, end) - firstColumnFrom(list, listed, range.x) : 0;
-            gap = range.y;
+            before += max(0, start - from);
+            covered += end > range.x ? firstColumnFrom(list, listed, end) - start : 0;
         }
     }
 
-    long long steps = (groups * 16 + stepKeys - 1) / stepKeys + (single + stepKeys - 1) / stepKeys;
-    atomicAdd(counts + plan * 4, static_cast<unsigned long long>(pairs));
-    atomicAdd(counts + plan * 4 + 1, static_cast<unsigned long long>(steps * stepKeys * 64));
-    atomicAdd(counts + plan * 4 + 2, static_cast<unsigned long long>(blocks));
-    atomicAdd(counts + plan * 4 + 3, static_cast<unsigned long long>(before));
+#pragma unroll
+    for (int distance = 16; distance > 0; distance >>= 1)
+    {
+        pairs += __shfl_xor_sync(AllLanes, pairs, distance);
+        groups += __shfl_xor_sync(AllLanes, groups, distance);
+        blocks += __shfl_xor_sync(AllLanes, blocks, distance);
+        before += __shfl_xor_sync(AllLanes, before, distance);
+        covered += __shfl_xor_sync(AllLanes, covered, distance);
+    }
+
+    if (lane == 0)
+    {
+        long long single = firstColumnFrom(list, listed, last + 1) - covered;
+        long long steps = (groups * 16LL + stepKeys - 1) / stepKeys + (single + stepKeys - 1) / stepKeys;
+        atomicAdd(counts + plan * 4, static_cast<unsigned long long>(pairs));
+        atomicAdd(counts + plan * 4 + 1, static_cast<unsigned long long>(steps * stepKeys * 64));
+        atomicAdd(counts + plan * 4 + 2, static_cast<unsigned long long>(blocks));
+        atomicAdd(counts + plan * 4 + 3, static_cast<unsigned long long>(before));
+    }
 }

@@ -6,6 +6,9 @@
 static constexpr int Threads = 512;
 static constexpr int Warps = Threads / 32;
 static constexpr float MassUnit = 1099511627776.0f;   // 2^40
+// Scores are parts of attention rows, so that all masses together are below 2^57 for 131,072 rows: neither half overflows in a sum of 32.
+static constexpr int HalfBits = 27;
+static constexpr unsigned HalfMask = (1u << HalfBits) - 1;
 
 // The order of floats as unsigned integers; forced positions above all.
 static __device__ __forceinline__ unsigned sortKey(const float* scores, int i, int count, int forcedFirst, int forcedLast)
@@ -196,8 +199,17 @@ extern "C" __global__ void __launch_bounds__(Threads) countCovering(const float*
             unsigned key = sortKey(scores, i, columns, 0, 0);
             if ((key & mask) == prefix)
             {
-                atomicAdd(&histogram[(key >> shift) & 255], 1);
-                atomicAdd(&masses[(key >> shift) & 255], static_cast<unsigned long long>(scores[i] * MassUnit));
+                // One lane adds for all that fall into the same bucket, as above; the halves of 32 masses fit 32 bits.
+                unsigned digit = (key >> shift) & 255;
+                unsigned same = __match_any_sync(__activemask(), digit);
+                unsigned long long mass = static_cast<unsigned long long>(scores[i] * MassUnit);
+                unsigned low = __reduce_add_sync(same, static_cast<unsigned>(mass) & HalfMask);
+                unsigned high = __reduce_add_sync(same, static_cast<unsigned>(mass >> HalfBits));
+                if ((same & ((1u << (threadIdx.x & 31)) - 1)) == 0)
+                {
+                    atomicAdd(&histogram[digit], __popc(same));
+                    atomicAdd(&masses[digit], (static_cast<unsigned long long>(high) << HalfBits) + low);
+                }
             }
         }
 

@@ -10,7 +10,7 @@
 // [heads, rowBlocks]; blockStarts [heads, rowBlocks, slashCount], filled from the back, so that a list descends and its masked blocks,
 // the ones near the diagonal, come first; columns [heads, rowBlocks, verticalCount].
 //
-// Cost. One warp a row block: a vote for each emitted block, and a binary search among the blocks for each vertical.
+// Cost. One warp a row block: a vote for each emitted block, and a binary search among the blocks for each vertical before the last range's end.
 
 #include "row_list.cuh"
 
@@ -65,6 +65,9 @@ extern "C" __global__ void vertical_slash_lists(
     {
         int vertical = first + lane < verticalCount ? __ldg(headVerticals + first + lane) : -1;
         bool single = vertical >= 0 && vertical < rangeEnd;
+
+        // Those that count are a prefix, and a short row is mostly filled up.
+        if (__ballot_sync(all, single) == 0) break;
         if (single)
         {
             int low = 0;    // blocks that start at or before the vertical, counted from the lowest

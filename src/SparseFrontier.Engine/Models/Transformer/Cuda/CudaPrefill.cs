@@ -98,7 +98,7 @@ internal static class CudaPrefill
         int local = parameters.Integer("ForcedLocalBlocks");
         long blocks = (layer.Length + size - 1) / size;
         int head = 0;
-        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, blocks * Math.Min(top, blocks) * 8, listBytes))
+        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer.Queries, layer.Keys, layer.Values, blocks * Math.Min(top, blocks) * 8, listBytes))
         {
             int firstHead = head;
             head += queries.Heads;
@@ -177,33 +177,37 @@ internal static class CudaPrefill
         }
 
         int stepKeys = CudaPlans.StepKeys(TileRows, CudaAttention.RoundUp(layer.Queries.Dimension, 16));
-        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer, rangeBytes + (hopper is null ? 0 : hopperBytes), listBytes))
+        foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer.Queries, layer.Keys, layer.Values, rangeBytes, listBytes))
         {
             CudaVerticalSlash? chosen = null;
-            HopperLists? lists = null;
-            clock.Time(counters.AddIndexSeconds, () =>
+            clock.Time(
+                counters.AddIndexSeconds,
+                () => chosen = CudaSelection.VerticalSlash(queries, keys, layer.Scale, window, verticals, slashes, forcedVerticals, forcedSlashes, coverage));
+            if (hopper is null)
             {
-                chosen = CudaSelection.VerticalSlash(queries, keys, layer.Scale, window, verticals, slashes, forcedVerticals, forcedSlashes, coverage);
-                lists = hopper is null ? null : Lists(chosen, queries.Heads, mostVerticals, mostSlashes, tiles, length);
-            });
-            clock.Time(counters.AddAttentionSeconds, () =>
+                clock.Time(counters.AddAttentionSeconds, () => CudaAttention.Prefill(queries, keys, values, layer.Scale, chosen!.Plans, 0, queries, null));
+            }
+            else
             {
-                if (lists is not null)
+                // All heads are chosen for at once, but lists by row block are large: as many heads at a time as these find room for.
+                int head = 0;
+                foreach ((CudaVectors some, CudaVectors theirKeys, CudaVectors theirValues) in Groups(queries, keys, values, hopperBytes, listBytes))
                 {
-                    CudaHopper.Prefill(hopper!, queries, keys, values, layer.Scale, lists, 0, queries, null);
+                    HopperLists? lists = null;
+                    clock.Time(counters.AddIndexSeconds, () => lists = Lists(chosen!, head, some.Heads, mostVerticals, mostSlashes, tiles, length));
+                    clock.Time(counters.AddAttentionSeconds, () => CudaHopper.Prefill(hopper, some, theirKeys, theirValues, layer.Scale, lists, 0, some, null));
+                    lists!.Dispose();
+                    head += some.Heads;
                 }
-                else
-                {
-                    CudaAttention.Prefill(queries, keys, values, layer.Scale, chosen!.Plans, 0, queries, null);
-                }
-            });
-            Count(chosen!.Plans, queries.Heads, length, stepKeys, lists is not null, forced, counters, clock);
-            lists?.Dispose();
+            }
+
+            Count(chosen!.Plans, queries.Heads, length, stepKeys, hopper is not null, forced, counters, clock);
             chosen.Dispose();
         }
     }
 
-    private static HopperLists Lists(CudaVerticalSlash chosen, int heads, int verticals, int slashes, int tiles, int length)
+    // Of so many heads from one on.
+    private static HopperLists Lists(CudaVerticalSlash chosen, int firstHead, int heads, int verticals, int slashes, int tiles, int length)
     {
         CudaDevice device = chosen.VerticalLists.Device;
         var lists = new HopperLists(
@@ -211,7 +215,20 @@ internal static class CudaPrefill
             CudaMemory.Allocate(device, (long)heads * tiles * slashes * sizeof(int)),
             CudaMemory.Allocate(device, (long)heads * tiles * verticals * sizeof(int)));
         device.Function("vertical_slash_lists.cu", "vertical_slash_lists").Launch(
-            (((heads * tiles) + 3) / 4, 1, 1), 128, 0, chosen.VerticalLists, chosen.SlashLists, lists.RowLists, lists.BlockStarts, lists.Columns, heads, verticals, slashes, tiles, 0, length);
+            (((heads * tiles) + 3) / 4, 1, 1),
+            128,
+            0,
+            chosen.VerticalLists.Address + (ulong)((long)firstHead * verticals * sizeof(int)),
+            chosen.SlashLists.Address + (ulong)((long)firstHead * slashes * sizeof(int)),
+            lists.RowLists,
+            lists.BlockStarts,
+            lists.Columns,
+            heads,
+            verticals,
+            slashes,
+            tiles,
+            0,
+            length);
         return lists;
     }
 
@@ -222,7 +239,7 @@ internal static class CudaPrefill
         CudaMemory sums = CudaMemory.Allocate(device, heads * 4L * sizeof(long));
         sums.Fill(0);
         device.Function("lists.cu", "countPairs", ("TYPE", 0)).Launch(
-            ((plans.TileCount + 127) / 128, heads, 1),
+            ((plans.TileCount + 3) / 4, heads, 1),
             128,
             0,
             plans.Tiles,
@@ -267,14 +284,15 @@ internal static class CudaPrefill
     }
 
     // As many KV heads at a time as their lists find room.
-    private static IEnumerable<(CudaVectors Queries, CudaVectors Keys, CudaVectors Values)> Groups(CudaPromptLayer layer, long bytesOfHead, long listBytes)
+    private static IEnumerable<(CudaVectors Queries, CudaVectors Keys, CudaVectors Values)> Groups(
+        CudaVectors queries, CudaVectors keys, CudaVectors values, long bytesOfHead, long listBytes)
     {
-        int group = layer.Queries.Heads / layer.Keys.Heads;
-        int heads = (int)Math.Clamp(listBytes / Math.Max(1, bytesOfHead * group), 1, layer.Keys.Heads);
-        for (int first = 0; first < layer.Keys.Heads; first += heads)
+        int group = queries.Heads / keys.Heads;
+        int heads = (int)Math.Clamp(listBytes / Math.Max(1, bytesOfHead * group), 1, keys.Heads);
+        for (int first = 0; first < keys.Heads; first += heads)
         {
-            int count = Math.Min(heads, layer.Keys.Heads - first);
-            yield return (layer.Queries.Slice(first * group, count * group), layer.Keys.Slice(first, count), layer.Values.Slice(first, count));
+            int count = Math.Min(heads, keys.Heads - first);
+            yield return (queries.Slice(first * group, count * group), keys.Slice(first, count), values.Slice(first, count));
         }
     }
 
