@@ -9,11 +9,25 @@ internal static class AdvisedBudget
 {
     /// <summary>
     /// The budget of the shortest length as parameters, and the schedule that multiplies it: up to each length what is shown there and at least what is
-    /// shown at shorter ones, dense where nothing is and beyond the longest. No schedule for one length, or where the budget is more than a number.
+    /// shown at shorter ones, dense where nothing is and beyond the longest. No schedule for one length, or where the budget is more than a number, or where
+    /// this version cannot give it: rows may be another program's, with parameters of other names or sparsities that the method does not reach here.
     /// </summary>
     /// <param name="method">The method.</param>
     /// <param name="lengths">Lengths from the shortest, each with what is shown of the method there; null where it was not run.</param>
     public static (string Budget, string Schedule) Of(AdvisedMethod method, IReadOnlyList<(int Length, AdvisedMethod? Shown)> lengths)
+    {
+        try
+        {
+            return Write(method, lengths);
+        }
+        catch (SparseFrontierException)
+        {
+            // The sparsity that is shown stays the advice; what one method's rows say must not keep the advice on others back.
+            return ("", "");
+        }
+    }
+
+    private static (string Budget, string Schedule) Write(AdvisedMethod method, IReadOnlyList<(int Length, AdvisedMethod? Shown)> lengths)
     {
         bool prefill = method.Phase == "Prefill";
         AttentionMethod? found = prefill ? MethodLookup.Prefill(method.Row.Method) : MethodLookup.Decode(method.Row.DecodeMethod);

@@ -220,6 +220,78 @@ public sealed class RecommendTests : IDisposable
     }
 
     [Fact]
+    public void What_this_version_cannot_ask_of_a_method_has_no_schedule_and_is_advised_all_the_same()
+    {
+        // Another program's parameters, at two lengths.
+        SparseAttentionResult[] words =
+        [
+            .. new[] { 1024, 2048 }.SelectMany(n => new[] { Row(_folder, "Dense", null, Lost(200, 0), length: n), Row(_folder, "SnapKV", 0.5, Lost(200, 0), length: n, decodeParameters: "press=snap") }),
+        ];
+        words = [.. words.Select(r => With(r, nameof(SparseAttentionResult.DecodeParameters), r.DecodeMethod == "SnapKV" ? "press=snap" : ""))];
+        Assert.All(Recommend(words), a => Assert.Equal(("SnapKV", 0.5, ""), (a.DecodeMethod, a.Sparsity!.Value, a.BudgetSchedule)));
+
+        // A file of rows whose sparsity the usual windows cannot reach at 1024 tokens, nor any at all.
+        foreach (double sparsity in new[] { 0.95, 1, 1.5 })
+        {
+            SparseAttentionResult[] rows = [.. new[] { 1024, 2048 }.SelectMany(n => new[] { Row(_folder, "Dense", null, Lost(200, 0), length: n), Row(_folder, "SnapKV", sparsity, Lost(200, 0), length: n) })];
+            rows = [.. rows.Select(r => With(r, nameof(SparseAttentionResult.DecodeParameters), r.DecodeMethod == "SnapKV" ? "Capacity=51" : ""))];
+            string file = _folder.File(FormattableString.Invariant($"{sparsity}.jsonl.br"));
+            ResultSummaryFile.Write(file, rows);
+            Assert.All(Recommend([.. ResultSummaryFile.Read(file).Rows]), a => Assert.Equal(("SnapKV", sparsity, ""), (a.DecodeMethod, a.Sparsity!.Value, a.BudgetSchedule)));
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Whatever_rows_are_given_advice_comes_or_says_what_is_missing(bool asFile)
+    {
+        string[] methods = ["Quest", "SnapKV", "AdaSnapKV", "VerticalSlash", "FlexPrefill", "BlockSparse", "Random", "OracleTopK", "OfAnother"];
+        string[] parameters = ["", "TokenBudget=512", "TokenBudget=7", "Capacity=1", "Capacity=300;Window=512", "VerticalSize=64;SlashSize=128", "VerticalSize=64;SlashSize=64;Window=512", "TopBlocks=4;BlockSize=16", "TopBlocks=1", "Alpha=0;MinimumBudget=300", "Alpha=0.9;MinimumBudget=512", "=", "Window=wide"];
+        double?[] sparsities = [null, 0, 1e-9, 0.33, 0.5, 0.5, 0.9, 0.95, 0.99999, 1, 1.5, -0.1];
+        int[] lengths = [1, 16, 1024, 2048, 4096];
+        double[][] scores = [Lost(300, 0), Lost(300, 0), Lost(300, 0), Lost(300, 1), Lost(100, 99), Lost(100, 100), Lost(2, 0), Lost(1, 0), [.. Enumerable.Range(0, 100).Select(i => i / 99.0)]];
+        int advised = 0;
+        for (int seed = 0; seed < 60; seed++)
+        {
+            // The same runs at every length, so that what is shown of a method there makes a schedule.
+            var random = new Random(seed);
+            int[] at = [.. Enumerable.Range(0, random.Next(1, 4)).Select(_ => Any(lengths)).Distinct()];
+            string[] tasks = [.. Enumerable.Range(0, random.Next(1, 3)).Select(_ => Any(["Niah", "VariableTracking", "Vt"])).Distinct()];
+            (string Method, string Parameters, double? Sparsity, bool IsDecode)[] runs = [.. Enumerable.Range(0, random.Next(0, 6)).Select(_ => (Any(methods), Any(parameters), Any(sparsities), random.Next(2) == 0))];
+            List<SparseAttentionResult> rows =
+            [
+                .. from length in at
+                   from task in tasks
+                   from run in runs.Prepend(("Dense", "", null, true))
+                   let row = run.IsDecode
+                       ? Row(_folder, run.Method, run.Sparsity, run.Method == "Dense" ? scores[0] : Any(scores), task, length, decodeParameters: run.Parameters)
+                       : PrefillRow(_folder, run.Method, run.Sparsity ?? 0.4, Any(scores), run.Parameters, length, task)
+                   select With(row, nameof(SparseAttentionResult.DecodeParameters), run.IsDecode ? run.Parameters : ""),
+            ];
+            if (asFile)
+            {
+                string file = _folder.File($"{seed}.jsonl.br");
+                ResultSummaryFile.Write(file, rows);
+                rows = [.. ResultSummaryFile.Read(file).Rows];
+            }
+
+            try
+            {
+                advised += Recommend([.. rows], drop: Any([0.01, 0.05, 0.9]), length: random.Next(4) == 0 ? 1500 : 0).Length;
+            }
+            catch (SparseFrontierException e)
+            {
+                Assert.Equal((seed, ErrorIds.DataInsufficient), (seed, e.ErrorId));
+            }
+
+            T Any<T>(T[] of) => of[random.Next(of.Length)];
+        }
+
+        Assert.True(advised > 60, $"{advised}");
+    }
+
+    [Fact]
     public void Nothing_is_advised_without_results_or_where_nothing_was_run()
     {
         Assert.Contains("no completed results", Assert.Throws<SparseFrontierException>(() => Recommend([])).Message, StringComparison.Ordinal);
@@ -232,7 +304,7 @@ public sealed class RecommendTests : IDisposable
         sink = new RecordingSink();
         new RecommendOperation
         {
-            Results = [.. Cell(1024, "Niah", 100, (0.5, 0)), .. Cell(4096, "Niah", 100, (0.5, 0)).Select(AskedLast)],
+            Results = [.. Cell(1024, "Niah", 100, (0.5, 0)), .. Cell(4096, "Niah", 100, (0.5, 0)).Select(r => With(r, nameof(SparseAttentionResult.QuestionPosition), "Last"))],
             SequenceLength = [1024],
         }.Execute(sink, default);
         Assert.Single(sink.Objects);
@@ -248,17 +320,17 @@ public sealed class RecommendTests : IDisposable
         }.Execute(sink, default);
         Assert.Empty(sink.Objects);
         Assert.Contains("4096 tokens lie outside of the lengths", Assert.Single(sink.Warnings), StringComparison.Ordinal);
-
-        static SparseAttentionResult AskedLast(SparseAttentionResult row)
-        {
-            JsonNode node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!;
-            node[nameof(SparseAttentionResult.QuestionPosition)] = "Last";
-            return RunSummary.WithPath(node.Deserialize<SparseAttentionResult>(StoreJson.Line)!, row.Path);
-        }
         Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Recommend(Cell(1024, "Niah", 100, (0.5, 0)), drop: 0)).ErrorId);
         string path = _folder.File("kernels.jsonl");
         File.WriteAllText(path, "no json");
         Assert.Equal(ErrorIds.ResultUnreadable, Assert.Throws<SparseFrontierException>(() => RecommendOperation.ReadKernels(path)).ErrorId);
+    }
+
+    private static SparseAttentionResult With(SparseAttentionResult row, string column, string value)
+    {
+        JsonNode node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!;
+        node[column] = value;
+        return RunSummary.WithPath(node.Deserialize<SparseAttentionResult>(StoreJson.Line)!, row.Path);
     }
 
     // Quest at some sparsities, of whose samples some are lost.
