@@ -40,8 +40,8 @@ internal static class ShippedResultsWriter
         SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).OrderByDescending(r => r.SampleCount).DistinctBy(r => r.RunId)];
         ResultSummaryHeader header = ResultSummaryFile.HeaderOf(rows);
         rows = [.. rows.Select(Small)];
-        ResultSummary[] files = [.. After(KernelsPrefix).Where(p => p.EndsWith(".gz", StringComparison.Ordinal)).Select(ResultSummaryFile.Read)];
-        KernelMeasurement[] measured = [.. Quiet(After(KernelsPrefix).Where(p => !p.EndsWith(".gz", StringComparison.Ordinal)).Select(RecommendOperation.ReadKernels)).Select(k => k with { Device = DeviceOf(k.Device) })];
+        ResultSummary[] files = [.. After(KernelsPrefix).Where(IsPacked).Select(ResultSummaryFile.Read)];
+        KernelMeasurement[] measured = [.. Quiet(After(KernelsPrefix).Where(p => !IsPacked(p)).Select(RecommendOperation.ReadKernels)).Select(k => k with { Device = DeviceOf(k.Device) })];
         KernelMeasurement[] kernels = [.. files.SelectMany(f => f.Kernels).Where(k => !measured.Any(m => m.Device == k.Device)), .. measured];
         ResultSummaryFile.Write(output, new ResultSummary(
             header with
@@ -67,6 +67,9 @@ internal static class ShippedResultsWriter
             return names;
         }
     }
+
+    // `kernels measure --json` writes plain lines.
+    private static bool IsPacked(string path) => path.EndsWith(".gz", StringComparison.Ordinal) || path.EndsWith(".br", StringComparison.Ordinal);
 
     private static IEnumerable<SparseAttentionResult> Rows(string path) => ResultSummaryFile.IsSummary(path)
         ? ResultSummaryFile.Read(path).Rows

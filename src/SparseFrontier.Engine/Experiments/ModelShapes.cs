@@ -27,7 +27,7 @@ internal static class ModelShapes
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ModelNotFound)
         {
-            if (FindingsGrid.EmbeddedOf(model) is { } embedded && embedded.Length < model.Length)
+            if (FindingsGrid.IsOtherTraining(model) && FindingsGrid.EmbeddedOf(model) is { } embedded)
             {
                 return FromDirectory(ModelCatalog.Resolve(embedded)) with { Name = model };
             }

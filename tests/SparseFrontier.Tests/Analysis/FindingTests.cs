@@ -186,6 +186,74 @@ public sealed class FindingTests : IDisposable
         Assert.Contains("no sparsity that was run", Find("LargerSparsePrefill", [rows[0], rows[1], Prefill("VerticalSlash", 0.05, 1, "Niah", model: "frontier-7m")]).Message, StringComparison.Ordinal);
     }
 
+    // The first of each size shows it, the second large one does as much or not at all.
+    [Theory]
+    [InlineData(0.95, FindingLabel.Agrees, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: ")]
+    [InlineData(0.2, FindingLabel.Underpowered, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: -")]
+    public void At_equal_cost_every_two_trainings_of_two_sizes_are_compared_and_none_of_one(double second, FindingLabel label, string message)
+    {
+        List<SparseAttentionResult> rows = [];
+        foreach ((string model, double score) in new[] { ("frontier-7m", 0.95), ("frontier-7m-2", second) })
+        {
+            rows.AddRange([Dense("Niah", model: model), .. new[] { 0.5, 0.95 }.Select(s => Prefill("VerticalSlash", s, score, "Niah", model: model))]);
+        }
+
+        SparsityFinding one = Find("LargerSparsePrefill", [.. rows[..3], Dense("Niah", 0.8, model: "frontier-3m")]);
+        Assert.Equal((FindingLabel.Agrees, "one training a size, so that it is said of these weights alone"), (one.Label, one.Message));
+        SparsityFinding finding = Find("LargerSparsePrefill", [.. rows, Dense("Niah", 0.8, model: "frontier-3m"), Dense("Niah", 0.8, model: "frontier-3m-2")]);
+        Assert.Equal(label, finding.Label);
+        Assert.StartsWith(message, finding.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("cannot be made", finding.Message, StringComparison.Ordinal);
+
+        // Two trainings of one size are no two sizes.
+        Assert.Contains("no two models of different sizes", Find("LargerSparsePrefill", [.. rows]).Message, StringComparison.Ordinal);
+
+        // Nothing is known of a sparsity that is far from every run.
+        Assert.Contains("no sparsity that was run", Find("LargerSparsePrefill", [rows[0], Prefill("VerticalSlash", 0.95, 0.95, "Niah", model: "frontier-7m"), Dense("Niah", 0.6, model: "frontier-1m")]).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Other_trainings_of_a_size_change_no_claim_but_those_about_sizes()
+    {
+        string[] tasks = ["Niah", "StoryRetrieval", "StoryFiltering"];
+        SparseAttentionResult[] first = [.. new[] { "frontier-1m", "frontier-3m" }.SelectMany(m => Runs(m, 0.9))];
+        SparseAttentionResult[] others = [.. new[] { "frontier-1m-2", "frontier-1m-3", "frontier-3m-2" }.SelectMany(m => Runs(m, 0.2)), Dense("CommonWords", model: "frontier-1m-2"), Decode("Quest", 0.9, 0.1, "CommonWords", model: "frontier-1m-2")];
+        SparsityFinding[] before = Findings(first);
+        SparsityFinding[] after = Findings([.. others, .. first]);
+        Assert.Contains(before, f => f.Name == "IntolerantTask" && f.Label != FindingLabel.NotTestable);
+        Assert.All(before.Zip(after).Where(f => !f.First.Name.StartsWith("Size", StringComparison.Ordinal) && !f.First.Name.StartsWith("LargerSparse", StringComparison.Ordinal)), f => Assert.Equal(f.First, f.Second with { PValue = f.First.PValue, NeededSampleCount = f.First.NeededSampleCount }));
+
+        // Without the first training another stands for the size.
+        Assert.Equal(FindingLabel.Agrees, Find("QuestOverAdaSnapKV", [.. Runs("frontier-1m-2", 0.9)]).Label);
+
+        SparseAttentionResult[] Runs(string model, double score) =>
+        [
+            .. tasks.SelectMany(t => new[] { Dense(t, model: model), Decode("Quest", 0.8, score, t, model: model), Decode("AdaSnapKV", 0.8, score / 2, t, model: model), Prefill("VerticalSlash", 0.8, score / 3, t, model: model), Prefill("BlockSparse", 0.8, score / 4, t, model: model) }),
+        ];
+    }
+
+    [Fact]
+    public void The_page_says_over_how_many_trainings_and_samples_it_stands()
+    {
+        SparseAttentionResult[] rows = [Dense("Niah", model: "frontier-1m"), Dense("Niah", model: "frontier-7m", n: 60)];
+        string page = Page(rows);
+        Assert.Contains("by one recipe, each of one seed. They", page, StringComparison.Ordinal);
+        Assert.Contains("A difference between two sizes is one of these weights.", page, StringComparison.Ordinal);
+        Assert.Contains("This page is from 2 complete runs, 1 of them of 60 samples and 1 of 400;", Page([rows[1], rows[0]]), StringComparison.Ordinal);
+        page = Page([.. rows, Dense("Niah", model: "frontier-1m-2"), Dense("Niah", model: "frontier-1m-3"), Dense("Niah", model: "frontier-7m-2")]);
+        Assert.Contains("by one recipe, 2 to 3 trainings of a size, each of a seed of its own. They", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("one of these weights", page, StringComparison.Ordinal);
+        Assert.Contains("This page is from 5 complete runs, 4 of them of 400 samples and 1 of 60;", page, StringComparison.Ordinal);
+        Assert.Contains("This page is from 1 complete runs of 400 samples;", Page(rows[..1]), StringComparison.Ordinal);
+
+        static string Page(SparseAttentionResult[] rows)
+        {
+            var sink = new RecordingSink();
+            new WriteFindingPageOperation { Results = rows }.Execute(sink, TestContext.Current.CancellationToken);
+            return (string)Assert.Single(sink.Objects);
+        }
+    }
+
     [Theory]
     [InlineData(0.92, 0.9, 0.1, FindingLabel.Agrees)]
     [InlineData(0.1, 0.1, 0.05, FindingLabel.Disagrees)]
@@ -238,9 +306,9 @@ public sealed class FindingTests : IDisposable
 
     // The first seeds show it, and of all trainings of a size the one that shows least decides.
     [Theory]
-    [InlineData(0.9, 0.6, FindingLabel.Agrees, "2 trainings of the smallest size and 2 of the largest, every two compared: +0.300 to +0.300")]
-    [InlineData(0.6, 0.6, FindingLabel.Underpowered, "2 trainings of the smallest size and 2 of the largest, every two compared: 0.000 to +0.300")]
-    [InlineData(0.9, 0.9, FindingLabel.Underpowered, "2 trainings of the smallest size and 2 of the largest, every two compared: 0.000 to +0.300")]
+    [InlineData(0.9, 0.6, FindingLabel.Agrees, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: +0.300 to +0.300")]
+    [InlineData(0.6, 0.6, FindingLabel.Underpowered, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: 0.000 to +0.300")]
+    [InlineData(0.9, 0.9, FindingLabel.Underpowered, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: 0.000 to +0.300")]
     public void What_holds_of_a_size_holds_of_each_of_its_trainings(double secondLarge, double secondSmall, FindingLabel label, string message)
     {
         SparseAttentionResult[] first = Sizes(1, 1, 0.6, 0.9);

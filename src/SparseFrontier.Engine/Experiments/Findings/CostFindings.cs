@@ -13,22 +13,28 @@ internal static class CostFindings
     private const int PaperBatch = 64;
 
     private const string Reference = "Qwen2.5-7B";
+
+    /// <summary>Runs further apart than from 0 to 0.5, measured, say nothing of what lies between: a training that was run at high levels alone loses in no straight line up to them.</summary>
+    private const double WidestStep = 0.52;
+
     private const double BestLow = 0.8;
     private const double BestHigh = 0.93;
 
     /// <summary>The claims.</summary>
-    public static IEnumerable<FindingDraft> Of(FindingClaims claims)
+    /// <param name="claims">What they are made of.</param>
+    /// <param name="sizes">The same with every training of a size, for claims about sizes.</param>
+    public static IEnumerable<FindingDraft> Of(FindingClaims claims, FindingClaims sizes)
     {
         var costs = new RequestCosts(1, 1);
-        int[] lengths = [.. claims.Data.Cells.Select(c => c.Cell.Length).Distinct().Order()];
+        int[] lengths = [.. sizes.Data.Cells.Select(c => c.Cell.Length).Distinct().Order()];
         foreach (int length in lengths.DefaultIfEmpty(0))
         {
-            yield return EqualCost(claims, costs, length, "VerticalSlash", true);
+            yield return EqualCost(sizes, costs, length, "VerticalSlash", true);
         }
 
         foreach (int length in lengths.DefaultIfEmpty(0))
         {
-            yield return EqualCost(claims, costs, length, "Quest", false);
+            yield return EqualCost(sizes, costs, length, "Quest", false);
         }
 
         foreach (int length in lengths.DefaultIfEmpty(0))
@@ -45,12 +51,12 @@ internal static class CostFindings
         const string Source = "4.1";
         string measure = $"mean score with {method} less that of a smaller dense model of the same cost";
         string cost = isPrefill ? RequestCost.PrefillFlopsName : RequestCost.DecodeBytesName;
-        var contrast = new FindingContrast();
+        var contrast = new SizeContrast(claims.Data);
         int beyond = 0;
         int pairs = 0;
         foreach (FindingCurve curve in claims.Data.Curves.Where(c => c.Cell.Length == length && c.Method == method && c.IsPrefill == isPrefill && c.Variant.Length == 0 && !c.Cell.IsCompressedBefore))
         {
-            foreach (string smaller in claims.Data.Models.TakeWhile(m => m != curve.Model))
+            foreach (string smaller in claims.Data.Models.Where(m => claims.Data.IsSmaller(m, curve.Model)))
             {
                 if (claims.Data.Dense(smaller, curve.Cell) is not { } dense)
                 {
@@ -60,7 +66,7 @@ internal static class CostFindings
                 pairs++;
                 if (SparsityOfCost(curve, costs, cost, costs.Of(dense.Row, cost)) is { } sparsity)
                 {
-                    contrast.Add(curve, sparsity, curve.At(sparsity)!, dense.Scores);
+                    contrast.Add(smaller, curve, sparsity, curve.At(sparsity)!, dense.Scores);
                 }
                 else
                 {
@@ -70,13 +76,13 @@ internal static class CostFindings
         }
 
         FindingDraft draft = contrast.IsEmpty
-            ? claims.Absent(name, claim, Source, measure, [method], pairs == 0 ? Invariant($"no two models with {method} and dense runs of the same questions, each clearly above chance, at {length} tokens") : Invariant($"no sparsity that was run makes a larger model cost as little as a smaller dense one at {length} tokens"))
-            : claims.Over(name, claim, Source, measure, contrast);
-        string said = beyond > 0 ? Invariant($"{beyond} of {pairs} pairs of models and tasks cannot be made to cost the same by a sparsity that was run") : "";
-        return draft with { Finding = WithShare(draft.Finding with { Message = draft.Finding.Message.Length > 0 ? draft.Finding.Message : said }, claims, length, isPrefill) };
+            ? claims.Absent(name, claim, Source, measure, [method], pairs == 0 ? Invariant($"no two models of different sizes with {method} and dense runs of the same questions, each clearly above chance, at {length} tokens") : Invariant($"no sparsity that was run makes a larger model cost as little as a smaller dense one at {length} tokens"))
+            : contrast.Over(claims, name, claim, Source, measure);
+        string said = beyond > 0 && !contrast.IsEmpty ? Invariant($"; {beyond} of {pairs} pairs of models and tasks cannot be made to cost the same by a sparsity that was run") : "";
+        return draft with { Finding = WithShare(draft.Finding with { Message = draft.Finding.Message + said }, claims, length, isPrefill) };
     }
 
-    /// <summary>Where a curve costs as much as asked, linear between its runs; null where it does not, or is cheaper without any sparsity.</summary>
+    /// <summary>Where a curve costs as much as asked, linear between its runs; null where it does not, is cheaper without any sparsity, or was not run near there.</summary>
     private static double? SparsityOfCost(FindingCurve curve, RequestCosts costs, string name, double? wanted)
     {
         FindingLevel before = curve.Dense;
@@ -95,7 +101,8 @@ internal static class CostFindings
             if (cost <= target)
             {
                 double share = costBefore > cost ? (costBefore - target) / (costBefore - cost) : 1;
-                return before.Sparsity + (share * (level.Sparsity - before.Sparsity));
+                double sparsity = before.Sparsity + (share * (level.Sparsity - before.Sparsity));
+                return level.Sparsity - before.Sparsity <= WidestStep || curve.Measures(sparsity) ? sparsity : null;
             }
 
             (before, costBefore) = (level, cost);

@@ -44,7 +44,7 @@ internal sealed class FindingData
 
         var sizes = new ModelSizes();
         _sizes = _dense.GroupBy(d => d.Key.Model).ToDictionary(g => g.Key, g => sizes.Of(g.First().Value.Row));
-        Models = [.. _sizes.OrderBy(s => s.Value ?? 0).Select(s => s.Key)];
+        Models = [.. _sizes.OrderBy(s => s.Value ?? 0).ThenBy(s => s.Key, StringComparer.Ordinal).Select(s => s.Key)];
         foreach (var series in usable.Where(r => IsOfOnePhase(r) && IsIn(r, scaled)).GroupBy(r => (r.Model, MethodRegistry.IsDense(r.Method), Method: MethodNames.Of(r), r.Task, r.SequenceLength, r.Seed, Key: Protocol.Key(r), Variant: Variant(r))))
         {
             AddCurve([.. series], series.Key.Method, !series.Key.Item2, series.Key.Variant, explain);
@@ -56,6 +56,12 @@ internal sealed class FindingData
 
     /// <summary>Parameters of one of <see cref="Models"/>; null where they are not known here.</summary>
     public double? SizeOf(string model) => _sizes[model];
+
+    /// <summary>Whether a model has fewer parameters than another; not where those of one are not known here.</summary>
+    public bool IsSmaller(string model, string other) => SizeOf(model) < SizeOf(other);
+
+    /// <summary>Which of the models of its size one is, from 0: several trainings of one architecture have equally many parameters. Models whose sizes are not known stay apart.</summary>
+    public int TrainingOf(string model) => SizeOf(model) is { } size ? Models.TakeWhile(m => m != model).Count(m => SizeOf(m) == size) : 0;
 
     /// <summary>Cells with such a run, and their models.</summary>
     public IEnumerable<(string Model, FindingCell Cell)> Cells => _dense.Keys;

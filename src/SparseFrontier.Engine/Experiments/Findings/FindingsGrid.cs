@@ -76,6 +76,9 @@ internal static class FindingsGrid
     public static string? EmbeddedOf(string model) => s_models.FirstOrDefault(m =>
         model.StartsWith(m, StringComparison.OrdinalIgnoreCase) && (model.Length == m.Length || (model.Length == m.Length + 2 && model[m.Length] == '-' && model[^1] is >= '2' and <= '9')));
 
+    /// <summary>Whether a model is another training of an embedded one, whose weights are not shipped: frontier-7m-2, not frontier-7m.</summary>
+    public static bool IsOtherTraining(string model) => EmbeddedOf(model) is { } embedded && embedded.Length < model.Length;
+
     /// <summary>The series of a row by the parameters that are not its budget.</summary>
     /// <param name="row">A row of a sparse method.</param>
     public static FindingSeries SeriesOf(SparseAttentionResult row)

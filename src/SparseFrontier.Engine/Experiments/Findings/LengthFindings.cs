@@ -16,12 +16,14 @@ internal static class LengthFindings
     private const double NearFloor = 0.7;
 
     /// <summary>The claims.</summary>
-    public static IEnumerable<FindingDraft> Of(FindingClaims claims)
+    /// <param name="claims">What they are made of.</param>
+    /// <param name="sizes">The same with every training of a size, for claims about sizes.</param>
+    public static IEnumerable<FindingDraft> Of(FindingClaims claims, FindingClaims sizes)
     {
         yield return LongerTolerates(claims);
         yield return Exponent(claims);
-        yield return Size(claims, "SizeNearCeiling", "Where all models are near perfect, the larger loses less", dense => dense >= NearCeiling, largerLosesLess: true);
-        yield return Size(claims, "SizeNearFloor", "Where all models are far from perfect, the larger loses more", dense => dense < NearFloor, largerLosesLess: false);
+        yield return Size(sizes, "SizeNearCeiling", "Where all models are near perfect, the larger loses less", dense => dense >= NearCeiling, largerLosesLess: true);
+        yield return Size(sizes, "SizeNearFloor", "Where all models are far from perfect, the larger loses more", dense => dense < NearFloor, largerLosesLess: false);
     }
 
     // Errors of the shortest length less those of the longest. Samples of two lengths are other questions: which are put together does not matter to the mean, nor to its test.
@@ -143,22 +145,18 @@ internal static class LengthFindings
         }
     }
 
-    // The absolute error of the smallest models less that of the largest, or the other way round; all were asked the same questions. What holds of a size holds of each of its trainings: of several,
-    // every two are compared, and the weakest p value of them counts.
+    // The absolute error of the smallest models less that of the largest, or the other way round; all were asked the same questions.
     private static FindingDraft Size(FindingClaims claims, string name, string claim, Func<double, bool> applies, bool largerLosesLess)
     {
         const string Source = "D.4";
         string measure = largerLosesLess ? "absolute error of the smallest model less that of the largest, at equal sparsity" : "absolute error of the largest model less that of the smallest, at equal sparsity";
-        var contrast = new FindingContrast(2);
-        var pairs = new Dictionary<(int Small, int Large), FindingContrast>();
+        var contrast = new SizeContrast(claims.Data, 2);
         string[] models = [.. claims.Data.Models];
-
-        // Models whose sizes are not known stay apart.
-        double[] sizes = [.. models.Select((m, i) => claims.Data.SizeOf(m) ?? -1.0 - i)];
         bool any = false;
         foreach (var cell in claims.Data.Curves.Where(c => !c.Cell.IsCompressedBefore && c.Variant.Length == 0 && !c.IsControl).GroupBy(c => (c.Cell, c.Method, c.IsPrefill)))
         {
-            FindingCurve[][] bySize = [.. cell.OrderBy(c => Order(c.Model)).GroupBy(c => sizes[Order(c.Model)]).Select(g => g.ToArray())];
+            // Models whose sizes are not known stay apart.
+            FindingCurve[][] bySize = [.. cell.Select(c => (Curve: c, Order: Array.IndexOf(models, c.Model))).OrderBy(c => c.Order).GroupBy(c => claims.Data.SizeOf(c.Curve.Model) ?? -1.0 - c.Order, c => c.Curve).Select(g => g.ToArray())];
             any |= bySize.Length > 1;
             if (bySize.Length < 2 || !cell.All(m => applies(m.DenseMean)))
             {
@@ -167,41 +165,16 @@ internal static class LengthFindings
 
             foreach ((FindingCurve small, FindingCurve large) in bySize[0].SelectMany(s => bySize[^1], (s, l) => (s, l)))
             {
-                (int, int) trainings = (Training(small.Model), Training(large.Model));
-                FindingContrast pair = pairs.TryGetValue(trainings, out FindingContrast? known) ? known : pairs[trainings] = new FindingContrast(2);
                 foreach (double sparsity in FindingClaims.Levels(small, large, HighSparsity))
                 {
-                    double[] a = Losses(largerLosesLess ? small : large, sparsity);
-                    double[] b = Losses(largerLosesLess ? large : small, sparsity);
-                    contrast.Add(large, sparsity, a, b);
-                    pair.Add(large, sparsity, a, b);
+                    contrast.Add(small.Model, large, sparsity, Losses(largerLosesLess ? small : large, sparsity), Losses(largerLosesLess ? large : small, sparsity));
                 }
             }
         }
 
-        if (contrast.IsEmpty)
-        {
-            return claims.Absent(name, claim, Source, measure, [], any ? Invariant($"no task on which all models score {(largerLosesLess ? Invariant($"{NearCeiling} or more") : Invariant($"less than {NearFloor}"))} and clearly above chance") : "no two models were asked the same questions");
-        }
-
-        FindingDraft draft = claims.Over(name, claim, Source, measure, contrast);
-        FindingTest[] tests = [.. pairs.Values.Where(p => !p.IsEmpty).Select(p => p.Test())];
-        int smallest = pairs.Keys.Select(p => p.Small).Distinct().Count();
-        int largest = pairs.Keys.Select(p => p.Large).Distinct().Count();
-        string said = tests.Length > 1
-            ? Invariant($"{smallest} trainings of the smallest size and {largest} of the largest, every two compared: {tests.Min(t => t.Difference):+0.000;-0.000;0.000} to {tests.Max(t => t.Difference):+0.000;-0.000;0.000}")
-            : "one training a size, so that it is said of these weights alone";
-        return draft with
-        {
-            Finding = draft.Finding with { Message = said },
-            Agrees = tests.Max(t => t.PValueAbove(0)),
-            Disagrees = tests.Max(t => t.PValueBelow(FindingDraft.Resolution)),
-        };
-
-        int Order(string model) => Array.IndexOf(models, model);
-
-        // Which of the trainings of its size a model is: the smallest size is another where the smallest model does not do the task.
-        int Training(string model) => sizes.Take(Order(model)).Count(s => s == sizes[Order(model)]);
+        return contrast.IsEmpty
+            ? claims.Absent(name, claim, Source, measure, [], any ? Invariant($"no task on which all models score {(largerLosesLess ? Invariant($"{NearCeiling} or more") : Invariant($"less than {NearFloor}"))} and clearly above chance") : "no two models were asked the same questions")
+            : contrast.Over(claims, name, claim, Source, measure);
 
         static double[] Losses(FindingCurve curve, double sparsity) => [.. curve.Dense.Scores.Zip(curve.At(sparsity)!, (d, s) => d - s)];
     }

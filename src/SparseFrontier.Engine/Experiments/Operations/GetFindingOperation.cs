@@ -39,10 +39,15 @@ public sealed class GetFindingOperation
             sink.Warning(nominal);
         }
 
-        var data = new FindingData(Results, scaled, sink.Warning);
+        // Claims about sizes are of every training of a size. All others are of its first: the same figures whether a size was trained again or not, and no size counts several times.
+        var models = Results.Select(r => r.Model).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        SparseAttentionResult[] first = [.. Results.Where(r => !(FindingsGrid.IsOtherTraining(r.Model) && models.Contains(FindingsGrid.EmbeddedOf(r.Model)!)))];
+        string series = SeriesNames[scaled ? 0 : 1];
+        var sizes = new FindingClaims(new FindingData(Results, scaled, sink.Warning), series);
         cancellationToken.ThrowIfCancellationRequested();
-        var claims = new FindingClaims(data, SeriesNames[scaled ? 0 : 1]);
-        FindingDraft[] drafts = [.. CostFindings.Of(claims), .. MethodFindings.Of(claims), .. LengthFindings.Of(claims), .. ToleranceFindings.Of(claims)];
+        FindingClaims claims = first.Length == Results.Count ? sizes : new FindingClaims(new FindingData(first, scaled, _ => { }), series);
+        cancellationToken.ThrowIfCancellationRequested();
+        FindingDraft[] drafts = [.. CostFindings.Of(claims, sizes), .. MethodFindings.Of(claims), .. LengthFindings.Of(claims, sizes), .. ToleranceFindings.Of(claims)];
         cancellationToken.ThrowIfCancellationRequested();
         SparsityFinding[] findings = [.. FindingDraft.Label(drafts)];
         foreach (string name in Name.Where(n => !NameMatcher.IsPattern(n) && !findings.Any(f => NameMatcher.Matches(f.Name, n))))

@@ -1,13 +1,14 @@
 using System.Globalization;
 using System.Text.Json;
 using SparseFrontier.Analysis;
+using SparseFrontier.Experiments.Findings;
 
 namespace SparseFrontier.Experiments.Operations;
 
 /// <summary>Advises a method and a budget for each phase and length, from what rows show, as <see cref="SparsityRecommendation"/>.</summary>
 public sealed class RecommendOperation
 {
-    /// <summary>The rows, dense ones among them; their samples are read from their folders. Null: the summary that comes with the engine.</summary>
+    /// <summary>The rows, dense ones among them; their samples are read from their folders. Null: the summary that comes with the engine, of the models that come with it.</summary>
     public required IReadOnlyList<SparseAttentionResult>? Results { get; init; }
 
     /// <summary>Models; wildcards match. Empty: all of the rows.</summary>
@@ -59,7 +60,7 @@ public sealed class RecommendOperation
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         MeasureToleranceOperation.Require(MaximumDrop, ConfidenceLevel);
-        SparseAttentionResult[] rows = [.. (Results ?? Shipped.Rows).Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0 && !IsControl(r))];
+        SparseAttentionResult[] rows = [.. (Results ?? Shipped.Rows.Where(r => !FindingsGrid.IsOtherTraining(r.Model))).Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0 && !IsControl(r))];
         RequireRows(rows);
         var failures = new List<SparseFrontierException>();
         IReadOnlyList<ToleranceSeries> series = ToleranceSeriesBuilder.Build(rows.Where(r => Matches(Model, r.Model) && Matches(Task, r.Task)), paired: true, failures.Add);

@@ -17,8 +17,13 @@ internal static class FindingPage
     public static string Write(IReadOnlyList<SparsityFinding> scaled, IReadOnlyList<SparsityFinding> absolute, IReadOnlyList<SparseAttentionResult> rows, IReadOnlyList<AttentionPattern> patterns)
     {
         var page = new StringBuilder();
+        int[] trainings = [.. rows.Select(r => r.Model).Distinct(StringComparer.OrdinalIgnoreCase).Select(FindingsGrid.EmbeddedOf).OfType<string>().GroupBy(m => m).Select(g => g.Count()).Distinct().Order()];
+        bool isOfOne = trainings.All(n => n == 1);
+        string seeds = isOfOne ? "each of one seed" : Invariant($"{Range(trainings)} trainings of a size, each of a seed of its own");
+        string difference = isOfOne ? "A difference between two sizes is one of these weights."
+            : "A claim about sizes compares every two trainings of two sizes, and the pair that shows least decides; all other claims are of the first training of each size, the weights that are shipped.";
         page.Append(
-            """
+            $"""
             # Findings
 
             What runs of this project say of the claims of "The Sparse Frontier" (arXiv 2504.17768). This page is written by `findings --markdown` from rows of results; how each claim is tested is in
@@ -26,10 +31,10 @@ internal static class FindingPage
 
             ## What small models trained on these tasks can and cannot tell
 
-            The embedded models were trained on the very tasks that they are asked, from scratch, by one recipe, each of one seed. They can tell how a *selection* behaves where everything else is held fixed: which
+            The embedded models were trained on the very tasks that they are asked, from scratch, by one recipe, {seeds}. They can tell how a *selection* behaves where everything else is held fixed: which
             method keeps what a task needs at a sparsity, beside random and fixed choices of as many keys and beside the best choice; and they can be run so often that differences of a few
             hundredths show. They cannot tell how a pretrained model spreads its attention: sinks, heads that retrieve, and redundancy between layers come from training on text, and of a claim that rests on
-            those, agreement here is no evidence, nor is disagreement. A difference between two sizes is one of these weights. Lengths are not the paper's: a method that keeps 5 % of 2,048 tokens keeps 102, of 65,536
+            those, agreement here is no evidence, nor is disagreement. {difference} Lengths are not the paper's: a method that keeps 5 % of 2,048 tokens keeps 102, of 65,536
             tokens 3,277.
 
 
@@ -45,10 +50,21 @@ internal static class FindingPage
 
     private static void Source(StringBuilder page, IReadOnlyList<SparseAttentionResult> rows)
     {
-        string[] counts = [.. rows.Where(Pareto.Includes).Select(r => r.SampleCount).Distinct().Order().Select(n => Invariant($"{n}"))];
+        int[] counts = [.. rows.Where(Pareto.Includes).Select(r => r.SampleCount)];
         string[] devices = [.. rows.SelectMany(r => r.Device.Split(',')).Where(d => d.Length > 0).Distinct().Order(StringComparer.Ordinal)];
-        page.Append(Invariant($"This page is from {rows.Count(Pareto.Includes)} runs of {string.Join(", ", counts)} samples on {Text(string.Join(", ", devices))}; `examples/ReproduceFindings.ps1` runs such a grid and writes such a page.\n\n"));
+        string samples = "";
+        if (counts.Length > 0)
+        {
+            // Most runs of a grid have as many samples; those that were run with more, or fewer, are few.
+            int usual = counts.GroupBy(n => n).MaxBy(g => g.Count())!.Key;
+            int[] others = [.. counts.Where(n => n != usual).Order()];
+            samples = others.Length == 0 ? Invariant($" of {usual} samples") : Invariant($", {counts.Length - others.Length:N0} of them of {usual} samples and {others.Length:N0} of {Range(others)}");
+        }
+
+        page.Append(Invariant($"This page is from {counts.Length:N0} complete runs{samples}{(devices.Length > 0 ? $", on {Text(string.Join(" and ", devices))}" : "")}; `examples/ReproduceFindings.ps1` runs such a grid and writes such a page.\n\n"));
     }
+
+    private static string Range(int[] ascending) => ascending[0] == ascending[^1] ? Invariant($"{ascending[0]}") : Invariant($"{ascending[0]} to {ascending[^1]}");
 
     // A row a layer and head: beside the same of a pretrained checkpoint this says whether what is found here can carry over.
     private static void Patterns(StringBuilder page, IReadOnlyList<AttentionPattern> patterns)
