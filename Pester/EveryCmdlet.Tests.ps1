@@ -163,7 +163,7 @@ Describe '<Name>' -ForEach $table {
 
     It 'completes its parameters, each with words' {
         $names = @(Get-Completion "$Name -" | Where-Object { $_.ToolTip })
-        $own = (Get-Command $Name).Parameters.Values | Where-Object { $_.Attributes.HelpMessage }
+        $own = (Get-Command $Name).Parameters.Values | Where-Object { $_.Attributes.HelpMessage -and $true -notin $_.Attributes.DontShow }
         foreach ($parameter in $own) {
             $completion = $names | Where-Object CompletionText -EQ "-$($parameter.Name)"
             $words = @($parameter.Attributes.HelpMessage | Where-Object { $_ })[0]

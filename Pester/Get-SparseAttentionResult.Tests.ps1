@@ -10,6 +10,11 @@ Describe 'Get-SparseAttentionResult' {
         Get-ErrorId { Get-SparseAttentionResult -LiteralPath Env:PATH } | Should -Be PathNotFileSystem
     }
 
+    It 'refuses a path that a variable does not hold' {
+        Get-ErrorId { Get-SparseAttentionResult $null } | Should -Be ParameterArgumentValidationError
+        Get-ErrorId { Get-SparseAttentionResult '' } | Should -Be ParameterArgumentValidationError
+    }
+
     It 'finds nothing in an empty folder' {
         New-Item -ItemType Directory (Join-Path TestDrive: empty) | Get-SparseAttentionResult | Should -BeNullOrEmpty
     }

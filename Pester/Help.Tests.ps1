@@ -25,7 +25,7 @@ Describe 'Get-Help <_>' -ForEach $commands {
 
     It 'describes every parameter as it binds' {
         $common = [System.Management.Automation.Cmdlet]::CommonParameters
-        foreach ($parameter in (Get-Command $_).Parameters.Values | Where-Object Name -NotIn $common) {
+        foreach ($parameter in (Get-Command $_).Parameters.Values | Where-Object { $_.Name -notin $common -and $true -notin $_.Attributes.DontShow }) {
             $described = $help.parameters.parameter | Where-Object name -EQ $parameter.Name
             $described.description.Text | Should -Not -BeNullOrEmpty -Because "-$($parameter.Name) needs a description"
             $attribute = $parameter.Attributes | Where-Object { $_ -is [Parameter] } | Select-Object -First 1

@@ -11,6 +11,13 @@ Describe 'Invoke-SparseAttentionRun' {
         @{ id = 'SparsityOutOfRange'; arguments = @{ Method = 'Quest'; Sparsity = 1.5 } }
         @{ id = 'ModelNotFound'; arguments = @{ Model = './no/such/model' } }
         @{ id = 'PathNotFileSystem'; arguments = @{ TaskDataPath = 'Env:PATH' } }
+        @{ id = 'PathNotFileSystem'; arguments = @{ TaskDataPath = "a`0b" } }
+        @{ id = 'ModelNotFound'; arguments = @{ Model = "a`0b" } }
+        @{ id = 'ModelNotFound'; arguments = @{ Model = 'y' * 5000 } }
+        @{ id = 'ParameterInvalid'; arguments = @{ Method = $null } }
+        @{ id = 'ParameterInvalid'; arguments = @{ Method = @() } }
+        @{ id = 'ParameterInvalid'; arguments = @{ Model = $env:SPARSEFRONTIER_NOT_SET } }
+        @{ id = 'ParameterInvalid'; arguments = @{ Task = '' } }
     ) {
         Get-ErrorId { Invoke-SparseAttentionRun @arguments -ResultPath (Join-Path TestDrive: wrong) } | Should -Be $id
         Join-Path TestDrive: wrong | Should -Not -Exist
@@ -73,6 +80,14 @@ Describe 'Invoke-SparseAttentionRun' {
         It 'runs what a run''s folder says' {
             $again = Get-Content "$($rows[1].Path)/spec.json" | ConvertFrom-Json | Invoke-SparseAttentionRun -ResultPath $run.ResultPath
             $again.RunId | Should -Be $rows[1].RunId
+        }
+
+        It 'refuses results, whose sparsities were measured, in any form' {
+            Get-ErrorId { $rows[1] | Invoke-SparseAttentionRun -SampleCount 9 -ResultPath $run.ResultPath } | Should -Be RunSpecificationInvalid
+            Get-ErrorId { $rows[1] | ConvertTo-Csv | ConvertFrom-Csv | Invoke-SparseAttentionRun -ResultPath $run.ResultPath } | Should -Be RunSpecificationInvalid
+            Get-ErrorId { $rows | Get-SparsityPareto | Select-Object -First 1 | Invoke-SparseAttentionRun -ResultPath $run.ResultPath } | Should -Be RunSpecificationInvalid
+            $again = $rows | ForEach-Object { Get-Content (Join-Path $_.Path spec.json) -Raw | ConvertFrom-Json } | Invoke-SparseAttentionRun -ResultPath $run.ResultPath
+            $again.RunId | Should -Be $rows.RunId
         }
 
         It 'reads the tables that Export-Csv writes in <culture>' -ForEach @{ culture = 'de-DE' }, @{ culture = 'en-GB' } {

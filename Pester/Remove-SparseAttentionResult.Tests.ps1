@@ -30,6 +30,12 @@ Describe 'Remove-SparseAttentionResult' {
         Get-ErrorId { Remove-SparseAttentionResult $id -ResultPath $results -Confirm:$false } | Should -Be RunNotFound
     }
 
+    It 'removes nothing from a file of rows' {
+        $rows | Export-SparseAttentionResult "$TestDrive/kept.jsonl" -Force
+        Get-ErrorId { Get-SparseAttentionResult "$TestDrive/kept.jsonl" | Select-Object -First 1 | Remove-SparseAttentionResult -Confirm:$false } | Should -Be ParameterInvalid
+        (Get-SparseAttentionResult "$TestDrive/kept.jsonl").Count | Should -Be 2
+    }
+
     It 'runs again what was removed' {
         $rows | Remove-SparseAttentionResult -Confirm:$false
         (Invoke-SparseAttentionRun Dense, Quest -Sparsity 0.5 -ResultPath $results @run).Score | Should -Be $rows.Score

@@ -16,6 +16,9 @@ internal sealed class RowTransformationAttribute(Type rowType, params string[] r
     /// <summary>A column that holds the row, where the row itself has not the required ones; null for none.</summary>
     public string? Within { get; init; }
 
+    /// <summary>A column that such rows do not have: with it a row is another's; null for none.</summary>
+    public string? Without { get; init; }
+
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object inputData)
     {
@@ -45,6 +48,11 @@ internal sealed class RowTransformationAttribute(Type rowType, params string[] r
         }
 
         List<KeyValuePair<string, object?>> columns = Columns(value);
+        if (Without is not null && RowReader.Has(columns.Select(c => c.Key), [Without]))
+        {
+            return item;
+        }
+
         if (!RowReader.Has(columns.Select(c => c.Key), requiredColumns))
         {
             return Within is not null && columns.Find(c => c.Key.Equals(Within, StringComparison.OrdinalIgnoreCase)).Value is { } within && Row(within) is { } row && RowType.IsInstanceOfType(row) ? row : item;

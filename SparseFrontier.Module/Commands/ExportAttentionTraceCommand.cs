@@ -46,6 +46,7 @@ public sealed class ExportAttentionTraceCommand : RunCmdlet
     /// <summary>Layers to write, counted from 0.</summary>
     /// <value>All layers with global attention</value>
     [Parameter(HelpMessage = "Layers to write, counted from 0.")]
+    [ValidateNotNull]
     public int[] Layer { get; set; } = [];
 
     /// <summary>KV heads to write, with the query heads that read them.</summary>

@@ -55,5 +55,5 @@ public sealed class ExportSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <inheritdoc/>
     protected override void EndProcessing() => Run(
         () => new ExportResultOperation { Results = _results, Path = ResolveOutput(Path), Force = Force }.Execute,
-        PassThru ? null : _ => { });
+        PassThru ? WriteFile : _ => { });
 }

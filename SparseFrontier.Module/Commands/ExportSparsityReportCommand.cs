@@ -95,7 +95,7 @@ public sealed class ExportSparsityReportCommand : SparseFrontierCmdlet
 
         if (PassThru)
         {
-            WriteObject(file);
+            WriteFile(file);
         }
     }
 

@@ -35,6 +35,7 @@ public sealed class GetSparseAttentionCostCommand : SparseFrontierCmdlet
         HelpMessage = "Checkpoint directories, config.json files, names of embedded models, or of published shapes such as Qwen2.5-7B.")]
     [ArgumentCompleter(typeof(ShapeCompleter))]
     [Alias("Path", "PSPath")]
+    [ValidateNotNull]
     public string[] Model { get; set; } = [];
 
     /// <summary>Methods of either phase, by name or as a table with parameters such as @{ Name = 'Quest'; PageSize = 32 }; wildcards match all but controls.</summary>
@@ -42,6 +43,7 @@ public sealed class GetSparseAttentionCostCommand : SparseFrontierCmdlet
     [MethodTransformation]
     [ArgumentCompleter(typeof(MethodCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Method { get; set; } = ["*"];
 
     /// <summary>Prompt lengths, in tokens; cached tokens of a decode step.</summary>
@@ -52,6 +54,7 @@ public sealed class GetSparseAttentionCostCommand : SparseFrontierCmdlet
 
     /// <summary>Sparsities, 0 to below 1; without it 0.9, or what the parameters of a method give where its name carries some.</summary>
     [Parameter(HelpMessage = "Sparsities, 0 to below 1; without it 0.9, or what the parameters of a method give.")]
+    [ValidateNotNull]
     public double[] Sparsity { get; set; } = [];
 
     /// <summary>Sequences of a batch: weights are read once for all of them.</summary>

@@ -29,6 +29,7 @@ public sealed class GetSparseAttentionDeviceCommand : SparseFrontierCmdlet
     [ArgumentCompleter(typeof(DeviceCompleter))]
     [SupportsWildcards]
     [Alias("Device")]
+    [ValidateNotNull]
     public string[] Name { get; set; } = [];
 
     /// <summary>Only devices of this kind.</summary>

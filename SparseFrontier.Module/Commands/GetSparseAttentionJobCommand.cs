@@ -32,6 +32,7 @@ public sealed class GetSparseAttentionJobCommand : SparseFrontierCmdlet
     [Alias("JobId")]
     [ArgumentCompleter(typeof(JobIdCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Id { get; set; } = [];
 
     /// <summary>Folder of results that the jobs were submitted with.</summary>

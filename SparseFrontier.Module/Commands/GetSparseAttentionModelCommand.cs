@@ -34,6 +34,7 @@ public sealed class GetSparseAttentionModelCommand : SparseFrontierCmdlet
     [ArgumentCompleter(typeof(ModelCompleter))]
     [SupportsWildcards]
     [Alias("Model")]
+    [ValidateNotNullOrEmpty]
     public string[] Path { get; set; } = [];
 
     /// <summary>Checkpoint directories, taken as they are: no character is a wildcard.</summary>

@@ -37,6 +37,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
         HelpMessage = "Folders of results or of single runs, or files of rows; wildcards match.")]
     [ArgumentCompleter(typeof(ResultPathCompleter))]
     [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
     public string[] Path { get; set; } = [];
 
     /// <summary>Folders of results or of single runs, taken as they are: no character is a wildcard.</summary>

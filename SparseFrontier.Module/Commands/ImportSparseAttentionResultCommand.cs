@@ -80,6 +80,7 @@ public sealed class ImportSparseAttentionResultCommand : SparseFrontierCmdlet
     /// <summary>Metrics to take as the score, the first that a task has, as name or name:filter. Without it a task must have one only.</summary>
     /// <value>The only metric of a task</value>
     [Parameter(HelpMessage = "Metrics to take as the score, as name or name:filter.")]
+    [ValidateNotNull]
     public string[] Metric { get; set; } = [];
 
     /// <inheritdoc/>

@@ -73,6 +73,7 @@ public sealed class InvokeAttentionTraceCommand : SparseFrontierCmdlet
     /// <value>None: the parameters set the budget</value>
     [Parameter(HelpMessage = "Sparsities that the budgets are solved for on each file, 0 to 1.")]
     [NumberTransformation(typeof(double))]
+    [ValidateNotNull]
     public double[] Sparsity { get; set; } = [];
 
     /// <summary>Parameters of the methods: @{ PageSize = 32 }, or 'PageSize=32'.</summary>

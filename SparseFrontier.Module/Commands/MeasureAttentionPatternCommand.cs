@@ -41,11 +41,13 @@ public sealed class MeasureAttentionPatternCommand : InspectionCmdlet
     /// <summary>Layers to measure, counted from 0.</summary>
     /// <value>All layers with global attention</value>
     [Parameter(HelpMessage = "Layers to measure, counted from 0.")]
+    [ValidateNotNull]
     public int[] Layer { get; set; } = [];
 
     /// <summary>Query heads to measure, counted from 0.</summary>
     /// <value>All heads</value>
     [Parameter(HelpMessage = "Query heads to measure, counted from 0.")]
+    [ValidateNotNull]
     public int[] Head { get; set; } = [];
 
     /// <summary>Queries measured in each phase at most. They are spread evenly, the last among them.</summary>

@@ -32,15 +32,18 @@ public sealed class MeasureSparseKernelCommand : SparseFrontierCmdlet
     [Alias("Name")]
     [SupportsWildcards]
     [ArgumentCompleter(typeof(MethodCompleter))]
+    [ValidateNotNull]
     public string[] Method { get; set; } = [];
 
     /// <summary>Lengths of the prompt, in tokens.</summary>
     [Parameter(HelpMessage = "Lengths of the prompt, in tokens.")]
+    [ValidateNotNull]
     public int[] SequenceLength { get; set; } = [.. new MeasureKernelOperation().SequenceLength];
 
     /// <summary>Sparsities, 0 to 1.</summary>
     [Parameter(HelpMessage = "Sparsities, 0 to 1.")]
     [NumberTransformation(typeof(double))]
+    [ValidateNotNull]
     public double[] Sparsity { get; set; } = [.. new MeasureKernelOperation().Sparsity];
 
     /// <summary>Query heads of the layer.</summary>

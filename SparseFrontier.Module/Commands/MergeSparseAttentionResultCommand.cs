@@ -41,6 +41,7 @@ public sealed class MergeSparseAttentionResultCommand : SparseFrontierCmdlet
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true, HelpMessage = "Folders of results to take in; wildcards match.")]
     [ArgumentCompleter(typeof(ResultPathCompleter))]
     [SupportsWildcards]
+    [ValidateNotNullOrEmpty]
     public string[] Path { get; set; } = [];
 
     /// <summary>Folder of results that is completed.</summary>

@@ -58,7 +58,6 @@ public sealed class NewSparseAttentionSampleCommand : SparseFrontierCmdlet
     /// <value>43</value>
     [Parameter(ValueFromPipelineByPropertyName = true, HelpMessage = "Seeds of the samples.")]
     [NumberTransformation(typeof(long))]
-    [ValidateNotNull]
     public long[] Seed { get; set; } = [];
 
     /// <summary>Parameters of the tasks: @{ Queries = 4 }, or 'Queries=4'.</summary>
@@ -87,11 +86,11 @@ public sealed class NewSparseAttentionSampleCommand : SparseFrontierCmdlet
     /// <inheritdoc/>
     protected override void ProcessRecord() => Run(() => new NewSampleOperation
     {
-        Task = Task,
-        Model = [.. Model.SelectMany(ResolveModel)],
-        SequenceLength = SequenceLength,
+        Task = Given(Task),
+        Model = [.. Given(Model).SelectMany(ResolveModel)],
+        SequenceLength = SequenceLength ?? [],
         SampleCount = SampleCount ?? 1,
-        Seed = Seed,
+        Seed = Seed ?? [],
         TaskParameter = TaskParameter,
         QuestionPosition = QuestionPosition.Length > 0 ? QuestionPosition : "Both",
         ShortInstructions = ShortInstructions,

@@ -44,6 +44,7 @@ public sealed class SubmitSparseAttentionRunCommand : RunCmdlet
     /// <summary>The command line's program, or the folder that it was published to, on a file system that the nodes share.</summary>
     /// <value>What SPARSEFRONTIER_WORKER names</value>
     [Parameter(HelpMessage = "The published command line, where the nodes find it; without it SPARSEFRONTIER_WORKER.")]
+    [ValidateNotNull]
     public string WorkerPath { get; set; } = "";
 
     /// <summary>Name of the job: letters, digits, dots, dashes and underscores.</summary>
@@ -93,6 +94,7 @@ public sealed class SubmitSparseAttentionRunCommand : RunCmdlet
 
     /// <summary>Further long options of sbatch, such as --qos=long.</summary>
     [Parameter(HelpMessage = "Further long options of sbatch, such as --qos=long.")]
+    [ValidateNotNull]
     public string[] SchedulerOption { get; set; } = [];
 
     /// <inheritdoc/>

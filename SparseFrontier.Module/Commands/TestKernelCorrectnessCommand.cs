@@ -31,6 +31,7 @@ public sealed class TestKernelCorrectnessCommand : SparseFrontierCmdlet
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true, HelpMessage = "Names of kernels; wildcards match.")]
     [ArgumentCompleter(typeof(KernelCompleter))]
     [SupportsWildcards]
+    [ValidateNotNull]
     public string[] Kernel { get; set; } = [];
 
     /// <summary>Device to test, as Get-SparseAttentionDevice lists it.</summary>

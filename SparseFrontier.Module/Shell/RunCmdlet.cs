@@ -24,7 +24,8 @@ public abstract class RunCmdlet : SweepCmdlet
         nameof(RunSpecification.Task),
         nameof(RunSpecification.SequenceLength),
         nameof(RunSpecification.MaximumOutputTokens),
-        Within = "Specification")]
+        Within = "Specification",
+        Without = nameof(SparseAttentionResult.PrefillSparsity))]
     [ValidateNotNull]
     public RunSpecification[] InputObject { get; set; } = [];
 

@@ -48,6 +48,11 @@ public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
             // Stopping is not an error: PowerShell ends the pipeline by itself.
             throw new PipelineStoppedException();
         }
+        catch (OutOfMemoryException e)
+        {
+            sink.CompleteProgress();
+            WriteError(ErrorMap.ToRecord(SparseFrontierException.OfMemory(e)));
+        }
         catch (SparseFrontierException e)
         {
             sink.CompleteProgress();
@@ -101,7 +106,9 @@ public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
     {
         string resolved = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
         RequireFileSystem(provider, path);
-        return resolved;
+        return resolved.Contains('\0', StringComparison.Ordinal)
+            ? throw new SparseFrontierException(ErrorIds.PathNotFileSystem, $"'{path.Replace('\0', '?')}' is no path: it holds a null character.", path)
+            : resolved;
     }
 
     /// <summary>The folder of results that was asked for, or where they are when none was.</summary>
@@ -113,8 +120,24 @@ public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
         string.IsNullOrEmpty(Environment.GetEnvironmentVariable("SPARSEFRONTIER_RESULTS")) ? ResolveOutput("results") : "";
 
     /// <summary>What an operation takes as a model: file-system paths where the text is a path that exists, else the text, a model's name.</summary>
-    private protected IEnumerable<string> ResolveModel(string model) =>
-        model.Length > 0 && InvokeProvider.Item.Exists(model) ? ResolveInput([model], literal: false) : [model];
+    private protected IEnumerable<string> ResolveModel(string model)
+    {
+        try
+        {
+            return model.Length > 0 && InvokeProvider.Item.Exists(model) ? ResolveInput([model], literal: false) : [model];
+        }
+        catch (Exception e) when (e is ProviderInvocationException or ArgumentException or IOException)
+        {
+            // No path at all, by its characters or its length.
+            return [model];
+        }
+    }
+
+    /// <summary>Emits a file as Get-Item does, with the properties that PowerShell's own view shows.</summary>
+    private protected void WriteFile(object file) => WriteObject(InvokeProvider.Item.Get([((FileInfo)file).FullName], force: true, literalPath: true), enumerateCollection: true);
+
+    /// <summary>Values of a parameter that binds by property name: an empty cell of a table is nothing given; PowerShell makes null of an empty array that a transformation returns.</summary>
+    private protected static string[] Given(string[]? values) => [.. (values ?? []).Where(v => !string.IsNullOrEmpty(v))];
 
     /// <summary>Frees what the cmdlet holds.</summary>
     /// <param name="disposing">Whether managed objects may be touched.</param>

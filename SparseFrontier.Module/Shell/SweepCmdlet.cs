@@ -230,10 +230,27 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [ValidateSet("Paper", "Ablation", "Findings", "FindingsSmall")]
     public string? Preset { get; set; }
 
+    /// <summary>Bound by results and points alone, which say what was measured.</summary>
+    [Parameter(
+        DontShow = true,
+        ParameterSetName = ParameterSets.Parameters,
+        ValueFromPipelineByPropertyName = true,
+        HelpMessage = "What results carry; they are refused, because their sparsities were measured, not asked for.")]
+    public object? PrefillSparsity { get; set; }
+
     /// <summary>The grid that the parameters describe.</summary>
-    /// <exception cref="SparseFrontierException">RunSpecificationInvalid: a record of a pipeline that names no method.</exception>
+    /// <exception cref="SparseFrontierException">RunSpecificationInvalid: a record of a pipeline that names no method, or is a result. ParameterInvalid: a parameter of the command line without a value.</exception>
     private protected SweepDefinition Sweep()
     {
+        RequireValues();
+        if (MyInvocation.BoundParameters.ContainsKey(nameof(PrefillSparsity)))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.RunSpecificationInvalid,
+                "What came through the pipeline is a result: its sparsities were measured, and running them is another run. For more samples of a run give the same command with a larger -SampleCount, finished ones are kept; "
+                + "for the same run its specification: $rows | ForEach-Object { Get-Content (Join-Path $_.Path spec.json) -Raw | ConvertFrom-Json } | Invoke-SparseAttentionRun.");
+        }
+
         if (MyInvocation.ExpectingInput && Given(Method).Length == 0 && Given(DecodeMethod).Length == 0 && Preset is null)
         {
             throw new SparseFrontierException(
@@ -269,6 +286,15 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
         };
     }
 
-    // An empty cell of a table is nothing given; PowerShell makes null of an empty array that a transformation returns.
-    private static string[] Given(string[]? values) => [.. (values ?? []).Where(v => !string.IsNullOrEmpty(v))];
+    // On the command line nothing is what a variable holds that was never set: the default in its place would be another experiment than the one that was written.
+    private void RequireValues()
+    {
+        foreach ((string name, string[]? values) in new (string, string[]?)[] { (nameof(Method), Method), (nameof(DecodeMethod), DecodeMethod), (nameof(Task), Task), (nameof(Model), Model) })
+        {
+            if (MyInvocation.BoundParameters.ContainsKey(name) && !MyInvocation.ExpectingInput && Given(values).Length == 0)
+            {
+                throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"-{name} was given, but no value: null or an empty text, as a variable holds that was not set. Leave -{name} out for its default.", name);
+            }
+        }
+    }
 }

@@ -12,9 +12,9 @@ internal static class Options
     {
         Description = description,
         HelpName = valueName,
-        Arity = ArgumentArity.ZeroOrMore,
+        Arity = ArgumentArity.OneOrMore,
         DefaultValueFactory = _ => [],
-        CustomParser = result => [.. Parts(result)],
+        CustomParser = result => [.. Parts(result, name)],
     };
 
     /// <summary>A list of whole numbers.</summary>
@@ -37,7 +37,7 @@ internal static class Options
     {
         Description = description,
         HelpName = "name=value",
-        Arity = ArgumentArity.ZeroOrMore,
+        Arity = ArgumentArity.OneOrMore,
         DefaultValueFactory = _ => [],
         CustomParser = result =>
         {
@@ -72,12 +72,12 @@ internal static class Options
     {
         Description = description,
         HelpName = valueName,
-        Arity = ArgumentArity.ZeroOrMore,
+        Arity = ArgumentArity.OneOrMore,
         DefaultValueFactory = _ => [],
         CustomParser = result =>
         {
             var values = new List<T>();
-            foreach (string part in Parts(result))
+            foreach (string part in Parts(result, name))
             {
                 if (parse(part, out T value))
                 {
@@ -93,6 +93,15 @@ internal static class Options
         },
     };
 
-    private static IEnumerable<string> Parts(ArgumentResult result) =>
-        result.Tokens.SelectMany(t => t.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
+    // An empty text is what a variable of a shell holds that was not set: the default in its place would be another command than the one that was written.
+    private static string[] Parts(ArgumentResult result, string name)
+    {
+        string[] parts = [.. result.Tokens.SelectMany(t => t.Value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))];
+        if (parts.Length == 0 && result.Tokens.Count > 0)
+        {
+            result.AddError($"{name} was given, but no value. Leave it out for its default.");
+        }
+
+        return parts;
+    }
 }

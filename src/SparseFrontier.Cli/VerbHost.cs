@@ -33,6 +33,10 @@ internal static class VerbHost
         {
             sink.Error(e);
         }
+        catch (OutOfMemoryException e)
+        {
+            sink.Error(SparseFrontierException.OfMemory(e));
+        }
         catch (IOException e)
         {
             // Every other file access names its path.

@@ -18,6 +18,14 @@ public class SparseFrontierException : Exception
         Target = target;
     }
 
+    /// <summary>The error of memory that the host refused where no run was under way that could be given up.</summary>
+    /// <param name="cause">What was refused.</param>
+    public static SparseFrontierException OfMemory(OutOfMemoryException cause)
+    {
+        ArgumentNullException.ThrowIfNull(cause);
+        return new SparseFrontierException(ErrorIds.DeviceOutOfMemory, $"The host's memory does not hold what was asked for. {cause.Message} Ask for less: shorter prompts, fewer heads or samples, a smaller model.", null, cause);
+    }
+
     /// <summary>Documented identifier.</summary>
     public string ErrorId { get; }
 

@@ -121,6 +121,18 @@ public class CmdletContractTests
     [InlineData("Remove-SparseAttentionResult")]
     public void What_writes_asks_first(string name) => Assert.True(Find(name).Named<bool>("SupportsShouldProcess"));
 
+    // An unset variable is null. It is nothing given where cells of a table bind by name, which may be empty, and refused everywhere else.
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Lists_refuse_null_or_take_it_for_nothing(string name)
+    {
+        string[] cells = ["Method", "DecodeMethod", "Task", "Model", "SequenceLength", "Sparsity", "DecodeSparsity", "Seed", "DenseLayer", "Device"];
+        bool isOfTables = Find(name).Parameters.Any(p => p.Name == "TaskParameter");
+        Assert.All(Find(name).Parameters.Where(p => p.Property.PropertyType.IsArray && !(isOfTables && p.FromPipelineByName && cells.Contains(p.Name))), p =>
+            Assert.True(
+                p.IsMandatory || p.Property.GetCustomAttributesData().Any(a => a.AttributeType.Name is "ValidateNotNullAttribute" or "ValidateNotNullOrEmptyAttribute"), $"{name} -{p.Name} takes null."));
+    }
+
     [Fact]
     public void Columns_of_a_specification_bind_by_name_to_a_run()
     {

@@ -46,6 +46,14 @@ public class CommandLineTests
     [Theory]
     [InlineData("run --sparsity lots", "ParameterInvalid")]
     [InlineData("run --nonsense", "ParameterInvalid")]
+    [InlineData("run --method", "ParameterInvalid")]
+    [InlineData("run --method \"\"", "ParameterInvalid")]
+    [InlineData("run --length \"\"", "ParameterInvalid")]
+    [InlineData("results --nonsense", "ParameterInvalid")]
+    [InlineData("results -- --nonsense", "FileNotFound")]
+    [InlineData("task generate --task Niah --length 2147483647 --tokenizer TOKENIZER", "SequenceTooLong")]
+    [InlineData("kernels measure BlockSparse --iterations 2147483647", "ParameterInvalid")]
+    [InlineData("kernels measure BlockSparse --length 1048576 --query-heads 2000000 --kv-heads 1000", "DeviceOutOfMemory")]
     [InlineData("frobnicate", "ParameterInvalid")]
     [InlineData("run --method Qest", "MethodNotFound")]
     [InlineData("run --task Niha", "TaskNotFound")]
@@ -70,7 +78,7 @@ public class CommandLineTests
     [InlineData("tokenize --tokenizer ./no/such/file", "TokenizerMissing")]
     public void A_wrong_command_fails_with_a_documented_id(string arguments, string id)
     {
-        (int code, string output, string error) = Run(arguments);
+        (int code, string output, string error) = Run(arguments.Replace("TOKENIZER", $"\"{Path.Combine(LayerTests.Root(), "models", "frontier-3m")}\"", StringComparison.Ordinal));
         Assert.Equal(1, code);
         Assert.Empty(output.Trim());
         Assert.Contains($"error {id}: ", error, StringComparison.Ordinal);
@@ -139,6 +147,9 @@ public class CommandLineTests
         Assert.Equal((0, ""), (code, error));
         Assert.Equal(4, output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
         Assert.False(Directory.Exists(folder));
+
+        // Thirteen runs that are wrong in one way are one error.
+        Assert.Single(Run("run --what-if --model ./no/such/model --json").Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
     [Theory]

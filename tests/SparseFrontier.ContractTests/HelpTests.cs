@@ -38,7 +38,7 @@ public partial class HelpTests
         CmdletHelp help = Find(name);
         CmdletMetadata cmdlet = ModuleAssembly.Cmdlets.Single(c => c.Name == name);
         Assert.Equal(
-            cmdlet.Parameters.Select(p => p.Name).Distinct().Order(StringComparer.Ordinal),
+            cmdlet.Parameters.Where(p => !p.IsHidden).Select(p => p.Name).Distinct().Order(StringComparer.Ordinal),
             help.Parameters.Select(p => p.Name).Except(["WhatIf", "Confirm"]).Order(StringComparer.Ordinal));
         Assert.All(help.Parameters, p =>
         {

@@ -55,6 +55,10 @@ internal sealed record ParameterMetadata(PropertyInfo Property, CustomAttributeD
 
     public string Set => Named<string>("ParameterSetName") ?? "__AllParameterSets";
 
+    public bool IsHidden => Named<bool>("DontShow");
+
+    public bool IsMandatory => Named<bool>("Mandatory");
+
     public bool FromPipeline => Named<bool>("ValueFromPipeline");
 
     public bool FromPipelineByName => Named<bool>("ValueFromPipelineByPropertyName");

@@ -68,7 +68,7 @@ public static class HelpReader
             foreach (PropertyInfo property in type.GetProperties(BindingFlags.Public | BindingFlags.Instance))
             {
                 CustomAttributeData[] declarations = [.. Attributes(property, nameof(ParameterAttribute))];
-                if (declarations.Length == 0)
+                if (declarations.Length == 0 || declarations.Any(d => Named<bool>(d, "DontShow")))
                 {
                     continue;
                 }

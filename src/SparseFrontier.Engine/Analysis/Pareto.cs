@@ -195,16 +195,18 @@ public static class Pareto
             return density;
         }
 
-        PropertyInfo property = Property(name);
-        return IsNumeric(property.PropertyType)
+        PropertyInfo? property = Find(name);
+        return property is not null && IsNumeric(property.PropertyType)
             ? row => property.GetValue(row) is { } number ? Convert.ToDouble(number, CultureInfo.InvariantCulture) : null
             : throw Unknown(name);
     }
 
     /// <summary>The column of rows that a name means, in any case.</summary>
     /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
-    internal static PropertyInfo Property(string name) =>
-        typeof(SparseAttentionResult).GetProperties().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase)) ?? throw Unknown(name);
+    internal static PropertyInfo Property(string name) => Find(name) ?? throw new SparseFrontierException(
+            ErrorIds.ParameterInvalid, $"There is no column '{name}'. {NameMatcher.Suggestion(name, [.. typeof(SparseAttentionResult).GetProperties().Select(p => p.Name)])}", name);
+
+    private static PropertyInfo? Find(string name) => typeof(SparseAttentionResult).GetProperties().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 
     private static SparseFrontierException Unknown(string name) => new(
         ErrorIds.ParameterInvalid, $"There is no column '{name}' to compute with. {NameMatcher.Suggestion(name, [.. RequestCost.Names, .. Columns])}", name);

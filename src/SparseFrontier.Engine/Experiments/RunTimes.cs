@@ -101,9 +101,10 @@ internal sealed class RunTimes
         double? tokens = Mean(Prefer(rows.Where(r => r.Task == run.Task), r => Same(r.Method, run.Method) && Same(r.DecodeMethod, run.DecodeMethod)).Select(r => r.OutputTokenCount));
         (double? prefill, string noPrefill) = Seconds(
             Prefer(rows.Where(r => Same(r.Method, run.Method)), r => Same(r.DecodeMethod, run.DecodeMethod)), run, r => cost.Of(r, RequestCost.PrefillFlopsName), r => TimesOf(r).Prefill, r => 1 - r.PrefillSparsity, run.Method);
-        SparseAttentionResult[] shared = [.. rows.Where(r => _companions[r].Length == companions)];
-        (double? token, string noToken) = shared.Length == 0 ? (null, Unshared(rows, run, companions)) : Seconds(
-            Prefer(shared.Where(r => Same(r.DecodeMethod, run.DecodeMethod) && r.OutputTokenCount > 0), r => Same(r.Method, run.Method)),
+        SparseAttentionResult[] steps = [.. rows.Where(r => Same(r.DecodeMethod, run.DecodeMethod) && r.OutputTokenCount > 0)];
+        SparseAttentionResult[] shared = [.. steps.Where(r => _companions[r].Length == companions)];
+        (double? token, string noToken) = steps.Length > 0 && shared.Length == 0 ? (null, Unshared(steps, run, companions)) : Seconds(
+            Prefer(shared, r => Same(r.Method, run.Method)),
             run,
             r => cost.Of(r, RequestCost.DecodeBytesName),
             OutputTokenOf,
@@ -121,7 +122,7 @@ internal sealed class RunTimes
 
     private string Unshared(SparseAttentionResult[] rows, SparseAttentionResult run, int companions) => string.Create(
         CultureInfo.InvariantCulture,
-        $"Steps were measured with {string.Join(", ", rows.Select(r => _companions[r].Length).Distinct().Order())} runs of {run.Model} side by side, not with {companions}: what a token takes depends on that.");
+        $"Steps of {run.DecodeMethod} were measured with {string.Join(", ", rows.Select(r => _companions[r].Length).Distinct().Order())} runs of {run.Model} side by side, not with {companions}: what a token takes depends on that.");
 
     // Medians over samples where they are here: other work on the machine makes some samples slow, and with them the mean.
     private (double? Prefill, double? OutputToken) TimesOf(SparseAttentionResult row)

@@ -46,14 +46,22 @@ public sealed record SampleRequest
         return PromptEncoder.For(tokenizer, Directory.Exists(path) ? ChatTemplate.Load(path) : null);
     }
 
+    /// <summary>The longest prompts that are made, longer than any model's context: a text of 2 GiB is more than one string holds.</summary>
+    private const int Longest = 1 << 24;
+
     /// <summary>Opens the task; a warning says so where its data hold fewer samples than asked for.</summary>
     /// <param name="encoder">The model's template and tokenizer.</param>
     /// <param name="sink">Takes the warning.</param>
     /// <returns>The samples, and how many of them there are from <see cref="Start"/> on, at most <see cref="SampleCount"/>.</returns>
-    /// <exception cref="SparseFrontierException">What opening the task throws; ParameterInvalid.</exception>
+    /// <exception cref="SparseFrontierException">What opening the task throws; ParameterInvalid, SequenceTooLong.</exception>
     public (TaskSource Source, int Count) Open(PromptEncoder encoder, IPipelineSink sink)
     {
         EvaluationTask task = TaskRegistry.Find(Task);
+        if (SequenceLength > Longest)
+        {
+            throw new SparseFrontierException(ErrorIds.SequenceTooLong, FormattableString.Invariant($"Prompts of {SequenceLength} tokens are not made: {Longest} at most."), SequenceLength);
+        }
+
         if (SampleCount < 1 || Start < 0)
         {
             throw new SparseFrontierException(

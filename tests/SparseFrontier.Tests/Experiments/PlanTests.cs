@@ -244,6 +244,10 @@ public class PlanTests
         Assert.Equal(4e-10 * cost.Of(Run(1024), RequestCost.DecodeBytesName)!.Value, times.Predict(shape, Run(1024), 2).OutputToken!.Value, 1e-12);
         Assert.Contains("known only when it runs", Reason(Run(2048, sparsity: null)), StringComparison.Ordinal);
 
+        // Of another decode method steps were measured alone, of this one not.
+        times = RunTimes.Of([Run(1024, decode: "SnapKV", prefill: 1, steps: 1), Run(1024, decode: "SnapKV", prefill: 1, steps: 1), Run(2048, prefill: 1, steps: 1)], "'here'");
+        Assert.Contains("Steps of SnapKV were measured with 2 runs of m side by side, not with 1", Reason(Run(1024, decode: "SnapKV")), StringComparison.Ordinal);
+
         string Reason(SparseAttentionResult run, int companions = 1)
         {
             PredictedTime time = times.Predict(shape, run, companions);

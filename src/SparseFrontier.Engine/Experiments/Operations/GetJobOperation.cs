@@ -60,7 +60,7 @@ public sealed class GetJobOperation
 
         foreach (string id in missing)
         {
-            sink.Error(new SparseFrontierException(ErrorIds.JobNotFound, $"No job '{id}' was submitted with results in '{folder}'. Name the folder with -ResultPath.", id));
+            sink.Error(new SparseFrontierException(ErrorIds.JobNotFound, $"No job '{id}' was submitted with results in '{folder}'. Name the folder with -ResultPath (--results).", id));
         }
 
         return found;

@@ -15,12 +15,13 @@ public sealed class GetPlanOperation
     /// <summary>How models are found.</summary>
     internal EngineFactory Engines { get; init; } = new TransformerEngineFactory();
 
-    /// <summary>Plans the runs; a specification that is wrong is an error on the sink and not in the plan.</summary>
+    /// <summary>Plans the runs; a specification that is wrong is an error on the sink and not in the plan, several that are wrong in the same way are one error.</summary>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         var engines = new PlanningFactory(Engines);
         var specifications = new List<RunSpecification>();
         var runs = new List<PlannedRun>();
+        var said = new HashSet<string>();
         foreach (RunSpecification specification in Specifications)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -31,7 +32,10 @@ public sealed class GetPlanOperation
             }
             catch (SparseFrontierException e)
             {
-                sink.Error(e);
+                if (said.Add(e.Message))
+                {
+                    sink.Error(e);
+                }
             }
         }
 

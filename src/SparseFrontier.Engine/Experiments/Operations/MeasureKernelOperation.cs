@@ -169,7 +169,7 @@ public sealed class MeasureKernelOperation
         Require(Sparsity.Count > 0, "At least one sparsity is needed.", Sparsity);
         Require(KvHeadCount >= 1 && QueryHeadCount >= KvHeadCount && QueryHeadCount % KvHeadCount == 0, $"{QueryHeadCount} query heads are not a multiple of {KvHeadCount} KV heads.", QueryHeadCount);
         Require(HeadDimension is >= 8 and <= 512 && HeadDimension % 8 == 0, $"A head dimension of {HeadDimension} is not a multiple of 8 from 8 to 512.", HeadDimension);
-        Require(IterationCount >= 1, "At least one iteration is needed.", IterationCount);
+        Require(IterationCount is >= 1 and <= 100_000, FormattableString.Invariant($"{IterationCount} iterations are not from 1 to 100000."), IterationCount);
         foreach (double sparsity in Sparsity)
         {
             AttentionMethod.RequireSparsity(sparsity);

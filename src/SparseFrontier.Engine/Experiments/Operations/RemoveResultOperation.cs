@@ -17,9 +17,15 @@ public sealed class RemoveResultOperation
     /// process dies; what one that died left aside goes with the next. What cannot be removed is an error on the sink, and the others go: RunBusy while a process
     /// works on it, ResultWriteFailed; RunNotFound for an id without wildcards that is not there.
     /// </summary>
-    /// <exception cref="SparseFrontierException">FileNotFound: there is no such folder.</exception>
+    /// <exception cref="SparseFrontierException">FileNotFound: there is no such folder. ParameterInvalid: it is a file of rows.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
+        if (ResultSummaryFile.IsSummary(ResultPath))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid, $"'{ResultPath}' is a file of rows, and runs are removed from folders. Without some rows it is written anew: Get-SparseAttentionResult FILE | Where-Object ... | Export-SparseAttentionResult OTHER.", ResultPath);
+        }
+
         var rows = new List<SparseAttentionResult>();
         new GetResultOperation { Path = ResultPath.Length > 0 ? [ResultPath] : [], RunId = RunId }.Execute(new CollectingSink<SparseAttentionResult>(sink, rows), cancellationToken);
         foreach (SparseAttentionResult row in rows)
