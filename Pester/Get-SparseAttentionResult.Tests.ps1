@@ -15,6 +15,12 @@ Describe 'Get-SparseAttentionResult' {
         Get-ErrorId { Get-SparseAttentionResult '' } | Should -Be ParameterArgumentValidationError
     }
 
+    It 'says so where the location is no folder' {
+        Push-Location Env:
+        try { Get-ErrorId { Get-SparseAttentionResult } | Should -Be PathNotFileSystem }
+        finally { Pop-Location }
+    }
+
     It 'finds nothing in an empty folder' {
         New-Item -ItemType Directory (Join-Path TestDrive: empty) | Get-SparseAttentionResult | Should -BeNullOrEmpty
     }

@@ -23,6 +23,14 @@ Describe 'Invoke-SparseAttentionRun' {
         Join-Path TestDrive: wrong | Should -Not -Exist
     }
 
+    It 'warns once of runs that a length cannot hold, with the reason' {
+        $run = Get-SmallRun $tiny (Join-Path TestDrive: infeasible)
+        $rows = Invoke-SparseAttentionRun SnapKV -Sparsity 0.98, 0.99 @run -WarningVariable warnings -WarningAction SilentlyContinue
+        $rows.Status | Should -Be Infeasible, Infeasible
+        $warnings | Should -HaveCount 1
+        $warnings[0].Message | Should -Match '^2 of the runs are infeasible and computed nothing, as their Message says; the first: SnapKV at \d+ tokens reaches sparsity 0\.\d+ at most'
+    }
+
     It 'only says what it would do with -WhatIf' {
         $run = Get-SmallRun $tiny (Join-Path TestDrive: whatif)
         Invoke-SparseAttentionRun Quest -Sparsity 0.5, 0.9 @run -WhatIf | Should -BeNullOrEmpty

@@ -114,9 +114,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
     protected override void ProcessRecord()
     {
         bool asked = Path.Length + LiteralPath.Length > 0;
-        IReadOnlyList<string> paths = asked
-            ? ParameterSetName == ParameterSets.LiteralPath ? ResolveInput(LiteralPath, literal: true) : ResolveInput(Path, literal: false)
-            : DefaultResultPath() is { Length: > 0 } path ? [path] : [];
+        IReadOnlyList<string> paths = !asked ? [] : ParameterSetName == ParameterSets.LiteralPath ? ResolveInput(LiteralPath, literal: true) : ResolveInput(Path, literal: false);
         if (asked && paths.Count == 0)
         {
             return;
@@ -124,7 +122,7 @@ public sealed class GetSparseAttentionResultCommand : SparseFrontierCmdlet
 
         Run(() => new GetResultOperation
         {
-            Path = paths,
+            Path = asked ? paths : DefaultResultPath() is { Length: > 0 } path ? [path] : [],
             RunId = RunId,
             Method = Method,
             DecodeMethod = DecodeMethod,

@@ -69,6 +69,7 @@ public sealed class InvokeSparseAttentionRunCommand : RunCmdlet
     {
         if (Specifications.Count > 0)
         {
+            var infeasible = new List<SparseAttentionResult>();
             Run(() => new InvokeRunOperation
             {
                 Specifications = Specifications,
@@ -76,7 +77,23 @@ public sealed class InvokeSparseAttentionRunCommand : RunCmdlet
                 Force = Force,
                 BatchSize = BatchSize,
                 TimeoutSeconds = TimeoutSeconds,
-            }.Execute);
+            }.Execute, row => Emit((SparseAttentionResult)row, infeasible));
+
+            // The row says why, but a table does not show it.
+            if (infeasible.Count > 0)
+            {
+                WriteWarning(FormattableString.Invariant($"{infeasible.Count} of the runs {(infeasible.Count == 1 ? "is" : "are")} infeasible and computed nothing{(infeasible.Count == 1 ? "" : ", as their Message says; the first")}: {infeasible[0].Message}"));
+            }
         }
+    }
+
+    private void Emit(SparseAttentionResult row, List<SparseAttentionResult> infeasible)
+    {
+        if (row.Status == RunStatus.Infeasible)
+        {
+            infeasible.Add(row);
+        }
+
+        WriteObject(row);
     }
 }
