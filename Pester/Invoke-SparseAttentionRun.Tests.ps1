@@ -23,6 +23,10 @@ Describe 'Invoke-SparseAttentionRun' {
         Join-Path TestDrive: wrong | Should -Not -Exist
     }
 
+    It 'takes the empty model of a specification for the default' {
+        (New-SparseAttentionSweep Dense -Model (New-SparseAttentionSweep Dense).Model).Model | Should -BeNullOrEmpty
+    }
+
     It 'warns once of runs that a length cannot hold, with the reason' {
         $run = Get-SmallRun $tiny (Join-Path TestDrive: infeasible)
         $rows = Invoke-SparseAttentionRun SnapKV -Sparsity 0.98, 0.99 @run -WarningVariable warnings -WarningAction SilentlyContinue

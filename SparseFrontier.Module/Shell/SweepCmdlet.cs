@@ -287,9 +287,10 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     }
 
     // On the command line nothing is what a variable holds that was never set: the default in its place would be another experiment than the one that was written.
+    // An empty model is the default's name in specifications and plans.
     private void RequireValues()
     {
-        foreach ((string name, string[]? values) in new (string, string[]?)[] { (nameof(Method), Method), (nameof(DecodeMethod), DecodeMethod), (nameof(Task), Task), (nameof(Model), Model) })
+        foreach ((string name, string[]? values) in new (string, string[]?)[] { (nameof(Method), Method), (nameof(DecodeMethod), DecodeMethod), (nameof(Task), Task), (nameof(Model), Model is null ? null : [ModelCatalog.DefaultName]) })
         {
             if (MyInvocation.BoundParameters.ContainsKey(name) && !MyInvocation.ExpectingInput && Given(values).Length == 0)
             {
