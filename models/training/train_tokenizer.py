@@ -118,7 +118,7 @@ def main():
                   "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
                   "vocab": {token: i for i, token in enumerate(vocabulary)}, "merges": [" ".join(pair) for pair in merges]}}
     with open(os.path.join(options.output, "tokenizer.json"), "w", encoding="utf-8", newline="\n") as file:
-        json.dump(tokenizer, file, ensure_ascii=False, indent=1)
+        json.dump(tokenizer, file, ensure_ascii=False, separators=(",", ":"))
     configuration = {
         "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": options.context, "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>",
         "chat_template": TEMPLATE}
