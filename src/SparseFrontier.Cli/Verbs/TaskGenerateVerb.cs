@@ -30,7 +30,8 @@ internal static class TaskGenerateVerb
         };
         command.Validators.Add(result =>
         {
-            if (!result.GetValue(serve) && (result.GetValue(task) is null || result.GetValue(length) is null))
+            // Whether they are there, not what they are: a value that is none has its own error.
+            if (!result.GetValue(serve) && (result.GetResult(task) is null || result.GetResult(length) is null))
             {
                 result.AddError("--task and --length are needed, or --serve.");
             }

@@ -39,9 +39,12 @@ public sealed class GetParetoOperation
     /// <exception cref="SparseFrontierException">ParameterInvalid: an unknown column, or density as the cost of rows of several models. DataInsufficient: a computed cost was named and a model's sizes are not known.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
-        if (BatchSize < 1 || OutputTokenCount < 1)
+        // Each output token is a step whose reads are summed up.
+        const int MostOutputTokens = 1 << 20;
+        if (BatchSize < 1 || OutputTokenCount is < 1 or > MostOutputTokens)
         {
-            throw new SparseFrontierException(ErrorIds.ParameterInvalid, "Batch size and output tokens are whole numbers from 1.", BatchSize);
+            throw new SparseFrontierException(
+                ErrorIds.ParameterInvalid, FormattableString.Invariant($"Batch size and output tokens are whole numbers from 1, output tokens up to {MostOutputTokens}."), BatchSize < 1 ? BatchSize : OutputTokenCount);
         }
 
         int left = Results.Count(r => !Pareto.Includes(r));
