@@ -188,9 +188,9 @@ public sealed class FindingTests : IDisposable
 
     // The first of each size shows it, the second large one does as much or not at all.
     [Theory]
-    [InlineData(0.95, FindingLabel.Agrees, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: ")]
-    [InlineData(0.2, FindingLabel.Underpowered, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: -")]
-    public void At_equal_cost_every_two_trainings_of_two_sizes_are_compared_and_none_of_one(double second, FindingLabel label, string message)
+    [InlineData(0.95, FindingLabel.Agrees, "2 x 2 trainings of the sizes, every choice of one a size compared: ")]
+    [InlineData(0.2, FindingLabel.Underpowered, "2 x 2 trainings of the sizes, every choice of one a size compared: -")]
+    public void At_equal_cost_every_choice_of_trainings_is_compared_and_none_of_one_size(double second, FindingLabel label, string message)
     {
         List<SparseAttentionResult> rows = [];
         foreach ((string model, double score) in new[] { ("frontier-7m", 0.95), ("frontier-7m-2", second) })
@@ -306,9 +306,9 @@ public sealed class FindingTests : IDisposable
 
     // The first seeds show it, and of all trainings of a size the one that shows least decides.
     [Theory]
-    [InlineData(0.9, 0.6, FindingLabel.Agrees, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: +0.300 to +0.300")]
-    [InlineData(0.6, 0.6, FindingLabel.Underpowered, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: 0.000 to +0.300")]
-    [InlineData(0.9, 0.9, FindingLabel.Underpowered, "2 trainings of a smaller size and 2 trainings of a larger, every two compared: 0.000 to +0.300")]
+    [InlineData(0.9, 0.6, FindingLabel.Agrees, "2 x 2 trainings of the sizes, every choice of one a size compared: +0.300 to +0.300")]
+    [InlineData(0.6, 0.6, FindingLabel.Underpowered, "2 x 2 trainings of the sizes, every choice of one a size compared: 0.000 to +0.300")]
+    [InlineData(0.9, 0.9, FindingLabel.Underpowered, "2 x 2 trainings of the sizes, every choice of one a size compared: 0.000 to +0.300")]
     public void What_holds_of_a_size_holds_of_each_of_its_trainings(double secondLarge, double secondSmall, FindingLabel label, string message)
     {
         SparseAttentionResult[] first = Sizes(1, 1, 0.6, 0.9);
@@ -319,6 +319,22 @@ public sealed class FindingTests : IDisposable
             Dense("Niah", 1, model: "frontier-1m-2"), Decode("Quest", 0.9, secondSmall, "Niah", model: "frontier-1m-2"),
         ]);
         Assert.Equal((label, message), (finding.Label, finding.Message));
+    }
+
+    // A second training of the middle size stands beside both others: its choices hold as many cells as those of the first, and no difference between sizes is taken for one between trainings.
+    [Fact]
+    public void A_choice_of_trainings_holds_every_two_sizes()
+    {
+        SparseAttentionResult[] rows =
+        [
+            Dense("Niah", 0.3, model: "frontier-1m"),
+            .. new[] { "frontier-3m", "frontier-3m-2" }.SelectMany(m => new[] { Dense("Niah", 0.8, model: m), Prefill("VerticalSlash", 0.5, 0.8, "Niah", model: m), Prefill("VerticalSlash", 0.95, 0.8, "Niah", model: m) }),
+            Dense("Niah", 0.9, model: "frontier-7m"), Prefill("VerticalSlash", 0.5, 0.9, "Niah", model: "frontier-7m"), Prefill("VerticalSlash", 0.95, 0.9, "Niah", model: "frontier-7m"),
+        ];
+        SparsityFinding one = Find("LargerSparsePrefill", [.. rows.Where(r => r.Model != "frontier-3m-2")]);
+        SparsityFinding two = Find("LargerSparsePrefill", rows);
+        string difference = FormattableString.Invariant($"{one.Estimate:+0.000;-0.000;0.000}");
+        Assert.StartsWith($"1 x 2 x 1 trainings of the sizes, every choice of one a size compared: {difference} to {difference}", two.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -60,8 +60,12 @@ internal sealed class FindingData
     /// <summary>Whether a model has fewer parameters than another; not where those of one are not known here.</summary>
     public bool IsSmaller(string model, string other) => SizeOf(model) < SizeOf(other);
 
-    /// <summary>Which of the models of its size one is, from 0: several trainings of one architecture have equally many parameters. Models whose sizes are not known stay apart.</summary>
-    public int TrainingOf(string model) => SizeOf(model) is { } size ? Models.TakeWhile(m => m != model).Count(m => SizeOf(m) == size) : 0;
+    /// <summary>Models by rising size, those of one size together: several trainings of one architecture have equally many parameters. Models whose sizes are not known stay apart.</summary>
+    public string[][] BySize(IEnumerable<string> models)
+    {
+        HashSet<string> asked = [.. models];
+        return [.. Models.Select((m, order) => (Model: m, Size: SizeOf(m) ?? -1.0 - order)).Where(m => asked.Contains(m.Model)).GroupBy(m => m.Size, m => m.Model).Select(g => g.ToArray())];
+    }
 
     /// <summary>Cells with such a run, and their models.</summary>
     public IEnumerable<(string Model, FindingCell Cell)> Cells => _dense.Keys;

@@ -3,14 +3,14 @@ using static System.FormattableString;
 namespace SparseFrontier.Experiments.Findings;
 
 /// <summary>
-/// Two sizes of models beside each other. What holds of a size holds of each of its trainings: of several, every two are compared, and the pair that shows least decides.
+/// Sizes of models beside each other. What holds of sizes holds whichever of their trainings stand for them: of several, every choice of one a size is compared, and the one that shows least decides.
 /// </summary>
 /// <param name="data">The curves, which know the sizes.</param>
 /// <param name="scale">The largest difference that is possible.</param>
 internal sealed class SizeContrast(FindingData data, double scale = 1)
 {
     private readonly FindingContrast _all = new(scale);
-    private readonly SortedDictionary<(int Smaller, int Larger), FindingContrast> _pairs = [];
+    private readonly List<(string Smaller, FindingCurve Larger, double Sparsity, double[] First, double[] Second)> _added = [];
 
     /// <summary>Whether nothing entered.</summary>
     public bool IsEmpty => _all.IsEmpty;
@@ -23,26 +23,23 @@ internal sealed class SizeContrast(FindingData data, double scale = 1)
     /// <param name="second">The same of the other model.</param>
     public void Add(string smaller, FindingCurve larger, double sparsity, double[] first, double[] second)
     {
-        // Which of the trainings of its size a model is: which sizes there are differs from task to task.
-        (int, int) key = (data.TrainingOf(smaller), data.TrainingOf(larger.Model));
-        FindingContrast pair = _pairs.TryGetValue(key, out FindingContrast? known) ? known : _pairs[key] = new FindingContrast(scale);
-        pair.Add(larger, sparsity, first, second);
         _all.Add(larger, sparsity, first, second);
+        _added.Add((smaller, larger, sparsity, first, second));
     }
 
     /// <summary>A claim that the first scores more than the second, as <see cref="FindingClaims.Over"/>, over how many trainings it stands, and between which differences.</summary>
     public FindingDraft Over(FindingClaims claims, string name, string claim, string source, string measure)
     {
         FindingDraft draft = claims.Over(name, claim, source, measure, _all);
-        var pairs = _pairs.Where(p => !p.Value.IsEmpty).Select(p => (p.Key, Test: p.Value.Test())).ToArray();
-        FindingTest[] tests = [.. pairs.Select(p => p.Test)];
+        string[][] sizes = data.BySize(_added.SelectMany(a => new[] { a.Smaller, a.Larger.Model }));
+        FindingTest[] tests = [.. Choices(sizes).Select(Of).Where(c => !c.IsEmpty).Select(c => c.Test())];
         double decisive = draft.Finding.Estimate > 0 ? 0 : FindingDraft.Resolution;
         return draft with
         {
             Finding = draft.Finding with
             {
-                Message = pairs.Length > 1
-                    ? Invariant($"{Trainings(pairs.Select(p => p.Key.Smaller))} of a smaller size and {Trainings(pairs.Select(p => p.Key.Larger))} of a larger, every two compared: {tests.Min(t => t.Difference):+0.000;-0.000;0.000} to {tests.Max(t => t.Difference):+0.000;-0.000;0.000}")
+                Message = tests.Length > 1
+                    ? Invariant($"{string.Join(" x ", sizes.Select(s => s.Length))} trainings of the sizes, every choice of one a size compared: {tests.Min(t => t.Difference):+0.000;-0.000;0.000} to {tests.Max(t => t.Difference):+0.000;-0.000;0.000}")
                     : "one training a size, so that it is said of these weights alone",
             },
             Agrees = tests.Max(t => t.PValueAbove(0)),
@@ -51,5 +48,29 @@ internal sealed class SizeContrast(FindingData data, double scale = 1)
         };
     }
 
-    private static string Trainings(IEnumerable<int> which) => which.Distinct().Count() is > 1 and var n ? Invariant($"{n} trainings") : "one training";
+    // What entered of one choice of trainings. A choice between trainings of which a cell has others leaves that cell out.
+    private FindingContrast Of(HashSet<string> models)
+    {
+        var contrast = new FindingContrast(scale);
+        foreach ((string smaller, FindingCurve larger, double sparsity, double[] first, double[] second) in _added)
+        {
+            if (models.Contains(smaller) && models.Contains(larger.Model))
+            {
+                contrast.Add(larger, sparsity, first, second);
+            }
+        }
+
+        return contrast;
+    }
+
+    private static IEnumerable<HashSet<string>> Choices(string[][] sizes)
+    {
+        IEnumerable<string[]> choices = [[]];
+        foreach (string[] trainings in sizes)
+        {
+            choices = choices.SelectMany(_ => trainings, (choice, model) => (string[])[.. choice, model]);
+        }
+
+        return choices.Select(c => c.ToHashSet());
+    }
 }

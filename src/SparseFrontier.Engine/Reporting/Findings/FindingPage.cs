@@ -21,7 +21,7 @@ internal static class FindingPage
         bool isOfOne = trainings.All(n => n == 1);
         string seeds = isOfOne ? "each of one seed" : Invariant($"{Range(trainings)} trainings of a size, each of a seed of its own");
         string difference = isOfOne ? "A difference between two sizes is one of these weights."
-            : "A claim about sizes compares every two trainings of two sizes, and the pair that shows least decides; all other claims are of the first training of each size, the weights that are shipped.";
+            : "A claim about sizes is tested with every choice of one training a size, and the choice that shows least decides; all other claims are of the first training of each size, the weights that are shipped.";
         page.Append(
             $"""
             # Findings
