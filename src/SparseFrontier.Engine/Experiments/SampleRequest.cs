@@ -7,6 +7,9 @@ namespace SparseFrontier.Experiments;
 /// <summary>Samples of a task that somebody asks for, outside of any run.</summary>
 public sealed record SampleRequest
 {
+    /// <summary>The longest prompts that are made, longer than any model's context: a text of 2 GiB is more than one string holds.</summary>
+    private const int Longest = 1 << 24;
+
     /// <summary>Task.</summary>
     public required string Task { get; init; }
 
@@ -45,9 +48,6 @@ public sealed record SampleRequest
         Tokenizer tokenizer = Tokenizer.Load(path);
         return PromptEncoder.For(tokenizer, Directory.Exists(path) ? ChatTemplate.Load(path) : null);
     }
-
-    /// <summary>The longest prompts that are made, longer than any model's context: a text of 2 GiB is more than one string holds.</summary>
-    private const int Longest = 1 << 24;
 
     /// <summary>Opens the task; a warning says so where its data hold fewer samples than asked for.</summary>
     /// <param name="encoder">The model's template and tokenizer.</param>

@@ -51,7 +51,7 @@ public sealed unsafe class CudaDevice
     /// <summary>The primary context, shared with whatever else in the process uses the device.</summary>
     internal nint Context { get; }
 
-    /// <summary>Whether a kernel can begin while the one before it still runs, in recordings too: on Hopper, with a driver of CUDA 12.3 or later.</summary>
+    /// <summary>Whether a kernel can begin while the one before it still runs, in recordings too: from Hopper on, with a driver of CUDA 12.3 or later.</summary>
     internal bool OverlapsKernels { get; }
 
     /// <summary>The stream of all work.</summary>

@@ -102,7 +102,6 @@ static __device__ __forceinline__ float quadSum(float x)
     return x + __shfl_xor_sync(AllLanes, x, 2);
 }
 
-// A clock of the whole device.
 // Lets the kernel after this one begin where multiprocessors are free, once all thread blocks of this one came here or ended. It is promised nothing of what this one writes: what it
 // needs, it must wait for. Before Hopper it begins at the end.
 static __device__ __forceinline__ void startNextKernel()
@@ -112,6 +111,7 @@ static __device__ __forceinline__ void startNextKernel()
 #endif
 }
 
+// Sets a flag that is read by isPublished: who finds it set finds what this thread, and those that it was synchronised with, wrote before.
 static __device__ __forceinline__ void publish(int* flag)
 {
     asm volatile("st.release.gpu.s32 [%0], 1;" : : "l"(flag) : "memory");
@@ -124,6 +124,7 @@ static __device__ __forceinline__ bool isPublished(const int* flag)
     return state != 0;
 }
 
+// A clock of the whole device.
 static __device__ __forceinline__ unsigned long long nanoseconds()
 {
     unsigned long long result;

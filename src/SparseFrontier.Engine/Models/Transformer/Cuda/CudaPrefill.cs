@@ -39,7 +39,7 @@ internal static class CudaPrefill
     /// <summary>Pairs of a head whose rows see so many latest keys.</summary>
     public static long DensePairs(int length, int window) => WindowPlan(length, window).CountPairs(window);
 
-    /// <summary>Attention to what a method selects; the lists of heads that are selected for together take <paramref name="listBytes"/>.</summary>
+    /// <summary>Attention to what a method selects; the lists of heads that are selected for together take <paramref name="listBytes"/>, those by row block that are made of them as much again.</summary>
     public static void Sparse(PrefillMethod method, MethodParameters parameters, CudaPromptLayer layer, long listBytes, PrefillCounters counters, CudaClock clock)
     {
         bool uniform = parameters.Schedule.IsUniform;

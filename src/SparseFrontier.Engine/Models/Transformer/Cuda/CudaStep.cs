@@ -458,7 +458,7 @@ internal sealed unsafe class CudaStep : IDisposable
         }
     }
 
-    /// <summary>Waits, and counts the seconds of attention and selection; rows that are computed together share them.</summary>
+    /// <summary>Waits, and counts the seconds of attention and selection; rows that are computed together share them. Attention that begins while pages are still chosen counts from the last choice's end.</summary>
     public void ReadClocks(CudaStepEntry[] rows, CudaStepShape shape)
     {
         int layers = _stage.Count;
@@ -476,8 +476,8 @@ internal sealed unsafe class CudaStep : IDisposable
             for (int layer = 0; layer < layers; layer++)
             {
                 ReadOnlySpan<ulong> own = clocks.AsSpan(((g * layers) + layer) * ClocksOfLayer, ClocksOfLayer);
-                index += own[1] - own[0];
-                attention += own[3] - own[2];
+                index += Nanoseconds(own[0], own[1]);
+                attention += Nanoseconds(Math.Max(own[1], own[2]), own[3]);
             }
 
             int count = 0;
@@ -492,6 +492,8 @@ internal sealed unsafe class CudaStep : IDisposable
                 row.Sequence.Counters.AttentionSeconds += attention * 1e-9 / count;
             }
         }
+
+        static double Nanoseconds(ulong begun, ulong ended) => ended > begun ? ended - begun : 0;
     }
 }
 
