@@ -40,13 +40,27 @@ public partial class ReadmeTests
 
     [Theory]
     [MemberData(nameof(Documents))]
+    [InlineData("models/training/README.md")]
+    [InlineData("models/frontier-1m/README.md")]
+    [InlineData("models/frontier-3m/README.md")]
+    [InlineData("models/frontier-7m/README.md")]
+    [InlineData("tests/SparseFrontier.Benchmarks/README.md")]
     public void Links_lead_somewhere(string document)
     {
-        string folder = Path.GetDirectoryName(Path.Combine(LayerTests.Root(), document))!;
-        string text = File.ReadAllText(Path.Combine(LayerTests.Root(), document));
-        Assert.All(
-            Link().Matches(text).Select(m => m.Groups[1].Value).Where(l => !l.Contains("://", StringComparison.Ordinal) && !l.StartsWith('#')),
-            l => Assert.True(Path.Exists(Path.Combine(folder, l.Split('#')[0])), $"{document} links to {l}"));
+        string path = Path.Combine(LayerTests.Root(), document);
+        Assert.All(Link().Matches(File.ReadAllText(path)).Select(m => m.Groups[1].Value).Where(l => !l.Contains("://", StringComparison.Ordinal)), link =>
+        {
+            string[] parts = link.Split('#');
+            string target = parts[0].Length > 0 ? Path.Combine(Path.GetDirectoryName(path)!, parts[0]) : path;
+            Assert.True(Path.Exists(target), $"{document} links to {link}");
+            if (parts.Length > 1 && target.EndsWith(".md", StringComparison.Ordinal))
+            {
+                Assert.True(Heading().Matches(File.ReadAllText(target)).Any(h => Anchor(h.Groups[1].Value) == parts[1]), $"{document} links to {link}");
+            }
+        });
+
+        // As code hosts make them of headings.
+        static string Anchor(string heading) => new([.. heading.Trim().Replace(' ', '-').Where(c => char.IsLetterOrDigit(c) || c is '-' or '_').Select(char.ToLowerInvariant)]);
     }
 
     [Fact]
@@ -70,4 +84,7 @@ public partial class ReadmeTests
 
     [GeneratedRegex(@"\]\(([^)\s]+)\)")]
     private static partial Regex Link();
+
+    [GeneratedRegex(@"^#+ (.+)$", RegexOptions.Multiline)]
+    private static partial Regex Heading();
 }
