@@ -15,8 +15,11 @@ internal readonly record struct PageList(int Index, int KvHead, int FirstQueryHe
 /// <summary>Selects pages for one sequence by the scores of a subclass.</summary>
 internal abstract unsafe class PageSelector(PageMethod method, MethodParameters parameters) : StepSelector
 {
+    // By list; of the calling thread, so that the steps of all sequences and layers find them in its cache.
+    [ThreadStatic]
+    private static float[][]? s_scores;
+
     private readonly bool _ownPages = method.HasOwnPages(parameters);
-    private float[][] _scores = [];
 
     /// <inheritdoc/>
     public override string ListName => "pages";
@@ -98,22 +101,23 @@ internal abstract unsafe class PageSelector(PageMethod method, MethodParameters 
         return method.At(parameters, place)?.Integer(PageMethod.TokenBudget) / UnitSize ?? int.MaxValue;
     }
 
-    private float[][] Scores(PageList[] lists)
+    private static float[][] Scores(PageList[] lists)
     {
-        if (_scores.Length < lists.Length)
+        float[][] scores = s_scores ?? [];
+        if (scores.Length < lists.Length)
         {
-            _scores = [.. _scores, .. Enumerable.Repeat<float[]>([], lists.Length - _scores.Length)];
+            scores = [.. scores, .. Enumerable.Repeat<float[]>([], lists.Length - scores.Length)];
         }
 
         for (int i = 0; i < lists.Length; i++)
         {
-            if (_scores[i].Length < lists[i].Pages)
+            if (scores[i].Length < lists[i].Pages)
             {
-                _scores[i] = new float[2 * lists[i].Pages];
+                scores[i] = new float[2 * lists[i].Pages];
             }
         }
 
-        return _scores;
+        return s_scores = scores;
     }
 
     // The chosen pages and the current one as ranges of tokens.

@@ -11,8 +11,9 @@ namespace SparseFrontier.Tensors;
 public sealed unsafe class NativeArray<T> : IDisposable
     where T : unmanaged
 {
-    // From here on the pages' size matters to the speed of reading.
+    // From here on the pages' size matters to the speed of reading; a large page begins at a multiple of its own size.
     private const long LargeBytes = 4L << 20;
+    private const uint LargePage = 2 << 20;
 
     private T* _pointer;
 
@@ -37,7 +38,7 @@ public sealed unsafe class NativeArray<T> : IDisposable
         nuint bytes = checked((nuint)Math.Max(1, length) * (nuint)sizeof(T));
         try
         {
-            _pointer = (T*)NativeMemory.AlignedAlloc(bytes, 64);
+            _pointer = (T*)NativeMemory.AlignedAlloc(bytes, SizeInBytes >= LargeBytes ? LargePage : 64);
         }
         catch (OutOfMemoryException e)
         {

@@ -1,4 +1,5 @@
 using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Reference;
 using SparseFrontier.Tensors;
 using Xunit;
 
@@ -111,7 +112,8 @@ public unsafe class AttentionPropertyTests
     [MemberData(nameof(Widths))]
     public void A_step_does_not_depend_on_where_the_prompt_ends_or_on_threads(int width)
     {
-        const int Tokens = 1500;
+        // Enough for tasks of several runs on one thread.
+        const int Tokens = 8500;
         KernelSet kernels = KernelWidths.Get(width);
         float[] expected = Decode(kernels, Tokens, 0, null);
         Assert.Equal(expected, Decode(kernels, Tokens - 1, 1, null));
@@ -127,6 +129,52 @@ public unsafe class AttentionPropertyTests
     [MemberData(nameof(Widths))]
     public void A_step_without_tokens_gives_zero(int width) =>
         Assert.All(Decode(KernelWidths.Get(width), 4, 0, new DecodeSelection([[], []])), x => Assert.Equal(0, x));
+
+    // Of 485 tokens the last five are a run of their own, whose block is filled up.
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void A_step_weighs_scores_at_the_ends_of_the_range_as_the_reference(int width)
+    {
+        const float Infinite = float.PositiveInfinity;
+        foreach (int tokens in (int[])[3, 48, 485])
+        {
+            AssertReference(tokens, t => -1e30f - (1e29f * t));
+            AssertReference(tokens, t => -1e37f * (t % 7 == 1 ? 10 : 20));
+            AssertReference(tokens, t => t == 1 ? 1e37f : -1e38f);
+            AssertReference(tokens, t => t == 1 ? -2 : -Infinite);
+            AssertReference(tokens, t => t < tokens - 5 || tokens == 3 ? t : -Infinite);
+            AssertReference(tokens, _ => -Infinite);
+        }
+
+        void AssertReference(int tokens, Func<int, float> score)
+        {
+            using var queries = new NativeArray<float>(QueryHeads * Dimension);
+            using var output = new NativeArray<float>(QueryHeads * Dimension);
+            using var expected = new NativeArray<float>(QueryHeads * Dimension);
+            using var cache = new LayerCache(new KeyValueBlock(KvHeads, tokens, Dimension), ownsPrompt: true);
+            float* key = stackalloc float[2 * Dimension];
+            float* value = key + Dimension;
+            new Span<float>(key, Dimension).Clear();
+            for (int h = 0; h < QueryHeads; h++)
+            {
+                queries.Pointer[h * Dimension] = 1;
+            }
+
+            for (int t = 0; t < tokens; t++)
+            {
+                key[0] = score(t);
+                new Span<float>(value, Dimension).Fill(t);
+                for (int h = 0; h < KvHeads; h++)
+                {
+                    cache.Prompt.Write(h, t, key, value);
+                }
+            }
+
+            KernelWidths.Get(width).DecodeAttention(queries.Pointer, QueryHeads, cache, null, 0.5f, output.Pointer);
+            new ReferenceKernels().DecodeAttention(queries.Pointer, QueryHeads, cache, null, 0.5f, expected.Pointer);
+            AssertClose(expected.Span.ToArray(), output.Span.ToArray(), 1e-3f);
+        }
+    }
 
     private static float[] Decode(KernelSet kernels, int prompt, int generated, DecodeSelection? selection)
     {

@@ -11,10 +11,11 @@ namespace SparseFrontier.Kernels.Cpu;
 /// tokens; 2 · dimension multiply-adds a token and query head.
 /// </summary>
 /// <remarks>
-/// The tokens of a list are split into runs of 480, in the order of the list. A run goes block by block of 48 tokens: scores, weights with
-/// the maximum so far, weighted sum of values, so that a block's values are asked for while its keys are multiplied, and the next block's keys
-/// while the values are. The runs' maxima, sums and weighted sums are combined in ascending order. Neither runs nor blocks depend on threads
-/// or on where the cache's segments meet. Queries and sums lie in the cache type's own order; see <see cref="ICacheElement"/>.
+/// The tokens of a list are split into runs of 480, in the order of the list, and a task takes several of them. A run goes block by block of
+/// 48 tokens: scores, weights with the maximum so far, weighted sum of values, so that a block's values are asked for while its keys are
+/// multiplied, and the next block's keys, of the next run too, while the values are. The runs' maxima, sums and weighted sums are combined in
+/// ascending order. Neither runs nor blocks depend on threads or on where the cache's segments meet. Queries and sums lie in the cache type's
+/// own order; see <see cref="ICacheElement"/>.
 /// </remarks>
 internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -25,8 +26,14 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     // A multiple of the tokens that are scored at a time and of any vector's lanes.
     private const int BlockTokens = 48;
 
+    // The maximum of no scores.
+    private const float NoScore = float.MinValue;
+
     // A partial result: by query head the weighted sum of values, then the maximum and the sum of weights, in a cache line of their own.
     private const int StateFloats = 16;
+
+    // Fewer tasks would leave threads idle in the end; more begin more often with keys that were not asked for ahead.
+    private const int TasksPerThread = 8;
 
     // Multiply-adds below which handing tasks out costs more than it saves.
     private const long ParallelWork = 1 << 17;
@@ -57,16 +64,23 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         int groupHeads = queryHeads / groups;
         int padded = (dimension + Step - 1) / Step * Step;
         int partialSize = padded + StateFloats;
-        int[] firstTask = new int[groups + 1];
+        int[] firstRun = new int[groups + 1];
         long tokens = 0;
         for (int g = 0; g < groups; g++)
         {
             int count = CountTokens(g);
-            firstTask[g + 1] = firstTask[g] + ((count + SplitTokens - 1) / SplitTokens);
+            firstRun[g + 1] = firstRun[g] + ((count + SplitTokens - 1) / SplitTokens);
             tokens += count;
         }
 
-        float* ordered = ThreadScratch.RentShared(((long)queryHeads * padded) + ((long)firstTask[groups] * groupHeads * partialSize));
+        int[] firstTask = new int[groups + 1];
+        int taskRuns = Math.Max(1, firstRun[groups] / (TasksPerThread * WorkerPool.ThreadCount));
+        for (int g = 0; g < groups; g++)
+        {
+            firstTask[g + 1] = firstTask[g] + ((firstRun[g + 1] - firstRun[g] + taskRuns - 1) / taskRuns);
+        }
+
+        float* ordered = ThreadScratch.RentShared(((long)queryHeads * padded) + ((long)firstRun[groups] * groupHeads * partialSize));
         float* partials = ordered + ((long)queryHeads * padded);
         OrderQueries<TElement>(queries, queryHeads, dimension, padded, scale * 1.44269504f, ordered);
         if (tokens * groupHeads * dimension * 2 < ParallelWork)
@@ -84,8 +98,8 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         for (int h = 0; h < queryHeads; h++)
         {
             int g = h / groupHeads;
-            float* first = partials + ((((long)firstTask[g] * groupHeads) + (h % groupHeads)) * partialSize);
-            Combine<TElement>(first, firstTask[g + 1] - firstTask[g], (long)groupHeads * partialSize, padded, dimension, output + ((long)h * dimension));
+            float* first = partials + ((((long)firstRun[g] * groupHeads) + (h % groupHeads)) * partialSize);
+            Combine<TElement>(first, firstRun[g + 1] - firstRun[g], (long)groupHeads * partialSize, padded, dimension, output + ((long)h * dimension));
         }
 
         int CountTokens(int group)
@@ -113,17 +127,23 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
                 group++;
             }
 
+            // The group's runs in even shares.
+            int runs = firstRun[group + 1] - firstRun[group];
+            int tasks = firstTask[group + 1] - firstTask[group];
+            int share = task - firstTask[group];
+            int run = runs * share / tasks;
+            int end = runs * (share + 1) / tasks;
             int kvHead = group * kvHeads / groups;
             ReadOnlySpan<KeyRange> ranges = selection is null
                 ? [new KeyRange(0, cache.Length(kvHead))]
                 : selection.ForQueryHead(group * groupHeads, queryHeads);
-            AttendSplit<TElement>(
+            AttendRuns<TElement>(
                 ordered + ((long)group * groupHeads * padded),
                 groupHeads,
-                new TokenList(cache, kvHead, ranges, (task - firstTask[group]) * SplitTokens),
+                new TokenList(cache, kvHead, ranges, run * SplitTokens, (end - run) * SplitTokens),
                 copy,
                 padded,
-                partials + ((long)task * groupHeads * partialSize));
+                partials + ((long)(firstRun[group] + run) * groupHeads * partialSize));
         }
     }
 
@@ -143,10 +163,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AttendSplit<TElement>(float* queries, int heads, TokenList list, bool copy, int padded, float* partial)
+    private static void AttendRuns<TElement>(float* queries, int heads, TokenList list, bool copy, int padded, float* partials)
         where TElement : struct, ICacheElement
     {
-        int partialSize = padded + StateFloats;
+        const int RunBlocks = SplitTokens / BlockTokens;
         float* scores = ThreadScratch.Rent((heads * BlockTokens) + (copy ? 4L * BlockTokens * padded : 0));
         float* copies = scores + (heads * BlockTokens);
 
@@ -154,15 +174,16 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         byte** keys = stackalloc byte*[(4 * BlockTokens) + 1];
         byte** values = keys + (2 * BlockTokens);
         keys[4 * BlockTokens] = null;
-        for (int h = 0; h < heads; h++)
-        {
-            new Span<float>(partial + ((long)h * partialSize), partialSize).Clear();
-            partial[((long)h * partialSize) + padded] = PrefillTiles<TSimd, TVector>.Masked;
-        }
-
         int count = List(0, ref list);
-        for (int current = 0; count > 0; current = BlockTokens - current)
+        PrefillTiles<TSimd, TVector>.Fetch((float**)keys, count, padded * TElement.Size / sizeof(float));
+        for (int current = 0, block = 0; count > 0; current = BlockTokens - current, block++)
         {
+            float* partial = partials + ((long)(block / RunBlocks) * heads * (padded + StateFloats));
+            if (block % RunBlocks == 0)
+            {
+                Begin(partial, heads, padded);
+            }
+
             int next = BlockTokens - current;
             int nextCount = List(next, ref list);
             Score<TElement>(queries, heads, keys + current, count, copy ? null : values + current, padded, scores);
@@ -182,6 +203,17 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             }
 
             return listed;
+        }
+    }
+
+    // The partial results of a run without tokens.
+    private static void Begin(float* partial, int heads, int padded)
+    {
+        for (int h = 0; h < heads; h++)
+        {
+            new Span<float>(partial, padded + StateFloats).Clear();
+            partial[padded] = NoScore;
+            partial += padded + StateFloats;
         }
     }
 
@@ -541,11 +573,9 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         for (int h = 0; h < heads; h++)
         {
             float* state = partial + padded;
-            for (int t = count; t < BlockTokens; t++)
-            {
-                scores[t] = PrefillTiles<TSimd, TVector>.Masked;
-            }
 
+            // Behind the last score copies of it, which do not change the maximum.
+            new Span<float>(scores + count, BlockTokens - count).Fill(scores[count - 1]);
             TVector maxima = TSimd.Load(scores);
             for (int t = TSimd.Width; t < BlockTokens; t += TSimd.Width)
             {
@@ -555,7 +585,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             float maximum = TSimd.Maximum(maxima);
             if (maximum > state[0])
             {
-                TVector factor = SimdMath<TSimd, TVector>.Exp2(TSimd.Broadcast(state[0] - maximum));
+                TVector factor = Weight(TSimd.Broadcast(state[0] - maximum));
                 for (int d = 0; d < padded; d += TSimd.Width)
                 {
                     TSimd.Store(TSimd.Multiply(TSimd.Load(partial + d), factor), partial + d);
@@ -569,9 +599,20 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             TVector sums = TSimd.Broadcast(0);
             for (int t = 0; t < BlockTokens; t += TSimd.Width)
             {
-                TVector weight = SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(TSimd.Load(scores + t), maxima));
+                TVector weight = Weight(TSimd.Subtract(TSimd.Load(scores + t), maxima));
                 TSimd.Store(weight, scores + t);
                 sums = TSimd.Add(sums, weight);
+            }
+
+            if (count < BlockTokens)
+            {
+                // The copies weigh nothing.
+                new Span<float>(scores + count, BlockTokens - count).Clear();
+                sums = TSimd.Broadcast(0);
+                for (int t = 0; t < BlockTokens; t += TSimd.Width)
+                {
+                    sums = TSimd.Add(sums, TSimd.Load(scores + t));
+                }
             }
 
             state[1] += TSimd.Sum(sums);
@@ -579,6 +620,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             partial += padded + StateFloats;
         }
     }
+
+    // 2^x for x of at most 0; 0 for -∞ too, a score beyond float32's range or the distance to one.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Weight(TVector x) => SimdMath<TSimd, TVector>.Exp2(TSimd.Max(TSimd.Broadcast(-200), x));
 
     // sums[h] += Σ_t weights[h, t] v_t, while the rows ahead are asked for, if any.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -789,7 +834,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     {
         float* combined = ThreadScratch.Rent(splits + padded + TSimd.Width);
         float* factors = combined + padded + TSimd.Width;
-        float maximum = PrefillTiles<TSimd, TVector>.Masked;
+        float maximum = NoScore;
         for (int s = 0; s < splits; s++)
         {
             maximum = MathF.Max(maximum, partials[(s * splitStride) + padded]);
@@ -798,7 +843,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         float sum = 0;
         for (int s = 0; s < splits; s++)
         {
-            TSimd.Store(SimdMath<TSimd, TVector>.Exp2(TSimd.Broadcast(partials[(s * splitStride) + padded] - maximum)), combined);
+            TSimd.Store(Weight(TSimd.Broadcast(partials[(s * splitStride) + padded] - maximum)), combined);
             factors[s] = combined[0];
             sum += factors[s] * partials[(s * splitStride) + padded + 1];
         }
@@ -870,11 +915,12 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         private readonly byte* _generatedValues;
         private int _range;
         private int _offset;
-        private int _left = SplitTokens;
+        private int _left;
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public TokenList(LayerCache cache, int kvHead, ReadOnlySpan<KeyRange> ranges, int skip)
+        public TokenList(LayerCache cache, int kvHead, ReadOnlySpan<KeyRange> ranges, int skip, int most)
         {
+            _left = most;
             _cache = cache;
             _ranges = ranges;
             _prompt = cache.Prompt.Lengths[kvHead];
