@@ -651,6 +651,26 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             rows = default;
         }
 
+        for (; h + 2 <= heads; h += 2)
+        {
+            int d = 0;
+            for (; d + (2 * Step) <= padded; d += 2 * Step)
+            {
+                Accumulate2x4<TElement>(weights, values, count, (long)d * TElement.Size, ref rows, size, sums + d);
+            }
+
+            for (; d < padded; d += Step)
+            {
+                Accumulate1x2<TElement>(weights, values, count, (long)d * TElement.Size, ref rows, sums + d);
+                RowFetcher none = default;
+                Accumulate1x2<TElement>(weights + BlockTokens, values, count, (long)d * TElement.Size, ref none, sums + size + d);
+            }
+
+            weights += 2 * BlockTokens;
+            sums += 2 * size;
+            rows = default;
+        }
+
         for (; h < heads; h++)
         {
             for (int d = 0; d < padded; d += Step)
@@ -796,6 +816,64 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         TSimd.Store(b2, o + (2 * size) + TSimd.Width);
         TSimd.Store(a3, o + (3 * size));
         TSimd.Store(b3, o + (3 * size) + TSimd.Width);
+        rows = fetcher;
+    }
+
+    // Two heads alone: eight sums hide the latency of a multiply-add, the two of a head and a step do not.
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Accumulate2x4<TElement>(
+        float* weights, byte** values, int count, long offset, ref RowFetcher rows, int size, float* o)
+        where TElement : struct, ICacheElement
+    {
+        RowFetcher fetcher = rows;
+        bool fetch = fetcher.HasRows && (offset & 63) == 0;
+        bool fetchSecond = fetcher.HasRows && ((offset + (Step * TElement.Size)) & 63) == 0;
+        TVector a0 = TSimd.Load(o);
+        TVector b0 = TSimd.Load(o + TSimd.Width);
+        TVector c0 = TSimd.Load(o + (2 * TSimd.Width));
+        TVector d0 = TSimd.Load(o + (3 * TSimd.Width));
+        TVector a1 = TSimd.Load(o + size);
+        TVector b1 = TSimd.Load(o + size + TSimd.Width);
+        TVector c1 = TSimd.Load(o + size + (2 * TSimd.Width));
+        TVector d1 = TSimd.Load(o + size + (3 * TSimd.Width));
+        for (long t = 0; t < count; t++)
+        {
+            if (fetch)
+            {
+                fetcher.Next<TElement>();
+            }
+
+            if (fetchSecond)
+            {
+                fetcher.Next<TElement>();
+            }
+
+            byte* value = values[t] + offset;
+            TVector a = TElement.LoadFirst<TSimd, TVector>(value);
+            TVector b = TElement.LoadSecond<TSimd, TVector>(value);
+            TVector c = TElement.LoadFirst<TSimd, TVector>(value + (Step * TElement.Size));
+            TVector d = TElement.LoadSecond<TSimd, TVector>(value + (Step * TElement.Size));
+            float* weight = weights + t;
+            TVector w = TSimd.Broadcast(weight);
+            a0 = TSimd.MultiplyAdd(w, a, a0);
+            b0 = TSimd.MultiplyAdd(w, b, b0);
+            c0 = TSimd.MultiplyAdd(w, c, c0);
+            d0 = TSimd.MultiplyAdd(w, d, d0);
+            w = TSimd.Broadcast(weight + BlockTokens);
+            a1 = TSimd.MultiplyAdd(w, a, a1);
+            b1 = TSimd.MultiplyAdd(w, b, b1);
+            c1 = TSimd.MultiplyAdd(w, c, c1);
+            d1 = TSimd.MultiplyAdd(w, d, d1);
+        }
+
+        TSimd.Store(a0, o);
+        TSimd.Store(b0, o + TSimd.Width);
+        TSimd.Store(c0, o + (2 * TSimd.Width));
+        TSimd.Store(d0, o + (3 * TSimd.Width));
+        TSimd.Store(a1, o + size);
+        TSimd.Store(b1, o + size + TSimd.Width);
+        TSimd.Store(c1, o + size + (2 * TSimd.Width));
+        TSimd.Store(d1, o + size + (3 * TSimd.Width));
         rows = fetcher;
     }
 

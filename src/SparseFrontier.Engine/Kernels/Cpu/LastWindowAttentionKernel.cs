@@ -5,23 +5,25 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels.Cpu;
 
 /// <summary>
-/// Sums of the softmax weights of the last queries of a head by key and by offset query - key, without keeping the scores. Runs on the calling
-/// thread: callers spread heads over threads. Cost: 2 · dimension multiply-adds and two exponentials a pair.
+/// Sums of the softmax weights of the last queries of a head by key and by offset query - key. Runs on the calling thread: callers spread heads over
+/// threads. Cost: dimension multiply-adds and two exponentials a pair, and as many multiply-adds again for the pairs beyond those whose scores are kept.
 /// </summary>
 /// <remarks>
-/// Lanes are queries, up to 512 at a time. A first pass over the keys finds each query's maximum and sum, a second computes the scores again and
-/// adds up the weights. For a key, weights are added lane by lane over all queries, and across lanes in the end. For the offsets a vector of
-/// weights falls on consecutive offsets and is added as it is; keys are taken 16 apart, because neighbours' vectors overlap all but one element
-/// and an addition would wait for the one before it to reach the cache.
+/// Lanes are queries, 64 at a time. A first pass over the keys computes the scores and each query's maximum and sum, a second adds up the weights. The
+/// scores of the first 16384 keys wait in 4 MiB of scratch memory, whose reading takes a fraction of computing them again; those of later keys are
+/// computed again, so that memory does not grow with the prompt. For a key, weights are added lane by lane over the queries, and across lanes in the
+/// end. For the offsets a vector of weights falls on consecutive offsets and is added as it is; keys are taken 16 apart, because neighbours' vectors
+/// overlap all but one element and an addition would wait for the one before it to reach the cache.
 /// </remarks>
 internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
     private const int ChunkKeys = 128;
-    private const int MaximumQueries = 512;
     private const int TaskRows = PrefillTiles<TSimd, TVector>.TaskRows;
     private const int KeyGroup = PrefillTiles<TSimd, TVector>.KeyGroup;
+    private const int ChunkFloats = ChunkKeys * TaskRows;
+    private const int KeptChunks = (4 << 20) / sizeof(float) / ChunkFloats;
 
     // Offsets of masked lanes are negative, by less than a block of lanes and a group of keys.
     private const int Margin = TaskRows;
@@ -37,34 +39,33 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
         Span<float> columnMaxima)
     {
         int rows = queries.Rows;
-        int tileQueries = (Math.Min(window, MaximumQueries) + TaskRows - 1) / TaskRows * TaskRows;
+        int chunks = Math.Min((rows + ChunkKeys - 1) / ChunkKeys, KeptChunks + 1);
         int offsets = diagonalSums.IsEmpty ? 0 : rows + (2 * Margin);
-        const int AddressFloats = ChunkKeys * sizeof(ulong) / sizeof(float);
+        const int AddressFloats = 2 * ChunkKeys * sizeof(ulong) / sizeof(float);
         float* scratch = ThreadScratch.Rent(
-            ((long)tileQueries * (queries.Dimension + 2)) + ((long)ChunkKeys * PrefillTiles<TSimd, TVector>.LaneBlock) + (2 * ChunkKeys * TSimd.Width)
-            + AddressFloats + ChunkKeys + offsets);
+            ((long)TaskRows * (queries.Dimension + 2)) + ((long)chunks * ChunkFloats) + (2 * ChunkKeys * TSimd.Width) + AddressFloats + (2 * ChunkKeys) + offsets);
         var tile = default(Tile);
         tile.Queries = queries;
         tile.Keys = keys;
         tile.QueryHead = queryHead;
         tile.KvHead = queryHead / (queries.Heads / keys.Heads);
-        tile.Scale = scale;
         tile.Transposed = scratch;
-        tile.Maxima = tile.Transposed + ((long)tileQueries * queries.Dimension);
-        tile.Sums = tile.Maxima + tileQueries;
-        tile.Scores = tile.Sums + tileQueries;
-        tile.KeySums = tile.Scores + ((long)ChunkKeys * PrefillTiles<TSimd, TVector>.LaneBlock);
+        tile.Maxima = tile.Transposed + ((long)TaskRows * queries.Dimension);
+        tile.Sums = tile.Maxima + TaskRows;
+        tile.Scores = tile.Sums + TaskRows;
+        tile.KeySums = tile.Scores + ((long)chunks * ChunkFloats);
         tile.KeyMaxima = tile.KeySums + (ChunkKeys * TSimd.Width);
         tile.Addresses = (float**)(tile.KeyMaxima + (ChunkKeys * TSimd.Width));
-        tile.Indices = (int*)(tile.Addresses + ChunkKeys);
-        tile.OffsetSums = offsets == 0 ? null : (float*)(tile.Indices + ChunkKeys);
+        tile.Indices = (int*)(tile.Addresses + (2 * ChunkKeys));
+        tile.OffsetSums = offsets == 0 ? null : (float*)(tile.Indices + (2 * ChunkKeys));
         columnSums.Clear();
         columnMaxima.Clear();
         new Span<float>(tile.OffsetSums, offsets).Clear();
-        for (int first = rows - window; first < rows; first += MaximumQueries)
+        for (int first = rows - window; first < rows; first += TaskRows)
         {
             tile.First = first;
-            tile.Count = Math.Min(MaximumQueries, rows - first);
+            tile.Count = Math.Min(TaskRows, rows - first);
+            PrefillTiles<TSimd, TVector>.TransposeQueries(queries, queryHead, first, tile.Count, scale, tile.Transposed);
             Measure(tile);
             Distribute(tile, columnSums, columnMaxima);
         }
@@ -75,28 +76,21 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
     // The first pass: each query's maximum, and the reciprocal of its sum.
     private static void Measure(Tile tile)
     {
-        int dimension = tile.Queries.Dimension;
-        for (int row = 0; row < tile.Count; row += TaskRows)
-        {
-            PrefillTiles<TSimd, TVector>.TransposeQueries(
-                tile.Queries, tile.QueryHead, tile.First + row, Math.Min(TaskRows, tile.Count - row), tile.Scale, tile.Transposed + ((long)row * dimension));
-        }
-
-        int padded = PrefillTask<TSimd, TVector>.RoundUp(tile.Count, TaskRows);
-        new Span<float>(tile.Maxima, padded).Fill(PrefillTiles<TSimd, TVector>.Masked);
-        new Span<float>(tile.Sums, padded).Clear();
+        new Span<float>(tile.Maxima, TaskRows).Fill(PrefillTiles<TSimd, TVector>.Masked);
+        new Span<float>(tile.Sums, TaskRows).Clear();
+        ListKeys(tile, 0);
         for (int key = 0; key < tile.First + tile.Count; key += ChunkKeys)
         {
-            int real = ListKeys(tile, key);
+            Score(tile, key);
             for (int lane = 0; lane < tile.Count; lane += PrefillTiles<TSimd, TVector>.LaneBlock)
             {
-                (int lanes, int count) = Score(tile, lane, key, real);
-                AddUp(tile.Scores, lanes, count, tile.Maxima + lane, tile.Sums + lane);
+                (int lanes, int count) = Extent(tile, lane, key);
+                AddUp(Scores(tile, key) + (lane * ChunkKeys), lanes, count, tile.Maxima + lane, tile.Sums + lane);
             }
         }
 
         // Lanes beyond the last row count for nothing.
-        for (int q = 0; q < padded; q++)
+        for (int q = 0; q < TaskRows; q++)
         {
             tile.Sums[q] = q < tile.Count ? 1 / tile.Sums[q] : 0;
         }
@@ -108,16 +102,26 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
         float* maxima = columnMaxima.IsEmpty ? null : tile.KeyMaxima;
         for (int key = 0; key < tile.First + tile.Count; key += ChunkKeys)
         {
-            int real = ListKeys(tile, key);
+            if (key >= KeptChunks * ChunkKeys)
+            {
+                if (key == KeptChunks * ChunkKeys)
+                {
+                    ListKeys(tile, key);
+                }
+
+                Score(tile, key);
+            }
+
             new Span<float>(tile.KeySums, ChunkKeys * TSimd.Width).Clear();
             new Span<float>(tile.KeyMaxima, ChunkKeys * TSimd.Width).Clear();
             for (int lane = 0; lane < tile.Count; lane += PrefillTiles<TSimd, TVector>.LaneBlock)
             {
-                (int lanes, int count) = Score(tile, lane, key, real);
+                (int lanes, int count) = Extent(tile, lane, key);
                 float* offsets = tile.OffsetSums == null ? null : tile.OffsetSums + Margin + tile.First + lane - key;
-                Spread(tile.Scores, lanes, count, tile.Maxima + lane, tile.Sums + lane, tile.KeySums, maxima, offsets);
+                Spread(Scores(tile, key) + (lane * ChunkKeys), lanes, count, tile.Maxima + lane, tile.Sums + lane, tile.KeySums, maxima, offsets);
             }
 
+            int real = Real(tile, key);
             AddKeys(tile.KeySums, columnSums.IsEmpty ? default : columnSums.Slice(key, real));
             for (int k = 0; k < real && !columnMaxima.IsEmpty; k++)
             {
@@ -126,36 +130,63 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
         }
     }
 
-    // Scores of a block of queries with the chunk's keys, masked; no keys that come after all of the block.
-    private static (int Lanes, int Count) Score(Tile tile, int lane, int firstKey, int real)
+    // Scores of the queries with a chunk of keys, masked; no keys that come after all of a block of queries. The next keys are listed and fetched.
+    private static void Score(Tile tile, int key)
     {
-        int rows = Math.Min(PrefillTiles<TSimd, TVector>.LaneBlock, tile.Count - lane);
-        int first = tile.First + lane;
-        int seen = Math.Clamp(first + rows - firstKey, 0, real);
-        int count = PrefillTask<TSimd, TVector>.RoundUp(seen, KeyGroup);
-        int lanes = PrefillTask<TSimd, TVector>.RoundUp(rows, TSimd.Width);
         int dimension = tile.Queries.Dimension;
-        PrefillTiles<TSimd, TVector>.Score(tile.Transposed + ((long)lane * dimension), lanes, tile.Addresses, count, count, dimension, tile.Scores, null, 0, 1);
-        if (count > real || firstKey + count > first)
+        int slot = key & ChunkKeys;
+        int real = Real(tile, key);
+        int next = ListKeys(tile, key + ChunkKeys);
+        for (int lane = 0; lane < tile.Count; lane += PrefillTiles<TSimd, TVector>.LaneBlock)
         {
-            PrefillTiles<TSimd, TVector>.Mask(tile.Scores, lanes, tile.Indices, count, first, int.MaxValue);
+            (int lanes, int count) = Extent(tile, lane, key);
+            float* scores = Scores(tile, key) + (lane * ChunkKeys);
+            PrefillTiles<TSimd, TVector>.Score(
+                tile.Transposed + ((long)lane * dimension),
+                lanes,
+                tile.Addresses + slot,
+                count,
+                count,
+                dimension,
+                scores,
+                tile.Addresses + (slot ^ ChunkKeys),
+                next,
+                KeyGroup);
+            next = 0;
+            if (count > real || key + count > tile.First + lane)
+            {
+                PrefillTiles<TSimd, TVector>.Mask(scores, lanes, tile.Indices + slot, count, tile.First + lane, int.MaxValue);
+            }
         }
-
-        return (lanes, count);
     }
 
-    // Keys from `first`, filled up to a whole group with keys that no row sees.
-    private static int ListKeys(Tile tile, int first)
+    // [TaskRows / LaneBlock][ChunkKeys][LaneBlock]; of chunks that are not kept the same memory for each.
+    private static float* Scores(Tile tile, int key) => tile.Scores + (Math.Min(key / ChunkKeys, KeptChunks) * (long)ChunkFloats);
+
+    // Lanes in use of a block of queries, and keys of a chunk that are not after all of them, whole vectors and groups.
+    private static (int Lanes, int Count) Extent(Tile tile, int lane, int key)
     {
-        int real = Math.Min(ChunkKeys, tile.First + tile.Count - first);
+        int rows = Math.Min(PrefillTiles<TSimd, TVector>.LaneBlock, tile.Count - lane);
+        int seen = Math.Clamp(tile.First + lane + rows - key, 0, Real(tile, key));
+        return (PrefillTask<TSimd, TVector>.RoundUp(rows, TSimd.Width), PrefillTask<TSimd, TVector>.RoundUp(seen, KeyGroup));
+    }
+
+    // How many keys a chunk has.
+    private static int Real(Tile tile, int key) => Math.Clamp(tile.First + tile.Count - key, 0, ChunkKeys);
+
+    // Keys of a chunk, filled up to a whole group with keys that no row sees. Returns how many there are then.
+    private static int ListKeys(Tile tile, int key)
+    {
+        int slot = key & ChunkKeys;
+        int real = Real(tile, key);
         int count = PrefillTask<TSimd, TVector>.RoundUp(real, KeyGroup);
         for (int k = 0; k < count; k++)
         {
-            tile.Addresses[k] = tile.Keys.Row(tile.KvHead, first + Math.Min(k, real - 1));
-            tile.Indices[k] = k < real ? first + k : int.MaxValue;
+            tile.Addresses[slot + k] = tile.Keys.Row(tile.KvHead, key + Math.Min(k, real - 1));
+            tile.Indices[slot + k] = k < real ? key + k : int.MaxValue;
         }
 
-        return real;
+        return count;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
@@ -237,14 +268,13 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
         }
     }
 
-    // Some queries, and scratch memory.
+    // Some queries, and scratch memory; addresses and indices of two chunks in turn.
     private struct Tile
     {
         public HeadTensor Queries;
         public HeadTensor Keys;
         public int QueryHead;
         public int KvHead;
-        public float Scale;
         public int First;
         public int Count;
         public float* Transposed;
