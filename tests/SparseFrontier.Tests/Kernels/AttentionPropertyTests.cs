@@ -108,6 +108,21 @@ public unsafe class AttentionPropertyTests
         Assert.Throws<OperationCanceledException>(() => data.Attend(KernelWidths.Get(width), [AttentionPlan.Dense(200)], 0, new CancellationToken(true)));
     }
 
+    // The scores of the first 16384 keys are kept between the passes, those of later keys are computed again.
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void The_last_window_of_a_long_prompt_equals_the_reference(int width)
+    {
+        const int Rows = 16700;
+        const int Window = 70;
+        using var data = new Prompt(Rows);
+        (float[] columns, float[] diagonals, float[] maxima) = data.LastWindow(KernelWidths.Get(width), Window);
+        (float[] expectedColumns, float[] expectedDiagonals, float[] expectedMaxima) = data.LastWindow(new ReferenceKernels(), Window);
+        AssertClose(expectedColumns, columns, 2e-6f);
+        AssertClose(expectedDiagonals, diagonals, 2e-6f);
+        AssertClose(expectedMaxima, maxima, 2e-6f);
+    }
+
     [Theory]
     [MemberData(nameof(Widths))]
     public void A_step_does_not_depend_on_where_the_prompt_ends_or_on_threads(int width)
@@ -265,6 +280,22 @@ public unsafe class AttentionPropertyTests
             }
 
             return output.Span.ToArray();
+        }
+
+        /// <summary>Sums by key and by offset and maxima by key of the last queries of the last head.</summary>
+        public (float[] Columns, float[] Diagonals, float[] Maxima) LastWindow(KernelSet kernels, int window)
+        {
+            (float[] columns, float[] diagonals, float[] maxima) = (new float[_rows], new float[_rows], new float[_rows]);
+            kernels.LastWindowAttention(
+                HeadTensor.HeadMajor(_queries.Pointer, QueryHeads, _rows, Dimension),
+                HeadTensor.HeadMajor(_keys.Pointer, KvHeads, _rows, Dimension),
+                QueryHeads - 1,
+                window,
+                0.3f,
+                columns,
+                diagonals,
+                maxima);
+            return (columns, diagonals, maxima);
         }
 
         public void Dispose()
