@@ -159,7 +159,9 @@ internal static class CudaAttention
 
         // Tiles of 16 keys and values for each of four warps.
         int stageBytes = 4 * 16 * 2 * head * 2;
-        int resident = head <= 128 ? 2 : 1;
+
+        // Two thread blocks of a multiprocessor where each has a tile to ask for while it works on another.
+        int resident = head <= 128 && device.Properties.SharedBytes / 2 / stageBytes > 1 ? 2 : 1;
         int stages = Math.Clamp(device.Properties.SharedBytes / resident / stageBytes, 1, MostStages);
         ulong statistics = scratch + (ulong)((long)queryCount * pieces * head * sizeof(float));
         ReadOnlySpan<(string, int)> definitions =
