@@ -107,8 +107,8 @@ public abstract unsafe class KernelSet
     public abstract void DecodeAttention(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, float* output);
 
     /// <summary>
-    /// Sums of the softmax attention of the last <paramref name="window"/> queries of one query head over all keys, without keeping the
-    /// scores: by key (column sums) and by offset query - key (diagonal sums). The causal mask applies.
+    /// Sums of the softmax attention of the last <paramref name="window"/> queries of one query head over all keys: by key (column sums)
+    /// and by offset query - key (diagonal sums). The causal mask applies.
     /// </summary>
     /// <param name="queries">[query heads, rows, dimension].</param>
     /// <param name="keys">[KV heads, rows, dimension].</param>

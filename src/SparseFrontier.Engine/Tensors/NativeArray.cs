@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace SparseFrontier.Tensors;
 
 /// <summary>
-/// Native memory aligned to 64 bytes, zeroed at first unless asked otherwise. The owner disposes it; the garbage collector is told of its size, and a finalizer
-/// frees what an exception left behind.
+/// Native memory aligned to 64 bytes, from 4 MiB on to 2 MiB, zeroed at first unless asked otherwise. The owner disposes it; the garbage collector is told of its
+/// size, and a finalizer frees what an exception left behind.
 /// </summary>
 /// <typeparam name="T">Element type.</typeparam>
 public sealed unsafe class NativeArray<T> : IDisposable

@@ -12,7 +12,8 @@ public class CalibrationTests
     {
         using var folder = new TemporaryFolder();
         RunSpecification specification = Specification(method, sparsity);
-        RecordingSink sink = Sweeps.Run(folder.Path, [specification]);
+        var first = new HashEngineFactory();
+        RecordingSink sink = Sweeps.Run(folder.Path, [specification], first);
         Assert.Empty(sink.Errors);
         SparseAttentionResult row = Assert.Single(sink.Rows);
         Assert.Equal(sparsity, row.PrefillSparsity!.Value, 0.03);
@@ -26,6 +27,9 @@ public class CalibrationTests
 
         // The engine's sparse prefills are a tenth denser than dense ones let expect, so the first estimate must have been corrected.
         Assert.InRange(stored.Refinements, 1, 6);
+
+        // Two dense prefills, for each estimate one of every sample, and the run's own.
+        Assert.Equal(2 + (8 * (1 + stored.Refinements)) + 1, first.Prefills);
 
         // Found again for more samples, for another seed, and in another folder the same.
         var engines = new HashEngineFactory();

@@ -113,14 +113,18 @@ public unsafe class AttentionPropertyTests
     [MemberData(nameof(Widths))]
     public void The_last_window_of_a_long_prompt_equals_the_reference(int width)
     {
-        const int Rows = 16700;
         const int Window = 70;
-        using var data = new Prompt(Rows);
-        (float[] columns, float[] diagonals, float[] maxima) = data.LastWindow(KernelWidths.Get(width), Window);
-        (float[] expectedColumns, float[] expectedDiagonals, float[] expectedMaxima) = data.LastWindow(new ReferenceKernels(), Window);
-        AssertClose(expectedColumns, columns, 2e-6f);
-        AssertClose(expectedDiagonals, diagonals, 2e-6f);
-        AssertClose(expectedMaxima, maxima, 2e-6f);
+
+        // To the last key that is kept, some keys beyond for the last queries alone, and for all.
+        foreach (int rows in (int[])[16384, 16386, 16400, 16700])
+        {
+            using var data = new Prompt(rows);
+            (float[] columns, float[] diagonals, float[] maxima) = data.LastWindow(KernelWidths.Get(width), Window);
+            (float[] expectedColumns, float[] expectedDiagonals, float[] expectedMaxima) = data.LastWindow(new ReferenceKernels(), Window);
+            AssertClose(expectedColumns, columns, 2e-6f);
+            AssertClose(expectedDiagonals, diagonals, 2e-6f);
+            AssertClose(expectedMaxima, maxima, 2e-6f);
+        }
     }
 
     [Theory]
@@ -130,14 +134,24 @@ public unsafe class AttentionPropertyTests
         // Enough for tasks of several runs on one thread.
         const int Tokens = 8500;
         KernelSet kernels = KernelWidths.Get(width);
-        float[] expected = Decode(kernels, Tokens, 0, null);
-        Assert.Equal(expected, Decode(kernels, Tokens - 1, 1, null));
-        Assert.Equal(expected, Decode(kernels, Tokens - 777, 777, null));
-        KeyRange[] all = [new KeyRange(0, 17), new KeyRange(17, 1040), new KeyRange(1040, Tokens)];
-        Assert.Equal(expected, Decode(kernels, Tokens - 3, 3, new DecodeSelection([all, all])));
-        Assert.Equal(expected, Decode(kernels, Tokens - 3, 3, new DecodeSelection([all, all, all, all])));
-        using var scope = new ThreadCountScope(1);
-        Assert.Equal(expected, Decode(kernels, Tokens, 0, null));
+
+        // Rows that are copied, but for the narrowest vectors, and rows that are read where they are.
+        foreach ((int dimension, DataType type) in ((int, DataType)[])[(Dimension, DataType.F32), (64, DataType.BF16)])
+        {
+            float[] expected = Step(Tokens, 0, null);
+            Assert.Equal(expected, Step(Tokens - 1, 1, null));
+            Assert.Equal(expected, Step(Tokens - 777, 777, null));
+            KeyRange[] all = [new KeyRange(0, 17), new KeyRange(17, 1040), new KeyRange(1040, Tokens)];
+            Assert.Equal(expected, Step(Tokens - 3, 3, new DecodeSelection([all, all])));
+            Assert.Equal(expected, Step(Tokens - 3, 3, new DecodeSelection([all, all, all, all])));
+            foreach (int threads in (int[])[1, 8])
+            {
+                using var scope = new ThreadCountScope(threads);
+                Assert.Equal(expected, Step(Tokens, 0, null));
+            }
+
+            float[] Step(int prompt, int generated, DecodeSelection? selection) => Decode(kernels, prompt, generated, selection, dimension, type);
+        }
     }
 
     [Theory]
@@ -159,6 +173,8 @@ public unsafe class AttentionPropertyTests
             AssertReference(tokens, t => t == 1 ? -2 : -Infinite);
             AssertReference(tokens, t => t < tokens - 5 || tokens == 3 ? t : -Infinite);
             AssertReference(tokens, _ => -Infinite);
+            AssertReference(tokens, t => t == 1 ? Infinite : t);
+            AssertReference(tokens, t => t == 1 ? float.NaN : t);
         }
 
         void AssertReference(int tokens, Func<int, float> score)
@@ -191,16 +207,65 @@ public unsafe class AttentionPropertyTests
         }
     }
 
-    private static float[] Decode(KernelSet kernels, int prompt, int generated, DecodeSelection? selection)
+    // Chunks of a list are scored on different threads, and the first pages behind the prompt's apart from them.
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void The_score_of_a_page_does_not_depend_on_the_pages_beside_it(int width)
+    {
+        const int Pages = 11;
+        KernelSet kernels = KernelWidths.Get(width);
+        foreach (DataType type in (DataType[])[DataType.F32, DataType.BF16])
+        {
+            foreach (int dimension in (int[])[5, 24, 72, 128])
+            {
+                var random = new RandomSource("pages");
+                using var queries = new NativeArray<float>(2 * dimension);
+                using var keys = new KeyValueBlock(1, 2 * Pages, dimension, type);
+                float[] row = new float[dimension];
+                Fill(random, queries.Span);
+                for (int t = 0; t < 2 * Pages; t++)
+                {
+                    Fill(random, row);
+                    fixed (float* key = row)
+                    {
+                        keys.Write(0, t, key, key);
+                    }
+                }
+
+                float[] whole = Score(0, Pages);
+                for (int first = 0; first < Pages; first++)
+                {
+                    for (int end = first + 1; end <= Pages; end++)
+                    {
+                        Assert.Equal(whole[first..end], Score(first, end));
+                    }
+                }
+
+                float[] Score(int first, int end)
+                {
+                    float[] scores = new float[end - first];
+                    fixed (float* target = scores)
+                    {
+                        kernels.PageScores(queries.Pointer, 2, keys.Key(0, 2 * first), type, scores.Length, dimension, target);
+                    }
+
+                    return scores;
+                }
+            }
+        }
+    }
+
+    private static float[] Decode(
+        KernelSet kernels, int prompt, int generated, DecodeSelection? selection, int dimension = Dimension, DataType type = DataType.F32)
     {
         var random = new RandomSource("decode");
-        using var queries = new NativeArray<float>(QueryHeads * Dimension);
-        using var output = new NativeArray<float>(QueryHeads * Dimension);
-        using var token = new NativeArray<float>(2 * KvHeads * Dimension);
-        using var cache = new LayerCache(new KeyValueBlock(KvHeads, prompt, Dimension), ownsPrompt: true);
+        using var queries = new NativeArray<float>(QueryHeads * dimension);
+        using var output = new NativeArray<float>(QueryHeads * dimension);
+        using var token = new NativeArray<float>(2 * KvHeads * dimension);
+        using var cache = new LayerCache(new KeyValueBlock(KvHeads, prompt, dimension, type), ownsPrompt: true);
         Fill(random, queries.Span);
         float* keys = token.Pointer;
-        float* values = keys + (KvHeads * Dimension);
+        float* values = keys + (KvHeads * dimension);
         for (int t = 0; t < prompt + generated; t++)
         {
             Fill(random, token.Span);
@@ -212,7 +277,7 @@ public unsafe class AttentionPropertyTests
 
             for (int h = 0; h < KvHeads; h++)
             {
-                cache.Prompt.Write(h, t, keys + (h * Dimension), values + (h * Dimension));
+                cache.Prompt.Write(h, t, keys + (h * dimension), values + (h * dimension));
             }
         }
 

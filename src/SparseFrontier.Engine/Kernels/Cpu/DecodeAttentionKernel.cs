@@ -131,8 +131,8 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             int runs = firstRun[group + 1] - firstRun[group];
             int tasks = firstTask[group + 1] - firstTask[group];
             int share = task - firstTask[group];
-            int run = runs * share / tasks;
-            int end = runs * (share + 1) / tasks;
+            int run = (int)((long)runs * share / tasks);
+            int end = (int)(runs * (share + 1L) / tasks);
             int kvHead = group * kvHeads / groups;
             ReadOnlySpan<KeyRange> ranges = selection is null
                 ? [new KeyRange(0, cache.Length(kvHead))]
@@ -981,7 +981,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
     }
 
-    /// <summary>The addresses of up to <see cref="SplitTokens"/> tokens of a list, block by block.</summary>
+    /// <summary>The addresses of some consecutive tokens of a list, block by block.</summary>
     private ref struct TokenList
     {
         private readonly LayerCache _cache;
