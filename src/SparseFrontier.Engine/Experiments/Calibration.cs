@@ -116,6 +116,7 @@ internal sealed class Calibration
         double high = curve.Budgets[^1];
         double aim = sparsity;
         int refinements = 0;
+        bool reached = measured >= sparsity;
         while (Math.Abs(measured - sparsity) > Accuracy && refinements < MaximumRefinements)
         {
             (low, high) = measured > sparsity ? (budget, high) : (low, budget);
@@ -130,6 +131,7 @@ internal sealed class Calibration
 
             budget = candidates[chosen];
             measured = Try(method, method.WithBudget(parameters, budget), cancellationToken);
+            reached |= measured >= sparsity;
             refinements++;
             if (Math.Abs(measured - sparsity) < Math.Abs(best.Sparsity - sparsity))
             {
@@ -137,9 +139,19 @@ internal sealed class Calibration
             }
         }
 
-        if (best.Budget == curve.Budgets[0] && sparsity > best.Sparsity + AttentionMethod.SparsityTolerance)
+        if (!reached && sparsity > best.Sparsity + AttentionMethod.SparsityTolerance)
         {
-            throw Infeasible(method, sparsity, best.Sparsity);
+            // The corrections may have ended before the smallest budget, which the curve's few samples promised to be enough.
+            double most = best.Budget == curve.Budgets[0] ? best.Sparsity : Try(method, method.WithBudget(parameters, curve.Budgets[0]), cancellationToken);
+            if (sparsity > most + AttentionMethod.SparsityTolerance)
+            {
+                throw Infeasible(method, sparsity, most);
+            }
+
+            if (most - sparsity < sparsity - best.Sparsity)
+            {
+                best = (curve.Budgets[0], most);
+            }
         }
 
         return new StoredCalibration

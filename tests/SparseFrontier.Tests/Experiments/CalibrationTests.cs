@@ -52,6 +52,18 @@ public class CalibrationTests
         Assert.InRange(row.MaximumFeasibleSparsity!.Value, 0.3, 0.98);
     }
 
+    [Theory]
+    [InlineData(0.012)]
+    [InlineData(0.02)]
+    public void A_sparsity_that_dense_prefills_alone_promise_is_infeasible(double beyond)
+    {
+        using var folder = new TemporaryFolder();
+        double most = Sweeps.Run(folder.Path, [Specification("VerticalSlash", 0.99)]).Rows[0].MaximumFeasibleSparsity!.Value;
+        SparseAttentionResult row = Assert.Single(Sweeps.Run(folder.Path, [Specification("VerticalSlash", Math.Round(most + beyond, 4))]).Rows);
+        Assert.Equal(RunStatus.Infeasible, row.Status);
+        Assert.Equal(most, row.MaximumFeasibleSparsity!.Value, 1e-9);
+    }
+
     private static RunSpecification Specification(string method, double sparsity, long seed = 1) =>
         Sweeps.Specification(method, sparsity, samples: 1, length: 600, parameters: "Window=32", seed: seed);
 }
