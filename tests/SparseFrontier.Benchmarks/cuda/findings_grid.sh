@@ -9,17 +9,7 @@ program=$1 folder=$2 gpus=$3 workers=$4 cores=$5 lengths=${6:-"2048 1024 4096 81
 arguments=("${@:8}")
 mkdir -p "$folder/runs"
 
-# By NVIDIA's multi-process service, where it is there, the kernels of several processes run at the same time; without it they take turns.
-if [[ -z ${CUDA_MPS_PIPE_DIRECTORY:-} ]] && command -v nvidia-cuda-mps-control >/dev/null; then
-    CUDA_MPS_PIPE_DIRECTORY=$(mktemp -d)
-    export CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY=$CUDA_MPS_PIPE_DIRECTORY
-    if nvidia-cuda-mps-control -d; then
-        trap 'echo quit | nvidia-cuda-mps-control; rm -rf "$CUDA_MPS_PIPE_DIRECTORY"' EXIT
-    else
-        rm -rf "$CUDA_MPS_PIPE_DIRECTORY"
-        unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
-    fi
-fi
+source "$(dirname "$0")/share_gpu.sh"
 
 for length in $lengths; do
     for task in Niah StoryRetrieval VariableTracking CommonWords StoryMultiHop StoryFiltering; do

@@ -7,17 +7,7 @@ program=$1 folder=$(mkdir -p "$2" && realpath "$2") workers=$3 cores=$4
 shift 4
 root=$(realpath "$(dirname "$0")/../../..")
 
-# Without NVIDIA's multi-process service the processes take turns on the GPU.
-if [[ -z ${CUDA_MPS_PIPE_DIRECTORY:-} ]] && command -v nvidia-cuda-mps-control >/dev/null; then
-    CUDA_MPS_PIPE_DIRECTORY=$(mktemp -d)
-    export CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY=$CUDA_MPS_PIPE_DIRECTORY
-    if nvidia-cuda-mps-control -d; then
-        trap 'echo quit | nvidia-cuda-mps-control; rm -rf "$CUDA_MPS_PIPE_DIRECTORY"' EXIT
-    else
-        rm -rf "$CUDA_MPS_PIPE_DIRECTORY"
-        unset CUDA_MPS_PIPE_DIRECTORY CUDA_MPS_LOG_DIRECTORY
-    fi
-fi
+source "$root/tests/SparseFrontier.Benchmarks/cuda/share_gpu.sh"
 
 train_and_run() { # SIZE-SEED
     local model=frontier-$1 size=${1%-*} seed=${1#*-} grid=$root/tests/SparseFrontier.Benchmarks/cuda/findings_grid.sh
