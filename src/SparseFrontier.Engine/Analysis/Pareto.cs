@@ -204,7 +204,7 @@ public static class Pareto
     /// <summary>The column of rows that a name means, in any case.</summary>
     /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
     internal static PropertyInfo Property(string name) => Find(name) ?? throw new SparseFrontierException(
-            ErrorIds.ParameterInvalid, $"There is no column '{name}'. {NameMatcher.Suggestion(name, [.. typeof(SparseAttentionResult).GetProperties().Select(p => p.Name)])}", name);
+        ErrorIds.ParameterInvalid, $"There is no column '{name}'. {NameMatcher.Suggestion(name, [.. typeof(SparseAttentionResult).GetProperties().Select(p => p.Name)])}", name);
 
     private static PropertyInfo? Find(string name) => typeof(SparseAttentionResult).GetProperties().FirstOrDefault(p => p.Name.Equals(name, StringComparison.OrdinalIgnoreCase));
 

@@ -19,7 +19,7 @@ internal sealed class Calibration
     /// <summary>Samples of a calibration.</summary>
     public const int SampleCount = 8;
 
-    // Where to begin: with eight in place of two no fewer corrections followed, and measuring took as long as they.
+    // Enough to begin with: what a few samples miss is corrected with all of them.
     private const int CurveSampleCount = 2;
     private const double Accuracy = 0.005;
     private const int MaximumRefinements = 6;

@@ -151,12 +151,10 @@ internal static class LengthFindings
         const string Source = "D.4";
         string measure = largerLosesLess ? "absolute error of the smallest model less that of the largest, at equal sparsity" : "absolute error of the largest model less that of the smallest, at equal sparsity";
         var contrast = new SizeContrast(claims.Data, 2);
-        string[] models = [.. claims.Data.Models];
         bool any = false;
         foreach (var cell in claims.Data.Curves.Where(c => !c.Cell.IsCompressedBefore && c.Variant.Length == 0 && !c.IsControl).GroupBy(c => (c.Cell, c.Method, c.IsPrefill)))
         {
-            // Models whose sizes are not known stay apart.
-            FindingCurve[][] bySize = [.. cell.Select(c => (Curve: c, Order: Array.IndexOf(models, c.Model))).OrderBy(c => c.Order).GroupBy(c => claims.Data.SizeOf(c.Curve.Model) ?? -1.0 - c.Order, c => c.Curve).Select(g => g.ToArray())];
+            FindingCurve[][] bySize = [.. claims.Data.BySize(cell.Select(c => c.Model)).Select(trainings => trainings.SelectMany(m => cell.Where(c => c.Model == m)).ToArray())];
             any |= bySize.Length > 1;
             if (bySize.Length < 2 || !cell.All(m => applies(m.DenseMean)))
             {
