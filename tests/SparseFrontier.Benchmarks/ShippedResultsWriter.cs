@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
@@ -15,6 +16,14 @@ internal static class ShippedResultsWriter
     [
         nameof(SparseAttentionResult.PrefillSeconds), nameof(SparseAttentionResult.IndexSeconds), nameof(SparseAttentionResult.AttentionSeconds), nameof(SparseAttentionResult.DecodeSeconds),
         nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules), nameof(SparseAttentionResult.PeakMemoryBytes), nameof(SparseAttentionResult.StartedAt),
+    ];
+
+    // Means over samples that differ by far more than the fifth digit, and two of five bytes of such a column are those of later digits.
+    private static readonly string[] s_rounded =
+    [
+        nameof(SparseAttentionResult.GoldLogLikelihood), nameof(SparseAttentionResult.DivergenceToDense), nameof(SparseAttentionResult.BytesRead), nameof(SparseAttentionResult.CacheBytes),
+        nameof(SparseAttentionResult.OutputTokenCount), nameof(SparseAttentionResult.ForcedShare), nameof(SparseAttentionResult.DecodeForcedShare), nameof(SparseAttentionResult.DecodeOperations),
+        nameof(SparseAttentionResult.ExecutedDensity),
     ];
 
     private const string RowsPrefix = "rows:";
@@ -90,6 +99,11 @@ internal static class ShippedResultsWriter
     {
         var node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
         Array.ForEach(s_left, name => node[name] = null);
+        foreach (string name in s_rounded.Where(n => node[n] is not null))
+        {
+            node[name] = double.Parse(node[name]!.GetValue<double>().ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        }
+
         node[nameof(SparseAttentionResult.Device)] = DeviceOf(row.Device);
         SparseAttentionResult small = node.Deserialize<SparseAttentionResult>(StoreJson.Line)!;
         small.Samples = row.Samples;
