@@ -79,4 +79,4 @@ for name, fit in fits.items():
         rank=[float(r[0]) for r in ranks], rank_p=[float(r[1]) for r in ranks])
 
 path = pathlib.Path(__file__).with_suffix(".json")
-path.write_text(json.dumps(out, indent=1) + "\n")
+path.write_text(json.dumps(out, separators=(",", ":")) + "\n")

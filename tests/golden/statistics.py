@@ -68,4 +68,4 @@ rho = st.spearmanr(a, b)
 out["spearman"] = dict(a=[float(v) for v in a], b=[float(v) for v in b], rho=float(rho[0]))
 
 path = pathlib.Path(__file__).with_suffix(".json")
-path.write_text(json.dumps(out, indent=1) + "\n")
+path.write_text(json.dumps(out, separators=(",", ":")) + "\n")
