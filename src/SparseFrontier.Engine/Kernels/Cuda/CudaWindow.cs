@@ -66,7 +66,7 @@ internal sealed class CudaWindow : IDisposable
         device.Function("window.cu", "windowSums", definitions).Launch(
             (chunks, heads, 1),
             128,
-            (2 * tileBytes) + (((64 * 65) + (8 * 64) + ChunkKeys + window) * sizeof(float)),
+            ((head <= 128 ? 3 : 2) * tileBytes) + (((64 * 65) + ChunkKeys + window) * sizeof(float)),
             queries.Address,
             keys.Address,
             logarithms,

@@ -119,7 +119,8 @@ extern "C" __global__ void windowLogarithms(const float2* statistics, float* log
 }
 
 // Pass 2. Grid: chunks of 256 keys, heads. columnSums, columnMaxima [heads][length]; strips [heads][chunks][256 + window]: sums by offset, of which the first is
-// that of the window's first query and the chunk's last key.
+// that of the window's first query and the chunk's last key. The weights of a tile of 64 queries and 64 keys go to shared memory, where a half of the threads each add up a key, and the other
+// half the two diagonals, one on either side, that have 64 weights together: as many for each, and no two of a warp in one bank.
 extern "C" __global__ void __launch_bounds__(Threads) windowSums(
     const Element* queries, const Element* keys, const float* logarithms, float* columnSums, float* columnMaxima, float* strips,
     int length, int window, int group, int dimension, float scale,
@@ -127,13 +128,14 @@ extern "C" __global__ void __launch_bounds__(Threads) windowSums(
 {
     static constexpr int Chunk = 256;
     static constexpr int WeightStride = Keys + 1;
+
+    // Tiles of queries in turn, where there is room.
+    static constexpr int QueryTiles = HEAD <= 128 ? 2 : 1;
     extern __shared__ __align__(16) Element memory[];
     Element* keyTile = memory;
-    Element* queryTile = memory + Keys * Stride;
-    float* weights = reinterpret_cast<float*>(memory + 2 * Keys * Stride);   // [64][65]
-    float* bySum = weights + Rows * WeightStride;                             // [4 warps][64]
-    float* byMaximum = bySum + 4 * Keys;
-    float* strip = byMaximum + 4 * Keys;                                      // [256 + window]
+    Element* queryTiles = memory + Keys * Stride;
+    float* weights = reinterpret_cast<float*>(queryTiles + QueryTiles * Rows * Stride);   // [64][65]
+    float* strip = weights + Rows * WeightStride;                                         // [256 + window]
     int head = blockIdx.y;
     int chunk = blockIdx.x * Chunk;
     int firstQuery = length - window;
@@ -143,6 +145,8 @@ extern "C" __global__ void __launch_bounds__(Threads) windowSums(
     int warp = threadIdx.x >> 5;
     int lane = threadIdx.x & 31;
     int row = warp * 16 + (lane >> 2);
+    int own = threadIdx.x & (Keys - 1);
+    bool byKey = threadIdx.x < Keys;
     for (int i = threadIdx.x; i < Chunk + window; i += Threads)
     {
         strip[i] = 0;
@@ -150,23 +154,38 @@ extern "C" __global__ void __launch_bounds__(Threads) windowSums(
 
     for (int key = chunk; key < min(length, chunk + Chunk); key += Keys)
     {
+        // Tiles of queries that come before all keys see none of them.
+        int q = max(0, key - firstQuery) / Rows * Rows;
         float columnSum = 0;
         float columnMaximum = 0;
+        int buffer = 0;
         loadTile(keyTile, keys, keyRowStride, key, length - key, dimension);
-        for (int q = 0; q < window; q += Rows)
+        if (QueryTiles == 2)
+        {
+            loadTile(queryTiles, queries, queryRowStride, firstQuery + q, min(Rows, window - q), dimension);
+        }
+
+        for (; q < window; q += Rows)
         {
             int position = firstQuery + q;
             int count = min(Rows, window - q);
-            if (position + count <= key)
+            if (QueryTiles == 1)
             {
-                continue;
+                loadTile(queryTiles, queries, queryRowStride, position, count, dimension);
+            }
+            else if (q + Rows < window)
+            {
+                loadTile(queryTiles + (buffer ^ 1) * Rows * Stride, queries, queryRowStride, position + Rows, min(Rows, window - q - Rows), dimension);
+            }
+            else
+            {
+                commitCopies();
             }
 
-            loadTile(queryTile, queries, queryRowStride, position, count, dimension);
-            waitCopies<0>();
+            waitCopies<QueryTiles - 1>();
             __syncthreads();
             float scores[Keys / 8][4];
-            score(scores, queryTile, keyTile);
+            score(scores, queryTiles + buffer * Rows * Stride, keyTile);
 #pragma unroll
             for (int half = 0; half < 2; half++)
             {
@@ -179,74 +198,59 @@ extern "C" __global__ void __launch_bounds__(Threads) windowSums(
                     for (int i = 2 * half; i < 2 * half + 2; i++)
                     {
                         int column = n * 8 + (lane & 3) * 2 + (i & 1);
-                        scores[n][i] = r < count && key + column <= position + r ? exponential2(fmaf(scores[n][i], scale, -logarithm)) : 0;
-                        weights[r * WeightStride + column] = scores[n][i];
-                    }
-                }
-            }
-
-            // By key: over the rows of a thread, of a warp's lanes, then of the warps.
-#pragma unroll
-            for (int n = 0; n < Keys / 8; n++)
-            {
-#pragma unroll
-                for (int i = 0; i < 2; i++)
-                {
-                    float sum = scores[n][i] + scores[n][i + 2];
-                    float largest = fmaxf(scores[n][i], scores[n][i + 2]);
-#pragma unroll
-                    for (int distance = 4; distance < 32; distance <<= 1)
-                    {
-                        sum += __shfl_xor_sync(AllLanes, sum, distance);
-                        largest = fmaxf(largest, __shfl_xor_sync(AllLanes, largest, distance));
-                    }
-
-                    if (lane < 4)
-                    {
-                        bySum[warp * Keys + n * 8 + lane * 2 + i] = sum;
-                        byMaximum[warp * Keys + n * 8 + lane * 2 + i] = largest;
+                        weights[r * WeightStride + column] = r < count && key + column <= position + r ? exponential2(fmaf(scores[n][i], scale, -logarithm)) : 0;
                     }
                 }
             }
 
             __syncthreads();
-            if (threadIdx.x < Keys)
+            if (byKey)
             {
-                for (int w = 0; w < 4; w++)
+#pragma unroll 16
+                for (int r = 0; r < Rows; r++)
                 {
-                    columnSum += bySum[w * Keys + threadIdx.x];
-                    columnMaximum = fmaxf(columnMaximum, byMaximum[w * Keys + threadIdx.x]);
+                    float weight = weights[r * WeightStride + own];
+                    columnSum += weight;
+                    columnMaximum = fmaxf(columnMaximum, weight);
                 }
             }
-
-            // By offset: thread t takes the diagonal row - column = t - 63.
-            if (threadIdx.x < Rows + Keys - 1)
+            else
             {
-                int diagonal = static_cast<int>(threadIdx.x) - (Keys - 1);
-                float sum = 0;
-                for (int r = max(0, diagonal); r < min(Rows, Keys + diagonal); r++)
+                // row - column = own, and own - 64.
+                float low = 0;
+                float high = 0;
+#pragma unroll 16
+                for (int r = 0; r < Rows; r++)
                 {
-                    sum += weights[r * WeightStride + r - diagonal];
+                    float weight = weights[r * WeightStride + ((r - own) & (Keys - 1))];
+                    low += r >= own ? 0 : weight;
+                    high += r >= own ? weight : 0;
                 }
 
                 // Relative to offset firstQuery - (chunk + Chunk - 1); a tile's lowest diagonals of the last rows fall inside the strip's room.
-                int offset = q - (key - chunk) + Chunk - 1 + diagonal;
-                if (sum != 0)
+                int offset = q - (key - chunk) + Chunk - 1 + own;
+                if (high != 0)
                 {
-                    strip[offset] += sum;
+                    strip[offset] += high;
+                }
+
+                if (low != 0)
+                {
+                    strip[offset - Keys] += low;
                 }
             }
 
+            buffer ^= QueryTiles - 1;
             __syncthreads();
         }
 
         // A tile that no query sees has been loaded all the same.
         waitCopies<0>();
         __syncthreads();
-        if (threadIdx.x < Keys && key + threadIdx.x < length)
+        if (byKey && key + own < length)
         {
-            columnSums[(long long)head * length + key + threadIdx.x] = columnSum;
-            columnMaxima[(long long)head * length + key + threadIdx.x] = columnMaximum;
+            columnSums[(long long)head * length + key + own] = columnSum;
+            columnMaxima[(long long)head * length + key + own] = columnMaximum;
         }
     }
 
