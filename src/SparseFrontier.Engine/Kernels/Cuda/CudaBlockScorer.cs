@@ -53,8 +53,12 @@ internal abstract class CudaBlockScorer : IDisposable
     /// <param name="queries">[query heads, length, dimension].</param>
     /// <param name="keys">[KV heads, length, dimension].</param>
     /// <param name="blockSize">Rows and keys of a block: a power of two from 2 to 64 (<see cref="CanSumMass"/>).</param>
-    /// <param name="scale">Factor on query · key.</param>
-    public static CudaBlockScorer Mass(CudaVectors queries, CudaVectors keys, int blockSize, float scale) => new MassScorer(queries, keys, blockSize, scale);
+    /// <param name="scale">Factor on query · key; positive.</param>
+    public static CudaBlockScorer Mass(CudaVectors queries, CudaVectors keys, int blockSize, float scale)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(scale);
+        return new MassScorer(queries, keys, blockSize, scale);
+    }
 
     /// <summary>Writes scores [query heads, rows, blocks] of block rows, each with as many blocks as its index and one.</summary>
     /// <param name="first">First block row, a multiple of 32.</param>

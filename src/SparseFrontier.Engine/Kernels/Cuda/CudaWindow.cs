@@ -4,8 +4,15 @@ namespace SparseFrontier.Kernels.Cuda;
 internal sealed class CudaWindow : IDisposable
 {
     private const float Log2E = 1.44269504088896341f;
-    private const int SplitKeys = 2048;
-    private const int ChunkKeys = 256;
+    private const int Warps = 4;
+    private const int Stages = 3;
+
+    // Of the first pass: most splits of the keys, and fewest keys of a split.
+    private const int MostSplits = 64;
+    private const int LeastSplitKeys = 512;
+
+    // Blocks of the second pass take several heads, which share their keys, as long as so many blocks are left.
+    private const int LeastBlocks = 4096;
 
     private CudaWindow(CudaMemory columnSums, CudaMemory diagonalSums, CudaMemory columnMaxima)
     {
@@ -27,34 +34,45 @@ internal sealed class CudaWindow : IDisposable
     /// <param name="queries">[query heads, length, dimension].</param>
     /// <param name="keys">[KV heads, length, dimension].</param>
     /// <param name="window">Number of last queries, at most the length.</param>
-    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="scale">Usually 1/√dimension; positive.</param>
     public static CudaWindow Compute(CudaVectors queries, CudaVectors keys, int window, float scale)
     {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(scale);
         CudaAttention.RequireDimension(queries.Dimension);
         CudaDevice device = queries.Device;
         int heads = queries.Heads;
         int length = keys.Rows;
         int group = heads / keys.Heads;
         int head = CudaAttention.RoundUp(queries.Dimension, 16);
-        int splits = (length + SplitKeys - 1) / SplitKeys;
-        int chunks = (length + ChunkKeys - 1) / ChunkKeys;
-        int tileBytes = 2 * 64 * (head + 8);
+
+        // As window.cu has them.
+        int columns = head <= 128 ? 64 : 32;
+        int rows = 2 * columns;
+        int warpRows = rows / Warps;
+        int lineStride = warpRows + columns + 8;
+        int ring = 4 * columns;
+        int stageBytes = Stages * columns * (head + 8) * 2;
+
+        int splitKeys = Math.Max(LeastSplitKeys, CudaAttention.RoundUp((length + MostSplits - 1) / MostSplits, columns));
+        int splits = (length + splitKeys - 1) / splitKeys;
+        int chunks = (length + rows - 1) / rows;
+        int blockHeads = (int)Math.Clamp((long)chunks * heads / LeastBlocks, 1, group);
         long sumBytes = (long)heads * length * sizeof(float);
         (string, int)[] definitions = [queries.TypeDefinition, ("HEAD", head)];
         using var statistics = CudaMemory.Allocate(device, (long)heads * splits * window * 2 * sizeof(float));
         using var logarithms = CudaMemory.Allocate(device, (long)heads * window * sizeof(float));
-        using var strips = CudaMemory.Allocate(device, (long)heads * chunks * (ChunkKeys + window) * sizeof(float));
+        using var strips = CudaMemory.Allocate(device, (long)heads * chunks * (rows + window) * sizeof(float));
         var result = new CudaWindow(CudaMemory.Allocate(device, sumBytes), CudaMemory.Allocate(device, sumBytes), CudaMemory.Allocate(device, sumBytes));
         device.Function("window.cu", "windowMaxima", definitions).Launch(
-            (splits, (window + 63) / 64, heads),
-            128,
-            3 * tileBytes,
+            (splits, ((group * window) + rows - 1) / rows, keys.Heads),
+            32 * Warps,
+            stageBytes,
             queries.Address,
             keys.Address,
             statistics,
             length,
             window,
-            SplitKeys,
+            splitKeys,
             group,
             queries.Width,
             scale * Log2E,
@@ -62,11 +80,12 @@ internal sealed class CudaWindow : IDisposable
             queries.RowStride,
             keys.HeadStride,
             keys.RowStride);
-        device.Function("window.cu", "windowLogarithms", definitions).Launch((heads, 1, 1), 256, 0, statistics, logarithms, splits, window);
+        device.Function("window.cu", "windowLogarithms", definitions).Launch(
+            (((heads * window) + 7) / 8, 1, 1), 256, 0, statistics, logarithms, splits, heads * window);
         device.Function("window.cu", "windowSums", definitions).Launch(
-            (chunks, heads, 1),
-            128,
-            ((head <= 128 ? 3 : 2) * tileBytes) + (((64 * 65) + ChunkKeys + window) * sizeof(float)),
+            (chunks, keys.Heads * ((group + blockHeads - 1) / blockHeads), 1),
+            32 * Warps,
+            stageBytes + (((Warps * ((8 * lineStride) + ring)) + (Stages * columns)) * sizeof(float)),
             queries.Address,
             keys.Address,
             logarithms,
@@ -76,6 +95,7 @@ internal sealed class CudaWindow : IDisposable
             length,
             window,
             group,
+            blockHeads,
             queries.Width,
             scale * Log2E,
             queries.HeadStride,

@@ -7,6 +7,8 @@
 // Constants: TYPE, HEAD (rounded up to 16).
 #include "score_tile.cuh"
 
+static constexpr int Rows = 64;
+static constexpr int Keys = 64;
 static constexpr int WeightStride = Keys + 1;
 static constexpr int SumStride = Keys / 2 + 1;
 
@@ -26,7 +28,12 @@ extern "C" __global__ void __launch_bounds__(Threads) blockMass(
     int end = firstQuery + count;
     keys += head / group * keyHeadStride;
     mass += (long long)head * rows * columns;
-    loadTile(queryTile, queries + head * queryHeadStride, queryRowStride, firstQuery, count, dimension);
+    loadTile<Rows>(queryTile, queries + head * queryHeadStride, queryRowStride, firstQuery, count, dimension);
+    commitCopies();
+    waitCopies<0>();
+    __syncthreads();
+    unsigned held[HEAD / 16][1][4];
+    holdRows(held, queryTile + (threadIdx.x >> 5) * 16 * Stride);
     int lane = threadIdx.x & 31;
     int row = (threadIdx.x >> 5) * 16 + (lane >> 2);
     float maximum[2] = { MinusInfinity, MinusInfinity };
@@ -35,72 +42,53 @@ extern "C" __global__ void __launch_bounds__(Threads) blockMass(
     int blocks = Rows / size;
     for (int pass = 0; pass < 2; pass++)
     {
-        loadTile(keyTiles, keys, keyRowStride, 0, end, dimension);
+        loadTile<Keys>(keyTiles, keys, keyRowStride, 0, end, dimension);
+        commitCopies();
         int buffer = 0;
         for (int key = 0; key < end; key += Keys)
         {
             if (key + Keys < end)
             {
-                loadTile(keyTiles + (buffer ^ 1) * Keys * Stride, keys, keyRowStride, key + Keys, end - key - Keys, dimension);
-            }
-            else
-            {
-                commitCopies();
+                loadTile<Keys>(keyTiles + (buffer ^ 1) * Keys * Stride, keys, keyRowStride, key + Keys, end - key - Keys, dimension);
             }
 
+            commitCopies();
             waitCopies<1>();
             __syncthreads();
-            float scores[Keys / 8][4];
-            score(scores, queryTile, keyTiles + buffer * Keys * Stride);
+            float scores[1][Keys / 8][4];
+            score<1, Keys>(scores, held, keyTiles + buffer * Keys * Stride);
             buffer ^= 1;
-#pragma unroll
-            for (int half = 0; half < 2; half++)
+            if (count < Rows || key + Keys - 1 > firstQuery)
             {
-                // Rows beyond the prompt see nothing.
-                int r = row + half * 8;
-                int last = r < count ? firstQuery + r : -1;
 #pragma unroll
                 for (int n = 0; n < Keys / 8; n++)
                 {
 #pragma unroll
-                    for (int i = 2 * half; i < 2 * half + 2; i++)
+                    for (int i = 0; i < 4; i++)
                     {
-                        scores[n][i] = key + n * 8 + (lane & 3) * 2 + (i & 1) <= last ? scores[n][i] * scale : MinusInfinity;
-                    }
-                }
-
-                if (pass == 0)
-                {
-                    float largest = maximum[half];
-#pragma unroll
-                    for (int n = 0; n < Keys / 8; n++)
-                    {
-                        largest = fmaxf(largest, fmaxf(scores[n][2 * half], scores[n][2 * half + 1]));
-                    }
-
-                    largest = quadMaximum(largest);
-                    float base = largest == MinusInfinity ? 0 : largest;
-                    float sum = 0;
-#pragma unroll
-                    for (int n = 0; n < Keys / 8; n++)
-                    {
-                        sum += exponential2(scores[n][2 * half] - base);
-                        sum += exponential2(scores[n][2 * half + 1] - base);
-                    }
-
-                    total[half] = total[half] * exponential2(maximum[half] - base) + sum;
-                    maximum[half] = largest;
-                }
-                else
-                {
-#pragma unroll
-                    for (int n = 0; n < Keys / 8; n++)
-                    {
-#pragma unroll
-                        for (int i = 0; i < 2; i++)
+                        // Rows beyond the prompt see nothing.
+                        int r = row + i / 2 * 8;
+                        if (r >= count || key + n * 8 + (lane & 3) * 2 + (i & 1) > firstQuery + r)
                         {
-                            weights[r * WeightStride + n * 8 + (lane & 3) * 2 + i] = exponential2(scores[n][2 * half + i] - logarithm[half]);
+                            scores[0][n][i] = MinusInfinity;
                         }
+                    }
+                }
+            }
+
+            if (pass == 0)
+            {
+                addWeights(maximum, total, scores, scale);
+            }
+            else
+            {
+#pragma unroll
+                for (int n = 0; n < Keys / 8; n++)
+                {
+#pragma unroll
+                    for (int i = 0; i < 4; i++)
+                    {
+                        weights[(row + i / 2 * 8) * WeightStride + n * 8 + (lane & 3) * 2 + (i & 1)] = exponential2(fmaf(scores[0][n][i], scale, -logarithm[i / 2]));
                     }
                 }
             }
@@ -150,8 +138,8 @@ extern "C" __global__ void __launch_bounds__(Threads) blockMass(
         for (int half = 0; half < 2; half++)
         {
             // All lanes take part in the sum, those of rows beyond the prompt too.
-            float sum = quadSum(total[half]);
-            logarithm[half] = row + half * 8 < count ? maximum[half] + log2f(sum) : 0;
+            float2 whole = joinWeights(maximum[half], total[half]);
+            logarithm[half] = row + half * 8 < count ? whole.x + log2f(whole.y) : 0;
         }
     }
 }

@@ -69,6 +69,12 @@ static __device__ __forceinline__ void copyAsync(unsigned target, const void* so
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(target), "l"(source), "r"(valid ? 16 : 0) : "memory");
 }
 
+// The same for one number.
+static __device__ __forceinline__ void copyAsync(float* target, const float* source, bool valid)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" : : "r"(sharedAddress(target)), "l"(source), "r"(valid ? 4 : 0) : "memory");
+}
+
 static __device__ __forceinline__ void commitCopies()
 {
     asm volatile("cp.async.commit_group;" : : : "memory");

@@ -2,269 +2,410 @@
 // at once and without keeping the scores: a first pass over the keys finds every query's maximum and sum, a second computes the scores again and adds up.
 // All sums are in a fixed order: no float atomics.
 //
-// Cost: 4 window keys HEAD operations a head; keys read twice.
+// Both passes hold what a block is about in registers and send the other side past it: the first holds queries, so that a thread meets all keys of its rows, the second keys, so that a
+// thread adds up its keys' weights with no help from others. Tiles pass through three places in shared memory, two of which first serve to load what is held.
+//
+// Cost: 4 window length HEAD operations a head; keys read once by each 128 queries (64 where HEAD exceeds 128) of a KV head's group and once more by pass 2, queries once by as many keys.
 //
 // Constants: TYPE, HEAD (rounded up to 16).
 #include "score_tile.cuh"
 
-// Pass 1. Grid: splits of splitKeys keys, tiles of 64 queries, heads. statistics [heads][splits][window] {maximum in base 2, sum}.
-extern "C" __global__ void __launch_bounds__(Threads) windowMaxima(
+// Rows that a warp holds: as many as have room in 64 registers.
+static constexpr int RowTiles = HEAD <= 128 ? 2 : 1;
+static constexpr int WarpRows = 16 * RowTiles;
+static constexpr int Rows = Warps * WarpRows;
+static constexpr int Columns = Rows / 2;
+static constexpr int Stages = 3;
+
+// Columns that pass 2 takes at once: fewer scores to keep in registers.
+static constexpr int PartColumns = 32;
+
+// Three blocks on a multiprocessor have 168 registers a thread.
+static constexpr int Resident = 3;
+
+// Pass 1. Grid: splits of splitKeys keys, tiles of `Rows` queries of a group (its heads' windows one after the other), KV heads. statistics [heads][window][splits] {maximum in base 2, sum}.
+extern "C" __global__ void __launch_bounds__(Threads, Resident) windowMaxima(
     const Element* queries, const Element* keys, float2* statistics, int length, int window, int splitKeys, int group, int dimension, float scale,
     long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
 {
-    extern __shared__ __align__(16) Element memory[];
-    Element* queryTile = memory;
-    Element* keyTiles = memory + Rows * Stride;
-    int head = blockIdx.z;
-    int firstQuery = blockIdx.y * Rows;
-    int count = min(Rows, window - firstQuery);
-    int firstPosition = length - window + firstQuery;
-    keys += head / group * keyHeadStride;
+    extern __shared__ __align__(16) Element stages[];
+    int first = blockIdx.y * Rows;
+    int count = min(Rows, group * window - first);
+    int firstHead = first / window;
+    int firstQuery = first - firstHead * window;
+    int firstPosition = length - window;
     int begin = blockIdx.x * splitKeys;
-    int end = min(min(length, begin + splitKeys), firstPosition + count);
-    loadTile(queryTile, queries + head * queryHeadStride, queryRowStride, firstPosition, count, dimension);
-    int lane = threadIdx.x & 31;
-    int row = (threadIdx.x >> 5) * 16 + (lane >> 2);
-    float maximum[2] = { MinusInfinity, MinusInfinity };
-    float total[2] = { 0, 0 };
-    if (begin < end)
+
+    // Where all queries are of one head, keys after the last of them are left out.
+    int end = min(min(length, begin + splitKeys), firstPosition + min(window, firstQuery + count));
+    queries += (blockIdx.z * group + firstHead) * queryHeadStride;
+    keys += blockIdx.z * keyHeadStride;
+    loadRows<Rows>(stages, count, dimension, queries, [=](int row)
     {
-        loadTile(keyTiles, keys, keyRowStride, begin, end - begin, dimension);
+        int query = firstQuery + row;
+        int head = 0;
+        if (window < Rows)
+        {
+            head = query / window;
+            query -= head * window;
+        }
+        else if (query >= window)
+        {
+            head = 1;
+            query -= window;
+        }
+
+        return queries + head * queryHeadStride + (firstPosition + query) * queryRowStride;
+    });
+    commitCopies();
+    int stage = 2;
+    loadTile<Columns>(stages + stage * Columns * Stride, keys, keyRowStride, begin, end - begin, dimension);
+    commitCopies();
+    waitCopies<1>();
+    __syncthreads();
+    int lane = threadIdx.x & 31;
+    int firstRow = (threadIdx.x >> 5) * WarpRows;
+    unsigned held[HEAD / 16][RowTiles][4];
+    holdRows(held, stages + firstRow * Stride);
+    __syncthreads();
+    if (begin + Columns < end)
+    {
+        loadTile<Columns>(stages, keys, keyRowStride, begin + Columns, end - begin - Columns, dimension);
     }
 
-    int buffer = 0;
-    for (int key = begin; key < end; key += Keys)
+    commitCopies();
+    float maximum[2 * RowTiles];
+    float total[2 * RowTiles];
+#pragma unroll
+    for (int m = 0; m < 2 * RowTiles; m++)
     {
-        if (key + Keys < end)
-        {
-            loadTile(keyTiles + (buffer ^ 1) * Keys * Stride, keys, keyRowStride, key + Keys, end - key - Keys, dimension);
-        }
-        else
-        {
-            commitCopies();
-        }
+        maximum[m] = MinusInfinity;
+        total[m] = 0;
+    }
 
+    for (int key = begin; key < end; key += Columns)
+    {
         waitCopies<1>();
         __syncthreads();
-        float scores[Keys / 8][4];
-        score(scores, queryTile, keyTiles + buffer * Keys * Stride);
-#pragma unroll
-        for (int half = 0; half < 2; half++)
+
+        // All have left the place of the tile before.
+        int next = key + 2 * Columns;
+        if (next < end)
         {
-            int last = min(firstPosition + row + half * 8, end - 1);
-            float largest = maximum[half];
-#pragma unroll
-            for (int n = 0; n < Keys / 8; n++)
-            {
-#pragma unroll
-                for (int i = 2 * half; i < 2 * half + 2; i++)
-                {
-                    scores[n][i] = key + n * 8 + (lane & 3) * 2 + (i & 1) <= last ? scores[n][i] * scale : MinusInfinity;
-                    largest = fmaxf(largest, scores[n][i]);
-                }
-            }
-
-            largest = quadMaximum(largest);
-            float base = largest == MinusInfinity ? 0 : largest;
-            float sum = 0;
-#pragma unroll
-            for (int n = 0; n < Keys / 8; n++)
-            {
-                sum += exponential2(scores[n][2 * half] - base);
-                sum += exponential2(scores[n][2 * half + 1] - base);
-            }
-
-            total[half] = total[half] * exponential2(maximum[half] - base) + sum;
-            maximum[half] = largest;
+            loadTile<Columns>(stages + (stage == 0 ? 2 : stage - 1) * Columns * Stride, keys, keyRowStride, next, end - next, dimension);
         }
 
-        buffer ^= 1;
-        __syncthreads();
+        commitCopies();
+        float scores[RowTiles][Columns / 8][4];
+        score<RowTiles, Columns>(scores, held, stages + stage * Columns * Stride);
+        if (key + Columns > end || key + Columns - 1 > firstPosition)
+        {
+#pragma unroll
+            for (int m = 0; m < 2 * RowTiles; m++)
+            {
+                int last = min(end - 1, firstPosition + (first + firstRow + m * 8 + (lane >> 2)) % window);
+#pragma unroll
+                for (int n = 0; n < Columns / 8; n++)
+                {
+#pragma unroll
+                    for (int i = 0; i < 2; i++)
+                    {
+                        if (key + n * 8 + (lane & 3) * 2 + i > last)
+                        {
+                            scores[m / 2][n][m % 2 * 2 + i] = MinusInfinity;
+                        }
+                    }
+                }
+            }
+        }
+
+        addWeights(maximum, total, scores, scale);
+        stage = stage == 2 ? 0 : stage + 1;
     }
 
     waitCopies<0>();
 #pragma unroll
-    for (int half = 0; half < 2; half++)
+    for (int m = 0; m < 2 * RowTiles; m++)
     {
-        float sum = quadSum(total[half]);
-        int query = firstQuery + row + half * 8;
-        if ((lane & 3) == 0 && query < window)
+        float2 whole = joinWeights(maximum[m], total[m]);
+        int row = firstRow + m * 8 + (lane >> 2);
+        if ((lane & 3) == 0 && row < count)
         {
-            statistics[((long long)head * gridDim.x + blockIdx.x) * window + query] = make_float2(maximum[half], sum);
+            statistics[((long long)blockIdx.z * group * window + first + row) * gridDim.x + blockIdx.x] = whole;
         }
     }
 }
 
-// logarithms [heads][window]: log2 of the sum over all splits, in ascending order. Grid: heads.
-extern "C" __global__ void windowLogarithms(const float2* statistics, float* logarithms, int splits, int window)
+// logarithms [heads][window]: log2 of the sum over all splits. Grid: queries / warps of a block; rows: queries of all heads.
+extern "C" __global__ void windowLogarithms(const float2* statistics, float* logarithms, int splits, int rows)
 {
-    for (int query = threadIdx.x; query < window; query += blockDim.x)
+    int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
+    int lane = threadIdx.x & 31;
+    if (row >= rows)
     {
-        const float2* first = statistics + (long long)blockIdx.x * splits * window + query;
-        float maximum = MinusInfinity;
-        for (int s = 0; s < splits; s++)
-        {
-            maximum = fmaxf(maximum, first[(long long)s * window].x);
-        }
+        return;
+    }
 
-        float sum = 0;
-        for (int s = 0; s < splits; s++)
-        {
-            float2 part = first[(long long)s * window];
-            sum += exponential2(part.x - maximum) * part.y;
-        }
+    statistics += (long long)row * splits;
+    float maximum = MinusInfinity;
+    for (int s = lane; s < splits; s += 32)
+    {
+        maximum = fmaxf(maximum, statistics[s].x);
+    }
 
-        logarithms[(long long)blockIdx.x * window + query] = maximum + log2f(sum);
+    for (int step = 16; step > 0; step >>= 1)
+    {
+        maximum = fmaxf(maximum, __shfl_xor_sync(AllLanes, maximum, step));
+    }
+
+    float sum = 0;
+    for (int s = lane; s < splits; s += 32)
+    {
+        float2 part = statistics[s];
+        sum += exponential2(part.x - maximum) * part.y;
+    }
+
+    for (int step = 16; step > 0; step >>= 1)
+    {
+        sum += __shfl_xor_sync(AllLanes, sum, step);
+    }
+
+    if (lane == 0)
+    {
+        logarithms[row] = maximum + log2f(sum);
     }
 }
 
-// Pass 2. Grid: chunks of 256 keys, heads. columnSums, columnMaxima [heads][length]; strips [heads][chunks][256 + window]: sums by offset, of which the first is
-// that of the window's first query and the chunk's last key. The weights of a tile of 64 queries and 64 keys go to shared memory, where a half of the threads each add up a key, and the other
-// half the two diagonals, one on either side, that have 64 weights together: as many for each, and no two of a warp in one bank.
-extern "C" __global__ void __launch_bounds__(Threads) windowSums(
+// Lines of weights by diagonal: of a warp's keys and a tile of queries, line r holds at place p the sum of the weights of keys r + 8 m with queries p - WarpRows + 8 m. The eight places at
+// either end stay zero.
+static constexpr int LineStride = WarpRows + Columns + 8;
+
+// Diagonals of a warp that are complete, or still live, at one time.
+static constexpr int Ring = 4 * Columns;
+
+// Adds up what all warps have of `count` places of a strip from `first` on, and clears them.
+static __device__ __forceinline__ void emit(float* strip, float* ring, int first, int count, int window)
+{
+    for (int place = first + threadIdx.x; place < min(first + count, Rows + window); place += Threads)
+    {
+        float sum = 0;
+#pragma unroll
+        for (int w = 0; w < Warps; w++)
+        {
+            float* own = ring + w * Ring + (place & (Ring - 1));
+            sum += *own;
+            *own = 0;
+        }
+
+        strip[place] = sum;
+    }
+}
+
+// Pass 2. Grid: chunks of `Rows` keys, KV heads times parts of a group's heads, `heads` each. columnSums, columnMaxima [heads][length]; strips [heads][chunks][Rows + window]: sums by offset,
+// of which the first is that of the window's first query and the chunk's last key; what comes before a query that sees any of the chunk's keys is not written.
+//
+// Weights are added up where they are: a thread has the weights of the same four keys (two where HEAD exceeds 128) all along, and of its weights in a tile those eight keys and eight queries
+// further lie on one diagonal. What is left of the diagonals, two for eight queries, goes to the warp's lines in shared memory, a line for each eighth key, where a lane adds up a diagonal over the
+// eight lines, with two words of a bank never asked for at once. Diagonals that the next tile goes on with wait in a register, those that are complete in the warp's ring, until all warps have theirs.
+extern "C" __global__ void __launch_bounds__(Threads, Resident) windowSums(
     const Element* queries, const Element* keys, const float* logarithms, float* columnSums, float* columnMaxima, float* strips,
-    int length, int window, int group, int dimension, float scale,
+    int length, int window, int group, int heads, int dimension, float scale,
     long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
 {
-    static constexpr int Chunk = 256;
-    static constexpr int WeightStride = Keys + 1;
+    extern __shared__ __align__(16) Element stages[];
+    float* lines = reinterpret_cast<float*>(stages + Stages * Columns * Stride);   // [warps][8][LineStride]
+    float* ring = lines + Warps * 8 * LineStride;                                  // [warps][Ring]
+    float* stageLogarithms = ring + Warps * Ring;                                  // [stages][Columns]
+    int parts = (group + heads - 1) / heads;
+    int kvHead = blockIdx.y / parts;
+    int head = kvHead * group + (blockIdx.y - kvHead * parts) * heads;
+    int endHead = min((kvHead + 1) * group, head + heads);
+    int chunk = blockIdx.x * Rows;
+    int firstPosition = length - window;
 
-    // Tiles of queries in turn, where there is room.
-    static constexpr int QueryTiles = HEAD <= 128 ? 2 : 1;
-    extern __shared__ __align__(16) Element memory[];
-    Element* keyTile = memory;
-    Element* queryTiles = memory + Keys * Stride;
-    float* weights = reinterpret_cast<float*>(queryTiles + QueryTiles * Rows * Stride);   // [64][65]
-    float* strip = weights + Rows * WeightStride;                                         // [256 + window]
-    int head = blockIdx.y;
-    int chunk = blockIdx.x * Chunk;
-    int firstQuery = length - window;
-    queries += head * queryHeadStride;
-    keys += head / group * keyHeadStride;
-    logarithms += (long long)head * window;
-    int warp = threadIdx.x >> 5;
-    int lane = threadIdx.x & 31;
-    int row = warp * 16 + (lane >> 2);
-    int own = threadIdx.x & (Keys - 1);
-    bool byKey = threadIdx.x < Keys;
-    for (int i = threadIdx.x; i < Chunk + window; i += Threads)
+    // Tiles of queries that come before all keys see none of them.
+    int begin = max(0, chunk - firstPosition) / Columns * Columns;
+    for (int i = threadIdx.x; i < Warps * (8 * LineStride + Ring); i += Threads)
     {
-        strip[i] = 0;
+        lines[i] = 0;
     }
 
-    for (int key = chunk; key < min(length, chunk + Chunk); key += Keys)
+    int nextHead = head;
+    int nextQuery = begin;
+    auto loadNext = [&](int target)
     {
-        // Tiles of queries that come before all keys see none of them.
-        int q = max(0, key - firstQuery) / Rows * Rows;
-        float columnSum = 0;
-        float columnMaximum = 0;
-        int buffer = 0;
-        loadTile(keyTile, keys, keyRowStride, key, length - key, dimension);
-        if (QueryTiles == 2)
+        if (nextHead < endHead)
         {
-            loadTile(queryTiles, queries, queryRowStride, firstQuery + q, min(Rows, window - q), dimension);
+            loadTile<Columns>(
+                stages + target * Columns * Stride, queries + nextHead * queryHeadStride, queryRowStride, firstPosition + nextQuery, window - nextQuery, dimension);
+            if (threadIdx.x < Columns)
+            {
+                bool valid = nextQuery + threadIdx.x < window;
+                copyAsync(stageLogarithms + target * Columns + threadIdx.x, valid ? logarithms + (long long)nextHead * window + nextQuery + threadIdx.x : logarithms, valid);
+            }
+
+            nextQuery += Columns;
+            if (nextQuery >= window)
+            {
+                nextQuery = begin;
+                nextHead++;
+            }
         }
 
-        for (; q < window; q += Rows)
+        commitCopies();
+    };
+    loadTile<Rows>(stages, keys + kvHead * keyHeadStride, keyRowStride, chunk, length - chunk, dimension);
+    commitCopies();
+    int stage = 2;
+    loadNext(stage);
+    waitCopies<1>();
+    __syncthreads();
+    int lane = threadIdx.x & 31;
+    int warp = threadIdx.x >> 5;
+    unsigned held[HEAD / 16][RowTiles][4];
+    holdRows(held, stages + warp * WarpRows * Stride);
+    __syncthreads();
+    loadNext(0);
+    int firstKey = chunk + warp * WarpRows;
+    float* ownRing = ring + warp * Ring;
+    float* ownLines = lines + warp * 8 * LineStride;
+    float* written = ownLines + (lane >> 2) * LineStride + 8 + (lane & 3) * 2;
+    const float* read = ownLines + 1 + lane;
+    for (; head < endHead; head++)
+    {
+        float* strip = strips + ((long long)head * gridDim.x + blockIdx.x) * (Rows + window);
+        float sums[2 * RowTiles];
+        float maxima[2 * RowTiles];
+#pragma unroll
+        for (int m = 0; m < 2 * RowTiles; m++)
         {
-            int position = firstQuery + q;
-            int count = min(Rows, window - q);
-            if (QueryTiles == 1)
+            sums[m] = 0;
+            maxima[m] = 0;
+        }
+
+        float open = 0;
+        int q = begin;
+        for (; q < window; q += Columns)
+        {
+            waitCopies<1>();
+            __syncthreads();
+
+            // All have left the tile before.
+            if (q > begin)
             {
-                loadTile(queryTiles, queries, queryRowStride, position, count, dimension);
-            }
-            else if (q + Rows < window)
-            {
-                loadTile(queryTiles + (buffer ^ 1) * Rows * Stride, queries, queryRowStride, position + Rows, min(Rows, window - q - Rows), dimension);
-            }
-            else
-            {
-                commitCopies();
+                emit(strip, ring, q - Columns, Columns, window);
             }
 
-            waitCopies<QueryTiles - 1>();
-            __syncthreads();
-            float scores[Keys / 8][4];
-            score(scores, queryTiles + buffer * Rows * Stride, keyTile);
+            loadNext(stage == 0 ? 2 : stage - 1);
+            bool masked = q + Columns > window || firstPosition + q < firstKey + WarpRows - 1;
+            float diagonals[Columns / 8 + 2 * RowTiles - 1][2];
 #pragma unroll
-            for (int half = 0; half < 2; half++)
+            for (int part = 0; part < Columns / PartColumns; part++)
             {
-                int r = row + half * 8;
-                float logarithm = r < count ? logarithms[q + r] : 0;
-#pragma unroll
-                for (int n = 0; n < Keys / 8; n++)
+                float scores[RowTiles][PartColumns / 8][4];
+                score<RowTiles, PartColumns>(scores, held, stages + (stage * Columns + part * PartColumns) * Stride);
+                if (masked)
                 {
 #pragma unroll
-                    for (int i = 2 * half; i < 2 * half + 2; i++)
+                    for (int m = 0; m < 2 * RowTiles; m++)
                     {
-                        int column = n * 8 + (lane & 3) * 2 + (i & 1);
-                        weights[r * WeightStride + column] = r < count && key + column <= position + r ? exponential2(fmaf(scores[n][i], scale, -logarithm)) : 0;
+                        int key = firstKey + m * 8 + (lane >> 2);
+#pragma unroll
+                        for (int n = 0; n < PartColumns / 8; n++)
+                        {
+#pragma unroll
+                            for (int i = 0; i < 2; i++)
+                            {
+                                int query = q + part * PartColumns + n * 8 + (lane & 3) * 2 + i;
+                                if (query >= window || key > firstPosition + query)
+                                {
+                                    scores[m / 2][n][m % 2 * 2 + i] = MinusInfinity;
+                                }
+                            }
+                        }
                     }
                 }
+
+#pragma unroll
+                for (int n = 0; n < PartColumns / 8; n++)
+                {
+                    // The eight queries' place among all of the tile is also that of the diagonal that they are the last to add to.
+                    int eight = part * (PartColumns / 8) + n;
+                    float2 logarithm = *reinterpret_cast<const float2*>(stageLogarithms + stage * Columns + eight * 8 + (lane & 3) * 2);
+#pragma unroll
+                    for (int m = 0; m < 2 * RowTiles; m++)
+                    {
+#pragma unroll
+                        for (int i = 0; i < 2; i++)
+                        {
+                            float weight = exponential2(fmaf(scores[m / 2][n][m % 2 * 2 + i], scale, -(i == 0 ? logarithm.x : logarithm.y)));
+                            sums[m] += weight;
+                            maxima[m] = fmaxf(maxima[m], weight);
+                            float& diagonal = diagonals[eight - m + 2 * RowTiles - 1][i];
+                            diagonal = eight == 0 || m == 0 ? weight : diagonal + weight;
+                        }
+                    }
+
+                    *reinterpret_cast<float2*>(written + eight * 8) = make_float2(diagonals[eight][0], diagonals[eight][1]);
+                }
             }
 
-            __syncthreads();
-            if (byKey)
+#pragma unroll
+            for (int g = Columns / 8; g < Columns / 8 + 2 * RowTiles - 1; g++)
             {
-#pragma unroll 16
-                for (int r = 0; r < Rows; r++)
-                {
-                    float weight = weights[r * WeightStride + own];
-                    columnSum += weight;
-                    columnMaximum = fmaxf(columnMaximum, weight);
-                }
+                *reinterpret_cast<float2*>(written + g * 8) = make_float2(diagonals[g][0], diagonals[g][1]);
             }
-            else
+
+            __syncwarp();
+#pragma unroll
+            for (int c = 0; c < Columns / 32; c++)
             {
-                // row - column = own, and own - 64.
-                float low = 0;
-                float high = 0;
-#pragma unroll 16
-                for (int r = 0; r < Rows; r++)
+                float sum = c == 0 ? open : 0;
+#pragma unroll
+                for (int r = 0; r < 8; r++)
                 {
-                    float weight = weights[r * WeightStride + ((r - own) & (Keys - 1))];
-                    low += r >= own ? 0 : weight;
-                    high += r >= own ? weight : 0;
+                    sum += read[r * (LineStride + 1) + c * 32];
                 }
 
-                // Relative to offset firstQuery - (chunk + Chunk - 1); a tile's lowest diagonals of the last rows fall inside the strip's room.
-                int offset = q - (key - chunk) + Chunk - 1 + own;
-                if (high != 0)
-                {
-                    strip[offset] += high;
-                }
+                ownRing[(q + lane + c * 32 + Rows - WarpRows * (warp + 1)) & (Ring - 1)] = sum;
+            }
 
-                if (low != 0)
+            open = 0;
+            if (lane < WarpRows - 1)
+            {
+#pragma unroll
+                for (int r = 0; r < 8; r++)
                 {
-                    strip[offset - Keys] += low;
+                    open += read[r * (LineStride + 1) + Columns];
                 }
             }
 
-            buffer ^= QueryTiles - 1;
-            __syncthreads();
+            stage = stage == 2 ? 0 : stage + 1;
         }
 
-        // A tile that no query sees has been loaded all the same.
-        waitCopies<0>();
+        ownRing[(q + lane + Rows - WarpRows * (warp + 1)) & (Ring - 1)] = open;
         __syncthreads();
-        if (byKey && key + own < length)
+        emit(strip, ring, q - Columns, Columns + Rows, window);
+#pragma unroll
+        for (int m = 0; m < 2 * RowTiles; m++)
         {
-            columnSums[(long long)head * length + key + own] = columnSum;
-            columnMaxima[(long long)head * length + key + own] = columnMaximum;
+            float sum = quadSum(sums[m]);
+            float maximum = quadMaximum(maxima[m]);
+            int key = firstKey + m * 8 + (lane >> 2);
+            if ((lane & 3) == 0 && key < length)
+            {
+                columnSums[(long long)head * length + key] = sum;
+                columnMaxima[(long long)head * length + key] = maximum;
+            }
         }
     }
 
-    __syncthreads();
-    for (int i = threadIdx.x; i < Chunk + window; i += Threads)
-    {
-        strips[((long long)head * gridDim.x + blockIdx.x) * (Chunk + window) + i] = strip[i];
-    }
+    waitCopies<0>();
 }
 
 // diagonalSums [heads][length]: the strips of all chunks that hold an offset, in ascending order. Grid: offsets / threads, heads.
 extern "C" __global__ void windowDiagonals(const float* strips, float* diagonalSums, int length, int window, int chunks)
 {
-    static constexpr int Chunk = 256;
     int offset = blockIdx.x * blockDim.x + threadIdx.x;
     if (offset >= length)
     {
@@ -275,9 +416,9 @@ extern "C" __global__ void windowDiagonals(const float* strips, float* diagonalS
     int firstKey = max(0, length - window - offset);
     int lastKey = length - 1 - offset;
     float sum = 0;
-    for (int c = firstKey / Chunk; c <= lastKey / Chunk; c++)
+    for (int c = firstKey / Rows; c <= lastKey / Rows; c++)
     {
-        sum += strips[((long long)blockIdx.y * chunks + c) * (Chunk + window) + offset - (length - window) + c * Chunk + Chunk - 1];
+        sum += strips[((long long)blockIdx.y * chunks + c) * (Rows + window) + offset - (length - window) + c * Rows + Rows - 1];
     }
 
     diagonalSums[(long long)blockIdx.y * length + offset] = sum;
