@@ -5,7 +5,8 @@
 // Both passes hold what a block is about in registers and send the other side past it: the first holds queries, so that a thread meets all keys of its rows, the second keys, so that a
 // thread adds up its keys' weights with no help from others. Tiles pass through three places in shared memory, two of which first serve to load what is held.
 //
-// Cost: 4 window length HEAD operations a head; keys read once by each 128 queries (64 where HEAD exceeds 128) of a KV head's group and once more by pass 2, queries once by as many keys.
+// Cost: 4 window length HEAD operations a head. Pass 1 reads keys once for 128 queries (64 where HEAD exceeds 128) of a group, pass 2 queries once for as many keys, and those once for each part
+// of a group's heads.
 //
 // Constants: TYPE, HEAD (rounded up to 16).
 #include "score_tile.cuh"
