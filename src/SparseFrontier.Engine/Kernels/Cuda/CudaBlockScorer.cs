@@ -26,7 +26,7 @@ internal abstract class CudaBlockScorer : IDisposable
     // Most rows and keys of a block for Mass.
     private const int LargestMassBlock = 64;
 
-    /// <summary>Whether a device computes <see cref="Mass"/>: heads of 192 elements and more need more shared memory than the cards of compute capability 8.6, 8.9 and 12.0 have.</summary>
+    /// <summary>Whether a device computes <see cref="Mass"/>: heads of more than 192 elements need more shared memory than the cards of compute capability 8.6, 8.9 and 12.0 have.</summary>
     /// <param name="device">The device.</param>
     /// <param name="dimension">Elements of a head.</param>
     /// <param name="blockSize">Rows and keys of a block, a power of two.</param>
@@ -133,7 +133,7 @@ internal abstract class CudaBlockScorer : IDisposable
         private const int TileRows = 64;
 
         // A tile of queries, two of keys, and of each query the weights of 64 keys and their sums over blocks.
-        public static int SharedBytes(int dimension) => (3 * TileRows * (CudaAttention.RoundUp(dimension, 16) + 8) * 2) + (TileRows * (65 + 33) * sizeof(float));
+        public static int SharedBytes(int dimension) => (3 * TileRows * CudaAttention.RoundUp(dimension, 64) * 2) + (TileRows * (65 + 33) * sizeof(float));
 
         public override void Score(int first, int rows, CudaMemory scores)
         {

@@ -51,7 +51,7 @@ internal sealed class CudaWindow : IDisposable
         int warpRows = rows / Warps;
         int lineStride = warpRows + columns + 8;
         int ring = 4 * columns;
-        int stageBytes = Stages * columns * (head + 8) * 2;
+        int stageBytes = Stages * columns * CudaAttention.RoundUp(head, 64) * 2;
 
         int splitKeys = Math.Max(LeastSplitKeys, CudaAttention.RoundUp((length + MostSplits - 1) / MostSplits, columns));
         int splits = (length + splitKeys - 1) / splitKeys;

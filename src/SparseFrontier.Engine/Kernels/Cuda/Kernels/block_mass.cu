@@ -17,10 +17,10 @@ extern "C" __global__ void __launch_bounds__(Threads) blockMass(
     const Element* queries, const Element* keys, float* mass, int length, int size, int firstRow, int rows, int columns, int group, int dimension, float scale,
     long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
 {
-    extern __shared__ __align__(16) Element memory[];
+    extern __shared__ __align__(1024) Element memory[];
     Element* queryTile = memory;
-    Element* keyTiles = memory + Rows * Stride;
-    float* weights = reinterpret_cast<float*>(memory + (Rows + 2 * Keys) * Stride);
+    Element* keyTiles = memory + Rows * Width;
+    float* weights = reinterpret_cast<float*>(memory + (Rows + 2 * Keys) * Width);
     float* sums = weights + Rows * WeightStride;   // by row and block of keys
     int head = blockIdx.y;
     int firstQuery = firstRow * size + blockIdx.x * Rows;
@@ -28,12 +28,12 @@ extern "C" __global__ void __launch_bounds__(Threads) blockMass(
     int end = firstQuery + count;
     keys += head / group * keyHeadStride;
     mass += (long long)head * rows * columns;
-    loadTile<Rows>(queryTile, queries + head * queryHeadStride, queryRowStride, firstQuery, count, dimension);
+    loadTile<Rows, Rows>(queryTile, queries + head * queryHeadStride, queryRowStride, firstQuery, count, dimension);
     commitCopies();
     waitCopies<0>();
     __syncthreads();
     unsigned held[HEAD / 16][1][4];
-    holdRows(held, queryTile + (threadIdx.x >> 5) * 16 * Stride);
+    holdRows<1, Rows>(held, queryTile, (threadIdx.x >> 5) * 16);
     int lane = threadIdx.x & 31;
     int row = (threadIdx.x >> 5) * 16 + (lane >> 2);
     float maximum[2] = { MinusInfinity, MinusInfinity };
@@ -42,21 +42,21 @@ extern "C" __global__ void __launch_bounds__(Threads) blockMass(
     int blocks = Rows / size;
     for (int pass = 0; pass < 2; pass++)
     {
-        loadTile<Keys>(keyTiles, keys, keyRowStride, 0, end, dimension);
+        loadTile<Keys, Keys>(keyTiles, keys, keyRowStride, 0, end, dimension);
         commitCopies();
         int buffer = 0;
         for (int key = 0; key < end; key += Keys)
         {
             if (key + Keys < end)
             {
-                loadTile<Keys>(keyTiles + (buffer ^ 1) * Keys * Stride, keys, keyRowStride, key + Keys, end - key - Keys, dimension);
+                loadTile<Keys, Keys>(keyTiles + (buffer ^ 1) * Keys * Width, keys, keyRowStride, key + Keys, end - key - Keys, dimension);
             }
 
             commitCopies();
-            waitCopies<1>();
+            waitTiles<1>();
             __syncthreads();
             float scores[1][Keys / 8][4];
-            score<1, Keys>(scores, held, keyTiles + buffer * Keys * Stride);
+            score<1, Keys, Keys>(scores, held, keyTiles + buffer * Keys * Width, 0);
             buffer ^= 1;
             if (count < Rows || key + Keys - 1 > firstQuery)
             {

@@ -1,61 +1,109 @@
 // Scores of queries with keys on the tensor cores of compute capability 8.0 and later, for blocks of 128 threads. Each warp holds 16 TILES rows of one side in registers for as long as
-// it needs them, so that only the other side's tiles, of which every warp takes all rows (the columns of the scores), are read from shared memory again and again.
+// it needs them, so that only the other side's tiles, of which every warp takes all rows (the columns of the scores), are read from shared memory again and again. Hopper's warpgroup
+// products and those of other cards read the same tiles and leave the same scores in the same lanes.
+//
+// A tile lies in panels of 64 elements by its rows, whose eight 16-byte pieces are exchanged by the row's last three bits: no two rows of eight that are read at once share banks, and it is what
+// Hopper calls the 128-byte swizzle. Tiles begin at multiples of 1,024 bytes.
 //
 // Constants: TYPE, HEAD (rounded up to 16).
 #pragma once
 
 #include "ptx.cuh"
+#if __CUDA_ARCH_FEAT_SM90_ALL
+#include "score_hopper.cuh"
+#endif
 
 static constexpr int Warps = 4;
 static constexpr int Threads = 32 * Warps;
-static constexpr int Stride = HEAD + 8;
 static constexpr int Chunks = HEAD / 8;
 
-// ROWS rows to shared memory, the first `count` from where `source(row)` says, the rest zeros.
-template <int ROWS, typename Source>
+// Elements of a row of a tile.
+static constexpr int Width = (HEAD + 63) / 64 * 64;
+
+// Where eight elements of a row lie in a tile of ROWS rows.
+template <int ROWS>
+static __device__ __forceinline__ int place(int row, int chunk)
+{
+    return (chunk / 8 * ROWS + row) * 64 + ((chunk ^ row) & 7) * 8;
+}
+
+// ROWS rows to shared memory, in tiles of TILE rows, the first `count` from where `source(row)` says, the rest zeros.
+template <int ROWS, int TILE, typename Source>
 static __device__ __forceinline__ void loadRows(Element* target, int count, int dimension, const Element* anywhere, Source source)
 {
 #pragma unroll 8
-    for (int chunk = threadIdx.x; chunk < ROWS * Chunks; chunk += Threads)
+    for (int i = threadIdx.x; i < ROWS * Chunks; i += Threads)
     {
-        int row = chunk / Chunks;
-        int column = chunk % Chunks * 8;
-        bool valid = row < count && column < dimension;
-        copyAsync(sharedAddress(target + row * Stride + column), valid ? source(row) + column : anywhere, valid);
+        int row = i / Chunks;
+        int chunk = i % Chunks;
+        bool valid = row < count && chunk * 8 < dimension;
+        copyAsync(sharedAddress(target + row / TILE * TILE * Width + place<TILE>(row % TILE, chunk)), valid ? source(row) + chunk * 8 : anywhere, valid);
     }
 }
 
 // The same for rows that follow one another from row `first` on.
-template <int ROWS>
+template <int ROWS, int TILE>
 static __device__ __forceinline__ void loadTile(Element* target, const Element* source, long long rowStride, int first, int count, int dimension)
 {
     const Element* start = source + first * rowStride;
-    loadRows<ROWS>(target, count, dimension, source, [=](int row) { return start + row * rowStride; });
+    loadRows<ROWS, TILE>(target, count, dimension, source, [=](int row) { return start + row * rowStride; });
 }
 
-// This warp's rows, from the first of them in shared memory.
-template <int TILES>
-static __device__ __forceinline__ void holdRows(unsigned (&held)[HEAD / 16][TILES][4], const Element* rows)
+// Waits until at most the latest PENDING groups of copies are under way; a barrier must follow.
+template <int PENDING>
+static __device__ __forceinline__ void waitTiles()
+{
+    waitCopies<PENDING>();
+#if __CUDA_ARCH_FEAT_SM90_ALL
+    showProducts();
+#endif
+}
+
+// This warp's rows, from row `first` on in tiles of TILE rows.
+template <int TILES, int TILE>
+static __device__ __forceinline__ void holdRows(unsigned (&held)[HEAD / 16][TILES][4], const Element* tiles, int first)
 {
     int lane = threadIdx.x & 31;
-    unsigned address = sharedAddress(rows + (lane & 15) * Stride + (lane >> 4) * 8);
+#pragma unroll
+    for (int t = 0; t < TILES; t++)
+    {
+        int row = first + t * 16 + (lane & 15);
+        const Element* tile = tiles + row / TILE * TILE * Width;
+#pragma unroll
+        for (int k = 0; k < HEAD / 16; k++)
+        {
+            loadMatrices(held[k][t], sharedAddress(tile + place<TILE>(row % TILE, k * 2 + (lane >> 4))));
+        }
+    }
+}
+
+// Products of the rows held with COLUMNS rows of a tile of TILE rows in shared memory, from row `first` on. Lane l has of each 16 rows l/4 (the first two of four) and l/4 + 8, of every eight
+// columns 2(l%4) and 2(l%4) + 1.
+template <int TILES, int COLUMNS, int TILE>
+static __device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS / 8][4], const unsigned (&held)[HEAD / 16][TILES][4], const Element* tile, int first)
+{
+#if __CUDA_ARCH_FEAT_SM90_ALL
+    unsigned long long columns = matrix(sharedAddress(tile) + first * 128);
+    beginProducts();
 #pragma unroll
     for (int k = 0; k < HEAD / 16; k++)
     {
 #pragma unroll
         for (int t = 0; t < TILES; t++)
         {
-            loadMatrices(held[k][t], address + (t * 16 * Stride + k * 16) * 2);
+            multiplyRows(scores[t], held[k][t], columns + ((k / 4 * TILE * 128 + k % 4 * 32) >> 4), k > 0);
         }
     }
-}
 
-// Products of the rows held with COLUMNS rows in shared memory. Lane l has of each tile rows l/4 (the first two of four) and l/4 + 8, of every eight columns 2(l%4) and 2(l%4) + 1.
-template <int TILES, int COLUMNS>
-static __device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS / 8][4], const unsigned (&held)[HEAD / 16][TILES][4], const Element* columns)
-{
+    endProducts();
+#pragma unroll
+    for (int t = 0; t < TILES; t++)
+    {
+        pin<COLUMNS>(scores[t]);
+    }
+#else
     int lane = threadIdx.x & 31;
-    unsigned address = sharedAddress(columns + ((lane & 7) + (lane >> 4) * 8) * Stride + ((lane >> 3) & 1) * 8);
+    unsigned address = sharedAddress(tile + (first + (lane & 7) + (lane >> 4) * 8) * 64);
 #pragma unroll
     for (int t = 0; t < TILES; t++)
     {
@@ -69,11 +117,12 @@ static __device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS / 8]
 #pragma unroll
     for (int k = 0; k < HEAD / 16; k++)
     {
+        unsigned piece = ((k * 2 + ((lane >> 3) & 1)) ^ lane) & 7;
 #pragma unroll
         for (int n = 0; n < COLUMNS / 16; n++)
         {
             unsigned b[4];
-            loadMatrices(b, address + (n * 16 * Stride + k * 16) * 2);
+            loadMatrices(b, address + piece * 16 + (k / 4 * TILE + n * 16) * 128);
 #pragma unroll
             for (int t = 0; t < TILES; t++)
             {
@@ -82,6 +131,7 @@ static __device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS / 8]
             }
         }
     }
+#endif
 }
 
 // Takes scores into the maximum (of scale · score) and the sum of 2^(scale · score - maximum) that each thread keeps of its part of a row; begin with minus infinity and 0.

@@ -29,7 +29,7 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowMaxima(
     const Element* queries, const Element* keys, float2* statistics, int length, int window, int splitKeys, int group, int dimension, float scale,
     long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
 {
-    extern __shared__ __align__(16) Element stages[];
+    extern __shared__ __align__(1024) Element stages[];
     int first = blockIdx.y * Rows;
     int count = min(Rows, group * window - first);
     int firstHead = first / window;
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowMaxima(
     int end = min(min(length, begin + splitKeys), firstPosition + min(window, firstQuery + count));
     queries += (blockIdx.z * group + firstHead) * queryHeadStride;
     keys += blockIdx.z * keyHeadStride;
-    loadRows<Rows>(stages, count, dimension, queries, [=](int row)
+    loadRows<Rows, Columns>(stages, count, dimension, queries, [=](int row)
     {
         int query = firstQuery + row;
         int head = 0;
@@ -60,18 +60,18 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowMaxima(
     });
     commitCopies();
     int stage = 2;
-    loadTile<Columns>(stages + stage * Columns * Stride, keys, keyRowStride, begin, end - begin, dimension);
+    loadTile<Columns, Columns>(stages + stage * Columns * Width, keys, keyRowStride, begin, end - begin, dimension);
     commitCopies();
-    waitCopies<1>();
+    waitTiles<1>();
     __syncthreads();
     int lane = threadIdx.x & 31;
     int firstRow = (threadIdx.x >> 5) * WarpRows;
     unsigned held[HEAD / 16][RowTiles][4];
-    holdRows(held, stages + firstRow * Stride);
+    holdRows<RowTiles, Columns>(held, stages, firstRow);
     __syncthreads();
     if (begin + Columns < end)
     {
-        loadTile<Columns>(stages, keys, keyRowStride, begin + Columns, end - begin - Columns, dimension);
+        loadTile<Columns, Columns>(stages, keys, keyRowStride, begin + Columns, end - begin - Columns, dimension);
     }
 
     commitCopies();
@@ -86,19 +86,19 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowMaxima(
 
     for (int key = begin; key < end; key += Columns)
     {
-        waitCopies<1>();
+        waitTiles<1>();
         __syncthreads();
 
         // All have left the place of the tile before.
         int next = key + 2 * Columns;
         if (next < end)
         {
-            loadTile<Columns>(stages + (stage == 0 ? 2 : stage - 1) * Columns * Stride, keys, keyRowStride, next, end - next, dimension);
+            loadTile<Columns, Columns>(stages + (stage == 0 ? 2 : stage - 1) * Columns * Width, keys, keyRowStride, next, end - next, dimension);
         }
 
         commitCopies();
         float scores[RowTiles][Columns / 8][4];
-        score<RowTiles, Columns>(scores, held, stages + stage * Columns * Stride);
+        score<RowTiles, Columns, Columns>(scores, held, stages + stage * Columns * Width, 0);
         if (key + Columns > end || key + Columns - 1 > firstPosition)
         {
 #pragma unroll
@@ -213,8 +213,8 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowSums(
     int length, int window, int group, int heads, int dimension, float scale,
     long long queryHeadStride, long long queryRowStride, long long keyHeadStride, long long keyRowStride)
 {
-    extern __shared__ __align__(16) Element stages[];
-    float* lines = reinterpret_cast<float*>(stages + Stages * Columns * Stride);   // [warps][8][LineStride]
+    extern __shared__ __align__(1024) Element stages[];
+    float* lines = reinterpret_cast<float*>(stages + Stages * Columns * Width);   // [warps][8][LineStride]
     float* ring = lines + Warps * 8 * LineStride;                                  // [warps][Ring]
     float* stageLogarithms = ring + Warps * Ring;                                  // [stages][Columns]
     int parts = (group + heads - 1) / heads;
@@ -237,8 +237,8 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowSums(
     {
         if (nextHead < endHead)
         {
-            loadTile<Columns>(
-                stages + target * Columns * Stride, queries + nextHead * queryHeadStride, queryRowStride, firstPosition + nextQuery, window - nextQuery, dimension);
+            loadTile<Columns, Columns>(
+                stages + target * Columns * Width, queries + nextHead * queryHeadStride, queryRowStride, firstPosition + nextQuery, window - nextQuery, dimension);
             if (threadIdx.x < Columns)
             {
                 bool valid = nextQuery + threadIdx.x < window;
@@ -255,16 +255,16 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowSums(
 
         commitCopies();
     };
-    loadTile<Rows>(stages, keys + kvHead * keyHeadStride, keyRowStride, chunk, length - chunk, dimension);
+    loadTile<Rows, Columns>(stages, keys + kvHead * keyHeadStride, keyRowStride, chunk, length - chunk, dimension);
     commitCopies();
     int stage = 2;
     loadNext(stage);
-    waitCopies<1>();
+    waitTiles<1>();
     __syncthreads();
     int lane = threadIdx.x & 31;
     int warp = threadIdx.x >> 5;
     unsigned held[HEAD / 16][RowTiles][4];
-    holdRows(held, stages + warp * WarpRows * Stride);
+    holdRows<RowTiles, Columns>(held, stages, warp * WarpRows);
     __syncthreads();
     loadNext(0);
     int firstKey = chunk + warp * WarpRows;
@@ -288,7 +288,7 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowSums(
         int q = begin;
         for (; q < window; q += Columns)
         {
-            waitCopies<1>();
+            waitTiles<1>();
             __syncthreads();
 
             // All have left the tile before.
@@ -304,7 +304,7 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowSums(
             for (int part = 0; part < Columns / PartColumns; part++)
             {
                 float scores[RowTiles][PartColumns / 8][4];
-                score<RowTiles, PartColumns>(scores, held, stages + (stage * Columns + part * PartColumns) * Stride);
+                score<RowTiles, PartColumns, Columns>(scores, held, stages + stage * Columns * Width, part * PartColumns);
                 if (masked)
                 {
 #pragma unroll
