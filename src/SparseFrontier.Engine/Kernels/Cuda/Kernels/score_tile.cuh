@@ -9,8 +9,13 @@
 #pragma once
 
 #include "ptx.cuh"
-#if __CUDA_ARCH_FEAT_SM90_ALL
+
+// Compute capability 9.0, for which kernels are compiled as sm_90a.
+#if __CUDA_ARCH__ == 900
+#define WARPGROUPS 1
 #include "score_hopper.cuh"
+#else
+#define WARPGROUPS 0
 #endif
 
 static constexpr int Warps = 4;
@@ -54,7 +59,7 @@ template <int PENDING>
 static __device__ __forceinline__ void waitTiles()
 {
     waitCopies<PENDING>();
-#if __CUDA_ARCH_FEAT_SM90_ALL
+#if WARPGROUPS
     showProducts();
 #endif
 }
@@ -82,7 +87,7 @@ static __device__ __forceinline__ void holdRows(unsigned (&held)[HEAD / 16][TILE
 template <int TILES, int COLUMNS, int TILE>
 static __device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS / 8][4], const unsigned (&held)[HEAD / 16][TILES][4], const Element* tile, int first)
 {
-#if __CUDA_ARCH_FEAT_SM90_ALL
+#if WARPGROUPS
     unsigned long long columns = matrix(sharedAddress(tile) + first * 128);
     beginProducts();
 #pragma unroll
@@ -114,20 +119,34 @@ static __device__ __forceinline__ void score(float (&scores)[TILES][COLUMNS / 8]
         }
     }
 
-#pragma unroll
-    for (int k = 0; k < HEAD / 16; k++)
+    unsigned b[2][COLUMNS / 16][4];
+    auto load = [&](int k)
     {
         unsigned piece = ((k * 2 + ((lane >> 3) & 1)) ^ lane) & 7;
 #pragma unroll
         for (int n = 0; n < COLUMNS / 16; n++)
         {
-            unsigned b[4];
-            loadMatrices(b, address + piece * 16 + (k / 4 * TILE + n * 16) * 128);
+            loadMatrices(b[k & 1][n], address + piece * 16 + (k / 4 * TILE + n * 16) * 128);
+        }
+    };
+    load(0);
+#pragma unroll
+    for (int k = 0; k < HEAD / 16; k++)
+    {
+        // What the next products need is on its way while these are computed.
+        if (k + 1 < HEAD / 16)
+        {
+            load(k + 1);
+        }
+
+#pragma unroll
+        for (int n = 0; n < COLUMNS / 16; n++)
+        {
 #pragma unroll
             for (int t = 0; t < TILES; t++)
             {
-                multiply(scores[t][2 * n], held[k][t], b[0], b[1]);
-                multiply(scores[t][2 * n + 1], held[k][t], b[2], b[3]);
+                multiply(scores[t][2 * n], held[k][t], b[k & 1][n][0], b[k & 1][n][1]);
+                multiply(scores[t][2 * n + 1], held[k][t], b[k & 1][n][2], b[k & 1][n][3]);
             }
         }
     }

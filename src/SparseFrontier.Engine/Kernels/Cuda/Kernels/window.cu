@@ -18,7 +18,8 @@ static constexpr int Rows = Warps * WarpRows;
 static constexpr int Columns = Rows / 2;
 static constexpr int Stages = 3;
 
-// Columns that pass 2 takes at once: fewer scores to keep in registers.
+// Columns that are taken at once, in pass 1 and in pass 2: as many scores as find room in registers beside what else they keep.
+static constexpr int MaximaColumns = WARPGROUPS ? Columns : 32;
 static constexpr int PartColumns = 32;
 
 // Three blocks on a multiprocessor have 168 registers a thread.
@@ -97,30 +98,35 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowMaxima(
         }
 
         commitCopies();
-        float scores[RowTiles][Columns / 8][4];
-        score<RowTiles, Columns, Columns>(scores, held, stages + stage * Columns * Width, 0);
-        if (key + Columns > end || key + Columns - 1 > firstPosition)
+#pragma unroll
+        for (int part = 0; part < Columns; part += MaximaColumns)
         {
-#pragma unroll
-            for (int m = 0; m < 2 * RowTiles; m++)
+            float scores[RowTiles][MaximaColumns / 8][4];
+            score<RowTiles, MaximaColumns, Columns>(scores, held, stages + stage * Columns * Width, part);
+            if (key + Columns > end || key + Columns - 1 > firstPosition)
             {
-                int last = min(end - 1, firstPosition + (first + firstRow + m * 8 + (lane >> 2)) % window);
 #pragma unroll
-                for (int n = 0; n < Columns / 8; n++)
+                for (int m = 0; m < 2 * RowTiles; m++)
                 {
+                    int last = min(end - 1, firstPosition + (first + firstRow + m * 8 + (lane >> 2)) % window);
 #pragma unroll
-                    for (int i = 0; i < 2; i++)
+                    for (int n = 0; n < MaximaColumns / 8; n++)
                     {
-                        if (key + n * 8 + (lane & 3) * 2 + i > last)
+#pragma unroll
+                        for (int i = 0; i < 2; i++)
                         {
-                            scores[m / 2][n][m % 2 * 2 + i] = MinusInfinity;
+                            if (key + part + n * 8 + (lane & 3) * 2 + i > last)
+                            {
+                                scores[m / 2][n][m % 2 * 2 + i] = MinusInfinity;
+                            }
                         }
                     }
                 }
             }
+
+            addWeights(maximum, total, scores, scale);
         }
 
-        addWeights(maximum, total, scores, scale);
         stage = stage == 2 ? 0 : stage + 1;
     }
 
