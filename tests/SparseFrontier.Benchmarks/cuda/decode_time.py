@@ -305,8 +305,9 @@ def control(caches, choice, shared=True):
         launches += [step("latestPages").prepare(((most + 127) // 128, lists, 1), 128, 0, caches.paged_heads, scores, of_head, page, most)]
     else:
         launches += [step("drawnPages").prepare(((lists + 31) // 32, 1, 1), 32, 0, caches.paged_heads, states, scores, lists, of_head, lists, lists, page, most)]
+    threads = 128 if most <= 1024 else 512 if most <= 8192 else 1024
     launches += [
-        function("select.cu", "selectLargest", TYPE=0).prepare((lists, 1, 1), 512, 0, scores, ctypes.c_int64(most), candidates, 0, 0, most, wanted, pages, width, None, 0, 0),
+        function("select.cu", "selectLargest", TYPE=0, THREADS=threads).prepare((lists, 1, 1), threads, 0, scores, ctypes.c_int64(most), candidates, 0, 0, most, wanted, pages, width, None, 0, 0),
         step("finishPages").prepare((lists, 1, 1), 128, 0, caches.paged_heads, of_head, page, pages, width, None)]
     return launches, scores, pages, tokens
 

@@ -28,19 +28,14 @@ internal static class CudaSelection
         CudaDevice device, CudaMemory scores, int rows, int columns, int width, CudaMemory? wanted = null, int forcedFirst = 0, int forcedLast = 0)
     {
         CudaMemory indices = CudaMemory.Allocate(device, (long)rows * width * sizeof(int));
-        device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
-            (rows, 1, 1), 512, 0, scores, (long)columns, 0UL, 0, 0, columns, wanted, indices, width, 0UL, forcedFirst, forcedLast);
+        int threads = Threads(columns);
+        device.Function("select.cu", "selectLargest", ("TYPE", 0), ("THREADS", threads)).Launch(
+            (rows, 1, 1), threads, 0, scores, (long)columns, 0UL, 0, 0, columns, wanted, indices, width, 0UL, forcedFirst, forcedLast);
         return indices;
     }
 
-    /// <summary>How many of the largest scores of each row it takes to exceed a sum, at least the floor; [rows] int.</summary>
-    public static CudaMemory Covering(CudaDevice device, CudaMemory scores, int rows, int columns, double coverage, int window, int floor)
-    {
-        CudaMemory counts = CudaMemory.Allocate(device, rows * sizeof(int));
-        device.Function("select.cu", "countCovering", ("TYPE", 0)).Launch(
-            (rows, 1, 1), 512, 0, scores, (long)columns, columns, (float)(coverage * window), Math.Min(floor, columns), coverage >= 1 ? 1 : 0, counts);
-        return counts;
-    }
+    /// <summary>Threads of a block of the kernels of select.cu, each of which chooses of a row.</summary>
+    public static int Threads(int columns) => columns switch { <= 1024 => 128, <= 8192 => 512, _ => 1024 };
 
     /// <summary>VerticalSlash, or FlexPrefill where a coverage is given.</summary>
     /// <param name="queries">[query heads, length, dimension].</param>
@@ -61,27 +56,36 @@ internal static class CudaSelection
         verticals = Math.Min(length, Math.Max(verticals, forcedVerticals));
         slashes = Math.Min(length, Math.Max(slashes, forcedSlashes));
         using CudaWindow sums = CudaWindow.Compute(queries, keys, window, scale);
-        CudaMemory verticalCounts = Counts(sums.ColumnSums, verticals);
-        CudaMemory slashCounts = Counts(sums.DiagonalSums, slashes);
+        int threads = Threads(length);
+        CudaMemory verticalCounts = CudaMemory.Allocate(device, heads * sizeof(int));
+        CudaMemory slashCounts = CudaMemory.Allocate(device, heads * sizeof(int));
+        if (coverage is double share)
+        {
+            device.Function("select.cu", "countCovering", ("TYPE", 0), ("THREADS", threads)).Launch(
+                (heads, 2, 1), threads, 0, sums.ColumnSums, sums.DiagonalSums, length, (float)(share * window), verticals, slashes, share >= 1 ? 1 : 0, verticalCounts, slashCounts);
+        }
+
         int verticalWidth = coverage is null ? verticals : length;
         int slashWidth = coverage is null ? slashes : length;
-        CudaMemory columns = Largest(device, sums.ColumnSums, heads, length, verticalWidth, verticalCounts, forcedVerticals);
-        CudaMemory diagonals = Largest(device, sums.DiagonalSums, heads, length, slashWidth, slashCounts, forcedSlashes);
-
-        // Ranges of a tile are at least a key apart, so that it holds at most one in 65 keys.
-        int tiles = (length + 63) / 64;
-        int room = Math.Min(slashWidth, tiles);
-        CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * tiles * room * 2 * sizeof(int));
-        CudaMemory tileList = CudaMemory.Allocate(device, (long)heads * tiles * 4 * sizeof(int));
-        device.Function("lists.cu", "slashRanges", ("TYPE", 0)).Launch(
-            ((tiles + 127) / 128, heads, 1), 128, 0, diagonals, slashCounts, slashWidth, ranges, tileList, length, room);
-        var offsets = CudaMemory.From<int>(device, [.. Enumerable.Range(0, heads).Select(h => h * verticalWidth)]);
-        var plans = new CudaPlans(heads, tiles, 64, 0, tileList, ranges, offsets, verticalCounts, columns);
-        return new CudaVerticalSlash(plans, columns, verticalCounts, diagonals, slashCounts);
-
-        CudaMemory Counts(CudaMemory scores, int count) => coverage is double share
-            ? Covering(device, scores, heads, length, share, window, count)
-            : CudaMemory.From<int>(device, [.. Enumerable.Repeat(count, heads)]);
+        CudaMemory columns = CudaMemory.Allocate(device, (long)heads * verticalWidth * sizeof(int));
+        CudaMemory diagonals = CudaMemory.Allocate(device, (long)heads * slashWidth * sizeof(int));
+        device.Function("select.cu", "selectVerticalSlash", ("TYPE", 0), ("THREADS", threads)).Launch(
+            (heads, 2, 1),
+            threads,
+            0,
+            sums.ColumnSums,
+            sums.DiagonalSums,
+            length,
+            coverage is null ? 1 : 0,
+            verticalCounts,
+            slashCounts,
+            columns,
+            diagonals,
+            verticalWidth,
+            slashWidth,
+            forcedVerticals,
+            forcedSlashes);
+        return new CudaVerticalSlash(length, columns, verticalCounts, diagonals, slashCounts);
     }
 
     /// <summary>For every block of rows the key blocks with the largest scores.</summary>
@@ -125,6 +129,7 @@ internal static class CudaSelection
     {
         CudaDevice device = queries.Device;
         int heads = queries.Heads;
+        int threads = Threads(blocks);
         int strip = (int)Math.Min(blocks, Math.Max(StripRows, BlockScoreBytes / sizeof(float) / blocks / heads / StripRows * StripRows));
         using var scores = CudaMemory.Allocate(device, (long)heads * strip * blocks * sizeof(float));
         using var chosen = CudaMemory.Allocate(device, (long)heads * strip * top * sizeof(int));
@@ -132,8 +137,8 @@ internal static class CudaSelection
         {
             int rows = Math.Min(strip, blocks - first);
             scorer.Score(first, rows, scores);
-            device.Function("select.cu", "selectLargest", ("TYPE", 0)).Launch(
-                (rows, heads, 1), 512, 0, scores, (long)blocks, 0UL, first, 1, blocks, 0UL, chosen, top, 0UL, forcedFirst, forcedLocal);
+            device.Function("select.cu", "selectLargest", ("TYPE", 0), ("THREADS", threads)).Launch(
+                (rows, heads, 1), threads, 0, scores, (long)blocks, 0UL, first, 1, blocks, 0UL, chosen, top, 0UL, forcedFirst, forcedLocal);
             emit(first, rows, chosen);
         }
     }
@@ -174,17 +179,30 @@ internal static class CudaSelection
     }
 }
 
-/// <summary>What VerticalSlash or FlexPrefill chose on the device, and the plans that execute it.</summary>
-internal sealed class CudaVerticalSlash(CudaPlans plans, CudaMemory verticals, CudaMemory verticalCounts, CudaMemory slashes, CudaMemory slashCounts) : IDisposable
+/// <summary>What VerticalSlash or FlexPrefill chose on the device; it owns the lists.</summary>
+/// <param name="length">Keys.</param>
+/// <param name="verticals">[query heads, width] int.</param>
+/// <param name="verticalCounts">[query heads] int.</param>
+/// <param name="slashes">[query heads, width] int.</param>
+/// <param name="slashCounts">[query heads] int.</param>
+internal sealed class CudaVerticalSlash(int length, CudaMemory verticals, CudaMemory verticalCounts, CudaMemory slashes, CudaMemory slashCounts) : IDisposable
 {
-    /// <summary>The plans, which own the verticals and their counts.</summary>
-    public CudaPlans Plans => plans;
+    private CudaPlans? _plans;
 
-    /// <summary>[query heads, verticals of a head] ascending, then -1.</summary>
+    /// <summary>The plans that execute the choice; made when they are first asked for.</summary>
+    public CudaPlans Plans => _plans ??= CreatePlans();
+
+    /// <summary>[query heads, <see cref="VerticalWidth"/>] ascending, then -1.</summary>
     public CudaMemory VerticalLists => verticals;
 
-    /// <summary>[query heads, slashes of a head] ascending, then -1.</summary>
+    /// <summary>[query heads, <see cref="SlashWidth"/>] ascending, then -1.</summary>
     public CudaMemory SlashLists => slashes;
+
+    /// <summary>Room for the verticals of a head.</summary>
+    public int VerticalWidth => (int)(verticals.SizeInBytes / verticalCounts.SizeInBytes);
+
+    /// <summary>Room for the slashes of a head.</summary>
+    public int SlashWidth => (int)(slashes.SizeInBytes / slashCounts.SizeInBytes);
 
     /// <summary>[query heads][count] ascending.</summary>
     public int[][] Verticals() => Lists(verticals, verticalCounts);
@@ -195,9 +213,29 @@ internal sealed class CudaVerticalSlash(CudaPlans plans, CudaMemory verticals, C
     /// <inheritdoc/>
     public void Dispose()
     {
-        plans.Dispose();
+        _plans?.Dispose();
+        verticals.Dispose();
+        verticalCounts.Dispose();
         slashes.Dispose();
         slashCounts.Dispose();
+    }
+
+    // The plans free the verticals and their counts as well, which is no harm.
+    private CudaPlans CreatePlans()
+    {
+        CudaDevice device = verticals.Device;
+        int heads = (int)(verticalCounts.SizeInBytes / sizeof(int));
+        int tiles = (length + 63) / 64;
+
+        // Ranges of a tile are at least a key apart, so that it holds at most one in 65 keys.
+        int room = Math.Min(SlashWidth, tiles);
+        CudaMemory ranges = CudaMemory.Allocate(device, (long)heads * tiles * room * 2 * sizeof(int));
+        CudaMemory tileList = CudaMemory.Allocate(device, (long)heads * tiles * 4 * sizeof(int));
+        device.Function("lists.cu", "slashRanges", ("TYPE", 0)).Launch(
+            ((tiles + 3) / 4, heads, 1), 128, 0, slashes, slashCounts, SlashWidth, ranges, tileList, length, room);
+        int width = VerticalWidth;
+        var offsets = CudaMemory.From<int>(device, [.. Enumerable.Range(0, heads).Select(h => h * width)]);
+        return new CudaPlans(heads, tiles, 64, 0, tileList, ranges, offsets, verticalCounts, verticals);
     }
 
     private static int[][] Lists(CudaMemory lists, CudaMemory counts)

@@ -2,8 +2,6 @@
 #include "ptx.cuh"
 #include "row_list.cuh"
 
-static constexpr int ReadAhead = 16;
-
 // Blocks of `size` keys by block of rows, ascending, into one range each. blocks [rows][top], of which row r has min(r + 1, top); ranges likewise.
 // tiles [heads][headTiles] {first row, rows, first range, end}. Grid: row blocks, heads.
 extern "C" __global__ void blockRanges(const int* blocks, int2* ranges, int4* tiles, int firstBlockRow, int top, int size, int length, int headTiles)
@@ -26,11 +24,13 @@ extern "C" __global__ void blockRanges(const int* blocks, int2* ranges, int4* ti
 }
 
 // Slashes (offsets query - key, ascending, the first 0) of a head into ranges of tiles of 64 rows: each slash is the 64 keys up to the tile's end less the slash; ranges
-// that touch are joined by whole 64s. slashes [heads][width], counts [heads]; tiles [heads][tiles]; each tile has room for `room` ranges. One thread a tile.
+// that touch are joined by whole 64s. slashes [heads][width], counts [heads]; tiles [heads][tiles]; each tile has room for `room` ranges. One warp a tile, which votes on the next
+// slash of 32 that reaches beyond the range so far. Grid: fours of tiles, heads.
 extern "C" __global__ void slashRanges(const int* slashes, const int* counts, int width, int2* ranges, int4* tiles, int length, int room)
 {
     int allTiles = (length + 63) / 64;
-    int tile = blockIdx.x * blockDim.x + threadIdx.x;
+    int tile = blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;
+    int lane = threadIdx.x & 31;
     if (tile >= allTiles)
     {
         return;
@@ -48,41 +48,37 @@ extern "C" __global__ void slashRanges(const int* slashes, const int* counts, in
 
     int begin = (blockIdx.y * allTiles + tile) * room;
     int written = begin;
-    int slash = inside - 1;
-    int rangeEnd = max(end - slashes[slash--], 64);
+    int rangeEnd = max(end - slashes[inside - 1], 64);
     int rangeStart = rangeEnd - 64;
-    while (slash >= 0)
+    for (int next = inside - 1; next >= 0; next -= 32)
     {
-        // Several reads under way: a thread waits for nothing else.
-        int offsets[ReadAhead];
-#pragma unroll
-        for (int i = 0; i < ReadAhead; i++)
+        int slashEnd = max(end - __ldg(slashes + max(next - lane, 0)), 64);     // below the first slash it is read again
+        unsigned beyond;
+        while ((beyond = __ballot_sync(AllLanes, slashEnd > rangeEnd)) != 0)
         {
-            offsets[i] = __ldg(slashes + max(slash - i, 0));
-        }
-
-#pragma unroll
-        for (int i = 0; i < ReadAhead; i++)
-        {
-            // Past the first slash it is read again, and inside its own range.
-            int next = max(end - offsets[i], 64);
-            if (next > rangeEnd + 64)
-            {
-                ranges[written++] = make_int2(rangeStart, rangeEnd);
-                rangeEnd = next;
-                rangeStart = next - 64;
-            }
-            else if (next > rangeEnd)
+            int nextEnd = __shfl_sync(AllLanes, slashEnd, __ffs(beyond) - 1);
+            if (nextEnd <= rangeEnd + 64)
             {
                 rangeEnd += 64;
+                continue;
             }
-        }
 
-        slash -= ReadAhead;
+            if (lane == 0)
+            {
+                ranges[written] = make_int2(rangeStart, rangeEnd);
+            }
+
+            written++;
+            rangeEnd = nextEnd;
+            rangeStart = nextEnd - 64;
+        }
     }
 
-    ranges[written++] = make_int2(rangeStart, min(rangeEnd, length));
-    tiles[blockIdx.y * allTiles + tile] = make_int4(tile * 64, min(64, length - tile * 64), begin, written);
+    if (lane == 0)
+    {
+        ranges[written] = make_int2(rangeStart, min(rangeEnd, length));
+        tiles[blockIdx.y * allTiles + tile] = make_int4(tile * 64, min(64, length - tile * 64), begin, written + 1);
+    }
 }
 
 // Chosen blocks of `size` keys into the lists of prefill_hopper.cu, whose row blocks have as many rows as a block has keys: the own block, which needs the mask, first, then

@@ -1,24 +1,29 @@
-// Selection of the largest scores of many rows at once: radix select, four passes of eight bits, then compaction in ascending order. Ties go to the lower index,
-// +∞ is above and NaN below everything, -0 equals 0: the same choice as the processor's from the same scores. Counts are integers, and masses integers in units of
-// 2^-40, so that no sum depends on its order. One thread block a row; a row is read six times, from the cache.
+// Selection of the largest scores of many rows at once: radix select by digits of BITS bits, then compaction in ascending order. Ties go to the lower index, +∞ is above and NaN below everything,
+// -0 equals 0: the same choice as the processor's from the same scores. Counts are integers, and masses integers in units of 2^-40, so that no sum depends on its order.
+//
+// Cost: one thread block a row, which reads the row once a digit, until all of the bucket that holds the last of the chosen are chosen (mostly after two of 11 bits), and twice for the
+// compaction; AHEAD reads of a thread are under way at a time. Where all candidates are chosen, nothing is read.
+//
+// Constants: TYPE; THREADS of a block, 128 for rows of up to 1,024 columns, 512 up to 8,192, 1,024 beyond (CudaSelection.Threads).
 #include "ptx.cuh"
 
-static constexpr int Threads = 512;
+static constexpr int Threads = THREADS;
 static constexpr int Warps = Threads / 32;
+// A short row has less to count than many buckets to look through.
+static constexpr int Bits = Threads > 128 ? 11 : 8;
+static constexpr int Buckets = 1 << Bits;
+static constexpr int OwnBuckets = Buckets / Threads;
+static constexpr int Ahead = Threads > 128 ? 8 : 4;
 static constexpr float MassUnit = 1099511627776.0f;   // 2^40
 // Scores are parts of attention rows, so that all masses together are below 2^57 for 131,072 rows: neither half overflows in a sum of 32.
 static constexpr int HalfBits = 27;
 static constexpr unsigned HalfMask = (1u << HalfBits) - 1;
+// So few lanes add to a bucket one after the other; of more, one adds for all.
+static constexpr int FewLanes = 4;
 
-// The order of floats as unsigned integers; forced positions above all.
-static __device__ __forceinline__ unsigned sortKey(const float* scores, int i, int count, int forcedFirst, int forcedLast)
+// The order of floats as unsigned integers.
+static __device__ __forceinline__ unsigned sortKey(float score)
 {
-    if (i < forcedFirst || i >= count - forcedLast)
-    {
-        return 0xffffffffu;
-    }
-
-    float score = scores[i];
     unsigned bits = __float_as_uint(score + 0.0f);
     return score != score ? 0 : bits ^ (static_cast<unsigned>(static_cast<int>(bits) >> 31) | 0x80000000u);
 }
@@ -29,27 +34,67 @@ static __device__ __forceinline__ int candidates(const int* counts, int row, int
     return counts ? counts[row] : causal ? min(columns, firstRow + row + 1) : columns;
 }
 
-// Grid: rows; or the rows of a head, heads, where each head's rows are causal by themselves. indices [rows][width]: those of the min(wanted, candidates) largest, ascending, then -1. wanted: wantedOfRow[row], or `width`. found [rows] or null: how many.
-extern "C" __global__ void __launch_bounds__(Threads) selectLargest(
-    const float* scores, long long stride, const int* counts, int firstRow, int causal, int columns, const int* wantedOfRow, int* indices, int width, int* found,
-    int forcedFirst, int forcedLast)
+// visit(position, score) for the positions from begin to end, STEP at a time: the threads of the block, or the lanes of a warp, one each. All lanes of a warp visit together, the last ones perhaps
+// positions behind the end, with 0.
+template <int STEP, typename Visit>
+static __device__ __forceinline__ void visitScores(const float* scores, int begin, int end, Visit visit)
 {
-    __shared__ int histogram[256];
-    __shared__ int decision[2];
-    __shared__ int warpCounts[Warps][2];
-    long long row = (long long)blockIdx.y * gridDim.x + blockIdx.x;
-    scores += row * stride;
-    indices += row * width;
-    int count = candidates(counts, blockIdx.x, firstRow, causal, columns);
-    int wanted = min(min(wantedOfRow ? wantedOfRow[row] : width, width), count);
+    int own = threadIdx.x % STEP;
+    for (int first = begin; first < end; first += Ahead * STEP)
+    {
+        float values[Ahead];
+#pragma unroll
+        for (int a = 0; a < Ahead; a++)
+        {
+            int i = first + a * STEP + own;
+            values[a] = i < end ? __ldg(scores + i) : 0;
+        }
+
+#pragma unroll
+        for (int a = 0; a < Ahead; a++)
+        {
+            if (first + a * STEP < end)
+            {
+                visit(first + a * STEP + own, values[a]);
+            }
+        }
+    }
+}
+
+// Sum over the lanes up to this one.
+template <typename T>
+static __device__ __forceinline__ T sumUpTo(T value, int lane)
+{
+#pragma unroll
+    for (int distance = 1; distance < 32; distance <<= 1)
+    {
+        T other = __shfl_up_sync(AllLanes, value, distance);
+        value += lane >= distance ? other : 0;
+    }
+
+    return value;
+}
+
+// The `wanted` largest of a row's `count` scores, ascending, then -1 up to the width.
+static __device__ __forceinline__ void selectRow(const float* scores, int count, int wanted, int* indices, int width, int forcedFirst, int forcedLast)
+{
+    __shared__ int histogram[Buckets];
+    __shared__ int totals[Warps];
+    __shared__ int3 decision;
+    __shared__ int2 warpCounts[Warps];
     for (int i = wanted + threadIdx.x; i < width; i += Threads)
     {
         indices[i] = -1;
     }
 
-    if (found && threadIdx.x == 0)
+    if (wanted == count)
     {
-        found[row] = wanted;
+        for (int i = threadIdx.x; i < count; i += Threads)
+        {
+            indices[i] = i;
+        }
+
+        return;
     }
 
     if (wanted == 0)
@@ -57,186 +102,304 @@ extern "C" __global__ void __launch_bounds__(Threads) selectLargest(
         return;
     }
 
-    int left = wanted;
-    unsigned prefix = 0;
-    for (int shift = 24; shift >= 0; shift -= 8)
-    {
-        for (int i = threadIdx.x; i < 256; i += Threads)
-        {
-            histogram[i] = 0;
-        }
-
-        __syncthreads();
-        unsigned mask = shift == 24 ? 0 : 0xffffffffu << (shift + 8);
-        for (int i = threadIdx.x; i < count; i += Threads)
-        {
-            unsigned key = sortKey(scores, i, count, forcedFirst, forcedLast);
-            if ((key & mask) == prefix)
-            {
-                // Neighbours often fall into the same bucket: one lane adds for all that do.
-                unsigned digit = (key >> shift) & 255;
-                unsigned same = __match_any_sync(__activemask(), digit);
-                if ((same & ((1u << (threadIdx.x & 31)) - 1)) == 0)
-                {
-                    atomicAdd(&histogram[digit], __popc(same));
-                }
-            }
-        }
-
-        __syncthreads();
-        if (threadIdx.x < 32)
-        {
-            // From the highest bucket down; lane l takes the buckets 255 - 8 l and the seven below.
-            int top = 255 - 8 * static_cast<int>(threadIdx.x);
-            int own = 0;
-            for (int b = 0; b < 8; b++)
-            {
-                own += histogram[top - b];
-            }
-
-            int before = own;
-#pragma unroll
-            for (int distance = 1; distance < 32; distance <<= 1)
-            {
-                int other = __shfl_up_sync(AllLanes, before, distance);
-                before += static_cast<int>(threadIdx.x) >= distance ? other : 0;
-            }
-
-            before -= own;
-            if (before < left && left <= before + own)
-            {
-                int digit = top;
-                while (before + histogram[digit] < left)
-                {
-                    before += histogram[digit--];
-                }
-
-                decision[0] = digit;
-                decision[1] = left - before;
-            }
-        }
-
-        __syncthreads();
-        prefix |= static_cast<unsigned>(decision[0]) << shift;
-        left = decision[1];
-        __syncthreads();
-    }
-
-    // Keys above the threshold, and the first `left` of those equal to it.
-    int written = 0;
-    int ties = 0;
+    // Forced positions are above all.
+    auto keyOf = [=](int i, float score) { return i < forcedFirst || i >= count - forcedLast ? 0xffffffffu : sortKey(score); };
     int lane = threadIdx.x & 31;
     int warp = threadIdx.x >> 5;
-    for (int first = 0; first < count && written < wanted; first += Threads)
+    unsigned lower = (1u << lane) - 1;
+#pragma unroll
+    for (int b = 0; b < OwnBuckets; b++)
     {
-        int i = first + threadIdx.x;
-        unsigned key = i < count ? sortKey(scores, i, count, forcedFirst, forcedLast) : 0;
-        bool above = i < count && key > prefix;
-        bool equal = i < count && key == prefix;
-        unsigned aboves = __ballot_sync(AllLanes, above);
-        unsigned equals = __ballot_sync(AllLanes, equal);
-        if (lane == 0)
-        {
-            warpCounts[warp][0] = __popc(aboves);
-            warpCounts[warp][1] = __popc(equals);
-        }
-
-        __syncthreads();
-        int abovesBefore = 0, tiesBefore = ties, allAboves = 0, allTies = 0;
-        for (int w = 0; w < Warps; w++)
-        {
-            abovesBefore += w < warp ? warpCounts[w][0] : 0;
-            tiesBefore += w < warp ? warpCounts[w][1] : 0;
-            allAboves += warpCounts[w][0];
-            allTies += warpCounts[w][1];
-        }
-
-        unsigned lower = (1u << lane) - 1;
-        abovesBefore += __popc(aboves & lower);
-        tiesBefore += __popc(equals & lower);
-        if (above || (equal && tiesBefore < left))
-        {
-            // Of the ties before, only the first `left` were taken.
-            int slot = written + abovesBefore + min(tiesBefore, left) - min(ties, left);
-            indices[slot] = i;
-        }
-
-        written += allAboves + min(ties + allTies, left) - min(ties, left);
-        ties += allTies;
-        __syncthreads();
-    }
-}
-
-// counts [rows]: how many of the largest scores (not negative) it takes for their sum to exceed `limit`, at least `floor` and at most `columns`.
-extern "C" __global__ void __launch_bounds__(Threads) countCovering(const float* scores, long long stride, int columns, float limit, int floor, int all, int* counts)
-{
-    __shared__ unsigned long long masses[256];
-    __shared__ int histogram[256];
-    __shared__ unsigned long long massBefore;
-    __shared__ int countBefore;
-    __shared__ int decision;
-    scores += blockIdx.x * stride;
-    unsigned long long most = static_cast<unsigned long long>(limit * MassUnit);
-    if (threadIdx.x == 0)
-    {
-        massBefore = 0;
-        countBefore = 0;
+        histogram[b * Threads + threadIdx.x] = 0;
     }
 
+    __syncthreads();
+    int left = wanted;
+    int open = count;           // keys that begin as the threshold does
     unsigned prefix = 0;
-    for (int shift = 24; shift >= 0; shift -= 8)
+    unsigned mask = 0;
+    for (int shift = 32; shift > 0 && open > left;)
     {
-        for (int i = threadIdx.x; i < 256; i += Threads)
+        // The last digit may begin with bits that are known.
+        shift = max(shift - Bits, 0);
+        visitScores<Threads>(scores, 0, count, [&](int i, float score)
         {
-            histogram[i] = 0;
-            masses[i] = 0;
-        }
-
-        __syncthreads();
-        unsigned mask = shift == 24 ? 0 : 0xffffffffu << (shift + 8);
-        for (int i = threadIdx.x; i < columns; i += Threads)
-        {
-            unsigned key = sortKey(scores, i, columns, 0, 0);
-            if ((key & mask) == prefix)
+            unsigned key = keyOf(i, score);
+            bool counts = i < count && (key & mask) == prefix;
+            if (__ballot_sync(AllLanes, counts) != 0)
             {
-                // One lane adds for all that fall into the same bucket, as above; the halves of 32 masses fit 32 bits.
-                unsigned digit = (key >> shift) & 255;
-                unsigned same = __match_any_sync(__activemask(), digit);
-                unsigned long long mass = static_cast<unsigned long long>(scores[i] * MassUnit);
-                unsigned low = __reduce_add_sync(same, static_cast<unsigned>(mass) & HalfMask);
-                unsigned high = __reduce_add_sync(same, static_cast<unsigned>(mass >> HalfBits));
-                if ((same & ((1u << (threadIdx.x & 31)) - 1)) == 0)
+                // Neighbours often fall into the same bucket: one lane adds for all that do.
+                unsigned digit = counts ? (key >> shift) & (Buckets - 1) : Buckets;
+                unsigned same = __match_any_sync(AllLanes, digit);
+                if (counts && (same & lower) == 0)
                 {
                     atomicAdd(&histogram[digit], __popc(same));
-                    atomicAdd(&masses[digit], (static_cast<unsigned long long>(high) << HalfBits) + low);
                 }
             }
+        });
+        __syncthreads();
+
+        // From the highest bucket down; a thread takes OwnBuckets of them, and leaves them empty.
+        int top = Buckets - 1 - OwnBuckets * static_cast<int>(threadIdx.x);
+        int sizes[OwnBuckets];
+        int own = 0;
+#pragma unroll
+        for (int b = 0; b < OwnBuckets; b++)
+        {
+            sizes[b] = histogram[top - b];
+            histogram[top - b] = 0;
+            own += sizes[b];
+        }
+
+        int before = sumUpTo(own, lane);
+        if (lane == 31)
+        {
+            totals[warp] = before;
         }
 
         __syncthreads();
-        if (threadIdx.x == 0)
+        before += __reduce_add_sync(AllLanes, lane < warp ? totals[lane] : 0) - own;
+#pragma unroll
+        for (int b = 0; b < OwnBuckets; b++)
         {
-            int digit = 255;
-            while (digit > 0 && massBefore + masses[digit] <= most)
+            if (before < left && left <= before + sizes[b])
             {
-                massBefore += masses[digit];
-                countBefore += histogram[digit--];
+                decision = make_int3(top - b, left - before, sizes[b]);
             }
 
-            decision = digit;
+            before += sizes[b];
         }
 
         __syncthreads();
-        prefix |= static_cast<unsigned>(decision) << shift;
-        __syncthreads();
+        prefix |= static_cast<unsigned>(decision.x) << shift;
+        left = decision.y;
+        open = decision.z;
+        mask = 0xffffffffu << shift;
+    }
+
+    // Keys above those that begin as the threshold does, and the first `left` of these. Each warp takes a piece: it counts them, then it knows where its own begin.
+    int piece = (count + Threads - 1) / Threads * 32;
+    int begin = min(warp * piece, count);
+    int end = min(begin + piece, count);
+    int aboves = 0;
+    int ties = 0;
+    visitScores<32>(scores, begin, end, [&](int i, float score)
+    {
+        unsigned key = keyOf(i, score) & mask;
+        aboves += i < end && key > prefix;
+        ties += i < end && key == prefix;
+    });
+    aboves = __reduce_add_sync(AllLanes, aboves);
+    ties = __reduce_add_sync(AllLanes, ties);
+    if (lane == 0)
+    {
+        warpCounts[warp] = make_int2(aboves, ties);
+    }
+
+    __syncthreads();
+    int2 other = lane < warp ? warpCounts[lane] : make_int2(0, 0);
+    aboves = __reduce_add_sync(AllLanes, other.x);
+    ties = __reduce_add_sync(AllLanes, other.y);
+    visitScores<32>(scores, begin, end, [&](int i, float score)
+    {
+        unsigned key = keyOf(i, score) & mask;
+        bool above = i < end && key > prefix;
+        bool equal = i < end && key == prefix;
+        unsigned allAbove = __ballot_sync(AllLanes, above);
+        unsigned allEqual = __ballot_sync(AllLanes, equal);
+        int tiesBefore = ties + __popc(allEqual & lower);
+        if (above || (equal && tiesBefore < left))
+        {
+            indices[aboves + __popc(allAbove & lower) + min(tiesBefore, left)] = i;
+        }
+
+        aboves += __popc(allAbove);
+        ties += __popc(allEqual);
+    });
+}
+
+// Grid: rows; or the rows of a head, heads, where each head's rows are causal by themselves. indices [rows][width]: those of the min(wanted, candidates) largest, ascending, then -1. wanted: wantedOfRow[row], or `width`. found [rows] or null: how many.
+extern "C" __global__ void __launch_bounds__(Threads) selectLargest(
+    const float* scores, long long stride, const int* counts, int firstRow, int causal, int columns, const int* wantedOfRow, int* indices, int width, int* found,
+    int forcedFirst, int forcedLast)
+{
+    long long row = (long long)blockIdx.y * gridDim.x + blockIdx.x;
+    int count = candidates(counts, blockIdx.x, firstRow, causal, columns);
+    int wanted = min(min(wantedOfRow ? wantedOfRow[row] : width, width), count);
+    if (found && threadIdx.x == 0)
+    {
+        found[row] = wanted;
+    }
+
+    selectRow(scores + row * stride, count, wanted, indices + row * width, width, forcedFirst, forcedLast);
+}
+
+// The largest column sums and the largest diagonal sums [heads][length] of each head. columns [heads][columnWidth] and diagonals [heads][diagonalWidth] as above; of a head as many as the counts [heads]
+// say, or, where that is written there as well (`fixed`), as the widths. Grid: heads, 2.
+extern "C" __global__ void __launch_bounds__(Threads) selectVerticalSlash(
+    const float* columnSums, const float* diagonalSums, int length, int fixed, int* columnCounts, int* diagonalCounts, int* columns, int* diagonals, int columnWidth, int diagonalWidth,
+    int forcedColumns, int forcedDiagonals)
+{
+    bool second = blockIdx.y == 1;
+    long long head = blockIdx.x;
+    int width = second ? diagonalWidth : columnWidth;
+    int* counts = second ? diagonalCounts : columnCounts;
+    int wanted = fixed ? width : counts[head];
+    if (fixed && threadIdx.x == 0)
+    {
+        counts[head] = width;
+    }
+
+    selectRow(
+        (second ? diagonalSums : columnSums) + head * length, length, wanted, (second ? diagonals : columns) + head * width, width, second ? forcedDiagonals : forcedColumns, 0);
+}
+
+// How many of the largest of a head's column sums, and of its diagonal sums, (not negative) it takes for their sum to exceed `limit`, at least the floor and at most `length`; all: length.
+// Sums [heads][length], counts [heads]. Grid: heads, 2.
+extern "C" __global__ void __launch_bounds__(Threads) countCovering(
+    const float* columnSums, const float* diagonalSums, int length, float limit, int columnFloor, int diagonalFloor, int all, int* columnCounts, int* diagonalCounts)
+{
+    __shared__ int histogram[Buckets];
+    // Masses in two halves of 32 bits: 64-bit sums in shared memory take turns.
+    __shared__ unsigned lows[Buckets];
+    __shared__ unsigned highs[Buckets];
+    __shared__ unsigned long long massTotals[Warps];
+    __shared__ int totals[Warps];
+    __shared__ unsigned long long massDecision;
+    __shared__ int3 decision;
+    const float* scores = (blockIdx.y == 0 ? columnSums : diagonalSums) + (long long)blockIdx.x * length;
+    int lane = threadIdx.x & 31;
+    int warp = threadIdx.x >> 5;
+    unsigned lower = (1u << lane) - 1;
+#pragma unroll
+    for (int b = 0; b < OwnBuckets; b++)
+    {
+        histogram[b * Threads + threadIdx.x] = 0;
+        lows[b * Threads + threadIdx.x] = 0;
+        highs[b * Threads + threadIdx.x] = 0;
     }
 
     if (threadIdx.x == 0)
     {
-        // All that are left have the same score.
-        float score = __uint_as_float(prefix ^ 0x80000000u);
-        unsigned long long mass = prefix & 0x80000000u ? static_cast<unsigned long long>(score * MassUnit) : 0;
-        int count = mass == 0 ? columns : countBefore + static_cast<int>((most - massBefore) / mass) + 1;
-        counts[blockIdx.x] = all ? columns : min(columns, max(floor, count));
+        decision.z = 0;
+    }
+
+    __syncthreads();
+    unsigned long long left = static_cast<unsigned long long>(limit * MassUnit);
+    int counted = 0;
+    int open = all ? 0 : length;
+    unsigned prefix = 0;
+    unsigned mask = 0;
+    for (int shift = 32; shift > 0 && open > 1;)
+    {
+        shift = max(shift - Bits, 0);
+        visitScores<Threads>(scores, 0, length, [&](int i, float score)
+        {
+            unsigned key = sortKey(score);
+            bool counts = i < length && (key & mask) == prefix;
+            if (__ballot_sync(AllLanes, counts) != 0)
+            {
+                unsigned digit = counts ? (key >> shift) & (Buckets - 1) : Buckets;
+                unsigned same = __match_any_sync(AllLanes, digit);
+                if (counts)
+                {
+                    unsigned long long mass = static_cast<unsigned long long>(score * MassUnit);
+                    int lanes = __popc(same);
+                    if (lanes > FewLanes)
+                    {
+                        unsigned low = __reduce_add_sync(same, static_cast<unsigned>(mass) & HalfMask);
+                        unsigned high = __reduce_add_sync(same, static_cast<unsigned>(mass >> HalfBits));
+                        mass = (static_cast<unsigned long long>(high) << HalfBits) + low;
+                    }
+
+                    if (lanes <= FewLanes || (same & lower) == 0)
+                    {
+                        atomicAdd(&histogram[digit], lanes <= FewLanes ? 1 : lanes);
+                        unsigned low = static_cast<unsigned>(mass);
+                        unsigned old = atomicAdd(&lows[digit], low);
+                        unsigned high = static_cast<unsigned>(mass >> 32) + (old + low < old ? 1 : 0);
+                        if (high != 0)
+                        {
+                            atomicAdd(&highs[digit], high);
+                        }
+                    }
+                }
+            }
+        });
+        __syncthreads();
+        int top = Buckets - 1 - OwnBuckets * static_cast<int>(threadIdx.x);
+        int sizes[OwnBuckets];
+        unsigned long long masses[OwnBuckets];
+        int own = 0;
+        unsigned long long ownMass = 0;
+#pragma unroll
+        for (int b = 0; b < OwnBuckets; b++)
+        {
+            sizes[b] = histogram[top - b];
+            masses[b] = (static_cast<unsigned long long>(highs[top - b]) << 32) + lows[top - b];
+            histogram[top - b] = 0;
+            lows[top - b] = 0;
+            highs[top - b] = 0;
+            own += sizes[b];
+            ownMass += masses[b];
+        }
+
+        int before = sumUpTo(own, lane);
+        unsigned long long massBefore = sumUpTo(ownMass, lane);
+        if (lane == 31)
+        {
+            totals[warp] = before;
+            massTotals[warp] = massBefore;
+        }
+
+        __syncthreads();
+        before += __reduce_add_sync(AllLanes, lane < warp ? totals[lane] : 0) - own;
+        massBefore -= ownMass;
+        for (int w = 0; w < warp; w++)
+        {
+            massBefore += massTotals[w];
+        }
+
+#pragma unroll
+        for (int b = 0; b < OwnBuckets; b++)
+        {
+            if (massBefore <= left && massBefore + masses[b] > left)
+            {
+                decision = make_int3(top - b, before, sizes[b]);
+                massDecision = massBefore;
+            }
+
+            before += sizes[b];
+            massBefore += masses[b];
+        }
+
+        __syncthreads();
+        if (decision.z == 0)
+        {
+            // All together do not exceed the limit.
+            break;
+        }
+
+        prefix |= static_cast<unsigned>(decision.x) << shift;
+        counted += decision.y;
+        open = decision.z;
+        left -= massDecision;
+        mask = 0xffffffffu << shift;
+    }
+
+    if (threadIdx.x == 0)
+    {
+        int count = length;
+        if (mask != 0)
+        {
+            // All that are left have the same score, or there is one.
+            count = counted + 1;
+            if (open > 1)
+            {
+                count += static_cast<int>(left / static_cast<unsigned long long>(__uint_as_float(prefix ^ 0x80000000u) * MassUnit));
+            }
+        }
+
+        (blockIdx.y == 0 ? columnCounts : diagonalCounts)[blockIdx.x] = min(length, max(blockIdx.y == 0 ? columnFloor : diagonalFloor, count));
     }
 }

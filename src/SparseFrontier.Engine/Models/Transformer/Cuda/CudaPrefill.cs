@@ -180,9 +180,13 @@ internal static class CudaPrefill
         foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer.Queries, layer.Keys, layer.Values, rangeBytes, listBytes))
         {
             CudaVerticalSlash? chosen = null;
-            clock.Time(
-                counters.AddIndexSeconds,
-                () => chosen = CudaSelection.VerticalSlash(queries, keys, layer.Scale, window, verticals, slashes, forcedVerticals, forcedSlashes, coverage));
+            clock.Time(counters.AddIndexSeconds, () =>
+            {
+                chosen = CudaSelection.VerticalSlash(queries, keys, layer.Scale, window, verticals, slashes, forcedVerticals, forcedSlashes, coverage);
+
+                // The other kernel has lists of its own, and the plans are for the counts alone.
+                _ = hopper is null ? chosen.Plans : null;
+            });
             if (hopper is null)
             {
                 clock.Time(counters.AddAttentionSeconds, () => CudaAttention.Prefill(queries, keys, values, layer.Scale, chosen!.Plans, 0, queries, null));
