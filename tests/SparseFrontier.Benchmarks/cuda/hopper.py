@@ -146,8 +146,9 @@ class VerticalSlashLists:
 
     def prepare(self, verticals, slashes, row_blocks, first_position, key_length):
         heads, v, s = verticals.shape[0], verticals.shape[1], slashes.shape[1]
-        lists = tuple(torch.empty(shape, dtype=torch.int32, device="cuda") for shape in ((heads * row_blocks, 8), (heads * row_blocks * s,), (heads * row_blocks * v,)))
-        values = [ctypes.c_uint64(t.data_ptr()) for t in (verticals, slashes, *lists)] + [ctypes.c_int32(x) for x in (heads, v, s, row_blocks, first_position, key_length)]
+        room = min(s, (first_position + 63) // 64 + row_blocks)
+        lists = tuple(torch.empty(shape, dtype=torch.int32, device="cuda") for shape in ((heads * row_blocks, 8), (heads * row_blocks * room,), (heads * row_blocks * v,)))
+        values = [ctypes.c_uint64(t.data_ptr()) for t in (verticals, slashes, *lists)] + [ctypes.c_int32(x) for x in (heads, v, s, row_blocks, first_position, key_length, room)]
         parameters = (ctypes.c_void_p * len(values))(*(ctypes.addressof(x) for x in values))
         keep = (values, verticals, slashes, lists)
 

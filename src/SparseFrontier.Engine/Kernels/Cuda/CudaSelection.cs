@@ -3,8 +3,8 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels.Cuda;
 
 /// <summary>
-/// Selections of all heads at once on the device, from estimation to the lists that attention executes, without a word to the host in between. Each is the
-/// method of the same name; from the same scores the choice is the processor's.
+/// Selections of all heads at once on the device, from estimation to the lists that attention executes. Each is the method of the same name; from the same scores the choice is the
+/// processor's. The host is told nothing in between, but for how many columns and diagonals a coverage takes, which the lists have room for.
 /// </summary>
 internal static class CudaSelection
 {
@@ -65,8 +65,9 @@ internal static class CudaSelection
                 (heads, 2, 1), threads, 0, sums.ColumnSums, sums.DiagonalSums, length, (float)(share * window), verticals, slashes, share >= 1 ? 1 : 0, verticalCounts, slashCounts);
         }
 
-        int verticalWidth = coverage is null ? verticals : length;
-        int slashWidth = coverage is null ? slashes : length;
+        // Room for as many as the head with the most of them has: all keys would make lists too large for the fastest kernel.
+        int verticalWidth = coverage is null ? verticals : verticalCounts.ToArray<int>().Max();
+        int slashWidth = coverage is null ? slashes : slashCounts.ToArray<int>().Max();
         CudaMemory columns = CudaMemory.Allocate(device, (long)heads * verticalWidth * sizeof(int));
         CudaMemory diagonals = CudaMemory.Allocate(device, (long)heads * slashWidth * sizeof(int));
         device.Function("select.cu", "selectVerticalSlash", ("TYPE", 0), ("THREADS", threads)).Launch(

@@ -7,8 +7,9 @@
 // engine's VerticalSlashPlan is the reference.)
 //
 // Layout. verticals [heads, verticalCount], slashes [heads, slashCount], ascending, short rows filled with -1. Out: rowLists
-// [heads, rowBlocks]; blockStarts [heads, rowBlocks, slashCount], filled from the back, so that a list descends and its masked blocks,
-// the ones near the diagonal, come first; columns [heads, rowBlocks, verticalCount].
+// [heads, rowBlocks]; blockStarts [heads, rowBlocks, room], filled from the back, so that a list descends and its masked blocks,
+// the ones near the diagonal, come first; columns [heads, rowBlocks, verticalCount]. Blocks do not overlap and are no more than slashes:
+// the fewer of slashCount and the 64-key blocks of all keys are room for them.
 //
 // Cost. One warp a row block: a vote for each emitted block, and a binary search among the blocks for each vertical before the last range's end.
 
@@ -16,7 +17,7 @@
 
 extern "C" __global__ void vertical_slash_lists(
     const int* verticals, const int* slashes, RowList* rowLists, int* blockStarts, int* columns,
-    int heads, int verticalCount, int slashCount, int rowBlocks, int firstPosition, int keyLength)
+    int heads, int verticalCount, int slashCount, int rowBlocks, int firstPosition, int keyLength, int room)
 {
     const unsigned all = ~0u;
     int lane = threadIdx.x % 32;
@@ -27,7 +28,7 @@ extern "C" __global__ void vertical_slash_lists(
     int firstRow = end - 64;
     const int* headSlashes = slashes + (long long)head * slashCount;
     const int* headVerticals = verticals + (long long)head * verticalCount;
-    int* blocks = blockStarts + (long long)item * slashCount;
+    int* blocks = blockStarts + (long long)item * room;
     int* singles = columns + (long long)item * verticalCount;
 
     // Slashes that reach into these rows: a prefix.
@@ -53,11 +54,11 @@ extern "C" __global__ void vertical_slash_lists(
             rangeEnd = start + 64;
             masked += start + 63 > firstRow || start + 64 > keyLength;
             if (lane == count % 32) held = start;
-            if (++count % 32 == 0) blocks[slashCount - 1 - (count - 32 + lane)] = held;
+            if (++count % 32 == 0) blocks[room - 1 - (count - 32 + lane)] = held;
         }
     }
 
-    if (lane < count % 32) blocks[slashCount - 1 - (count - count % 32 + lane)] = held;
+    if (lane < count % 32) blocks[room - 1 - (count - count % 32 + lane)] = held;
     __syncwarp();
 
     int kept = 0;
@@ -74,11 +75,11 @@ extern "C" __global__ void vertical_slash_lists(
             for (int high = count; low < high;)
             {
                 int middle = (low + high) / 2;
-                if (blocks[slashCount - 1 - middle] <= vertical) low = middle + 1;
+                if (blocks[room - 1 - middle] <= vertical) low = middle + 1;
                 else high = middle;
             }
 
-            single = low == 0 || vertical >= blocks[slashCount - low] + 64;
+            single = low == 0 || vertical >= blocks[room - low] + 64;
         }
 
         unsigned keep = __ballot_sync(all, single);
@@ -89,7 +90,7 @@ extern "C" __global__ void vertical_slash_lists(
     if (lane == 0)
     {
         RowList list;
-        list.blockBegin = item * slashCount + slashCount - count;
+        list.blockBegin = item * room + room - count;
         list.maskedBlocks = masked;
         list.fullBlocks = count - masked;
         list.columnBegin = item * verticalCount;

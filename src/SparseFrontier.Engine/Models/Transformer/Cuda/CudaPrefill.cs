@@ -10,7 +10,7 @@ namespace SparseFrontier.Models.Transformer.Cuda;
 /// </summary>
 internal static class CudaPrefill
 {
-    // Lists by row block of a KV head's queries; where they take more, the kernel that reads ranges and columns is used.
+    // Lists by row block of a query head; where they take more, which takes more than 128K tokens, the kernel that reads ranges and columns is used.
     private const long HopperListBytes = 1L << 30;
     private const int TileRows = 64;
 
@@ -164,27 +164,24 @@ internal static class CudaPrefill
         int forcedSlashes = parameters.Integer("ForcedSlashes");
         int tiles = (length + TileRows - 1) / TileRows;
         int mostSlashes = Math.Min(length, coverage is null ? Math.Max(slashes, forcedSlashes) : length);
-        int mostVerticals = Math.Min(length, coverage is null ? Math.Max(verticals, forcedVerticals) : length);
         long forced = VerticalSlashMethod.CountForced(length, parameters);
         long rangeBytes = (long)tiles * Math.Min(mostSlashes, tiles) * 8;
-        HopperConfiguration? hopper = HopperConfiguration.Find(device.Properties.Major, layer.Queries.Dimension, TileRows, columns: true);
-        long hopperBytes = (long)tiles * ((mostSlashes + (long)mostVerticals) * 4 + 32);
-
-        // Lists by row block take room for every slash and vertical: only where they are few.
-        if (hopperBytes * (layer.Queries.Heads / layer.Keys.Heads) > HopperListBytes)
-        {
-            hopper = null;
-        }
-
+        HopperConfiguration? configuration = HopperConfiguration.Find(device.Properties.Major, layer.Queries.Dimension, TileRows, columns: true);
         int stepKeys = CudaPlans.StepKeys(TileRows, CudaAttention.RoundUp(layer.Queries.Dimension, 16));
         foreach ((CudaVectors queries, CudaVectors keys, CudaVectors values) in Groups(layer.Queries, layer.Keys, layer.Values, rangeBytes, listBytes))
         {
             CudaVerticalSlash? chosen = null;
+            HopperConfiguration? hopper = null;
+            long hopperBytes = 0;
             clock.Time(counters.AddIndexSeconds, () =>
             {
                 chosen = CudaSelection.VerticalSlash(queries, keys, layer.Scale, window, verticals, slashes, forcedVerticals, forcedSlashes, coverage);
 
-                // The other kernel has lists of its own, and the plans are for the counts alone.
+                // Lists by row block take room for every vertical: only where these are few.
+                hopperBytes = (long)tiles * (((Math.Min(chosen.SlashWidth, tiles) + (long)chosen.VerticalWidth) * 4) + 32);
+                hopper = hopperBytes > HopperListBytes ? null : configuration;
+
+                // Where there are such lists, the plans are for the counts alone.
                 _ = hopper is null ? chosen.Plans : null;
             });
             if (hopper is null)
@@ -198,7 +195,7 @@ internal static class CudaPrefill
                 foreach ((CudaVectors some, CudaVectors theirKeys, CudaVectors theirValues) in Groups(queries, keys, values, hopperBytes, listBytes))
                 {
                     HopperLists? lists = null;
-                    clock.Time(counters.AddIndexSeconds, () => lists = Lists(chosen!, head, some.Heads, mostVerticals, mostSlashes, tiles, length));
+                    clock.Time(counters.AddIndexSeconds, () => lists = Lists(chosen!, head, some.Heads, tiles, length));
                     clock.Time(counters.AddAttentionSeconds, () => CudaHopper.Prefill(hopper, some, theirKeys, theirValues, layer.Scale, lists, 0, some, null));
                     lists!.Dispose();
                     head += some.Heads;
@@ -211,12 +208,15 @@ internal static class CudaPrefill
     }
 
     // Of so many heads from one on.
-    private static HopperLists Lists(CudaVerticalSlash chosen, int firstHead, int heads, int verticals, int slashes, int tiles, int length)
+    private static HopperLists Lists(CudaVerticalSlash chosen, int firstHead, int heads, int tiles, int length)
     {
         CudaDevice device = chosen.VerticalLists.Device;
+        int verticals = chosen.VerticalWidth;
+        int slashes = chosen.SlashWidth;
+        int room = Math.Min(slashes, tiles);
         var lists = new HopperLists(
             CudaMemory.Allocate(device, (long)heads * tiles * 32),
-            CudaMemory.Allocate(device, (long)heads * tiles * slashes * sizeof(int)),
+            CudaMemory.Allocate(device, (long)heads * tiles * room * sizeof(int)),
             CudaMemory.Allocate(device, (long)heads * tiles * verticals * sizeof(int)));
         device.Function("vertical_slash_lists.cu", "vertical_slash_lists").Launch(
             (((heads * tiles) + 3) / 4, 1, 1),
@@ -232,7 +232,8 @@ internal static class CudaPrefill
             slashes,
             tiles,
             0,
-            length);
+            length,
+            room);
         return lists;
     }
 
@@ -287,12 +288,25 @@ internal static class CudaPrefill
         }
     }
 
-    // As many KV heads at a time as their lists find room.
+    // As many KV heads at a time as their lists find room, or of one so many of its query heads.
     private static IEnumerable<(CudaVectors Queries, CudaVectors Keys, CudaVectors Values)> Groups(
         CudaVectors queries, CudaVectors keys, CudaVectors values, long bytesOfHead, long listBytes)
     {
         int group = queries.Heads / keys.Heads;
-        int heads = (int)Math.Clamp(listBytes / Math.Max(1, bytesOfHead * group), 1, keys.Heads);
+        int most = (int)Math.Clamp(listBytes / Math.Max(1, bytesOfHead), 1, queries.Heads);
+        if (most < group)
+        {
+            for (int head = 0, count; head < queries.Heads; head += count)
+            {
+                int kvHead = head / group;
+                count = Math.Min(most, ((kvHead + 1) * group) - head);
+                yield return (queries.Slice(head, count), keys.Slice(kvHead, 1), values.Slice(kvHead, 1));
+            }
+
+            yield break;
+        }
+
+        int heads = most / group;
         for (int first = 0; first < keys.Heads; first += heads)
         {
             int count = Math.Min(heads, keys.Heads - first);
