@@ -73,6 +73,7 @@ public sealed unsafe class CudaKernelTests
     [InlineData(600, 5)]
     [InlineData(600, 600)]
     [InlineData(5000, 700)]
+    [InlineData(20001, 3000)]
     public void The_largest_are_the_processors_choice(int count, int wanted)
     {
         CudaDevice device = Device();

@@ -157,9 +157,11 @@ internal static class CudaPrefill
         CudaDevice device = layer.Queries.Device;
         int length = layer.Length;
         int window = Math.Min(length, parameters.Integer("Window"));
-        double? coverage = method is FlexPrefill ? parameters["Alpha"] : null;
-        int verticals = coverage is null ? parameters.Integer("VerticalSize") : parameters.Integer("MinimumBudget");
-        int slashes = coverage is null ? parameters.Integer("SlashSize") : parameters.Integer("MinimumBudget");
+
+        // Without a coverage the floor is what is kept.
+        double? coverage = method is FlexPrefill && parameters["Alpha"] > 0 ? parameters["Alpha"] : null;
+        int verticals = parameters.Integer(method is FlexPrefill ? "MinimumBudget" : "VerticalSize");
+        int slashes = parameters.Integer(method is FlexPrefill ? "MinimumBudget" : "SlashSize");
         int forcedVerticals = parameters.Integer("ForcedVerticals");
         int forcedSlashes = parameters.Integer("ForcedSlashes");
         int tiles = (length + TileRows - 1) / TileRows;
