@@ -150,12 +150,12 @@ class VerticalSlashLists:
         lists = tuple(torch.empty(shape, dtype=torch.int32, device="cuda") for shape in ((heads * row_blocks, 8), (heads * row_blocks * room,), (heads * row_blocks * v,)))
         values = [ctypes.c_uint64(t.data_ptr()) for t in (verticals, slashes, *lists)] + [ctypes.c_int32(x) for x in (heads, v, s, row_blocks, first_position, key_length, room)]
         parameters = (ctypes.c_void_p * len(values))(*(ctypes.addressof(x) for x in values))
-        keep = (values, verticals, slashes, lists)
+        keep, shared = (values, verticals, slashes, lists), (first_position + row_blocks * 64 + 1023) // 1024 * 64
 
         def launch():
             keep
             stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-            check(driver().cuLaunchKernel(self.function, (heads * row_blocks + 3) // 4, 1, 1, 128, 1, 1, 0, stream, parameters, None), "cuLaunchKernel")
+            check(driver().cuLaunchKernel(self.function, (heads * row_blocks + 3) // 4, 1, 1, 128, 1, 1, shared, stream, parameters, None), "cuLaunchKernel")
 
         return launch, lists
 

@@ -2,7 +2,8 @@
 // -0 equals 0: the same choice as the processor's from the same scores. Counts are integers, and masses integers in units of 2^-40, so that no sum depends on its order.
 //
 // Cost: one thread block a row, which reads the row once a digit, until all of the bucket that holds the last of the chosen are chosen (mostly after two of 11 bits), and twice for the
-// compaction; AHEAD reads of a thread are under way at a time. Where all candidates are chosen, nothing is read.
+// compaction; AHEAD reads of a thread are under way at a time. Where few of a long row are chosen, it is read once before that: each thread finds its largest score, and what is below the wanted-th
+// largest of these is not chosen, so that the other passes leave it at a comparison. Where all candidates are chosen, nothing is read.
 //
 // Constants: TYPE; THREADS of a block, 128 for rows of up to 1,024 columns, 512 up to 8,192, 1,024 beyond (CudaSelection.Threads).
 #include "ptx.cuh"
@@ -34,30 +35,47 @@ static __device__ __forceinline__ int candidates(const int* counts, int row, int
     return counts ? counts[row] : causal ? min(columns, firstRow + row + 1) : columns;
 }
 
-// visit(position, score) for the positions from begin to end, STEP at a time: the threads of the block, or the lanes of a warp, one each. All lanes of a warp visit together, the last ones perhaps
-// positions behind the end, with 0.
+// The score of a key.
+static __device__ __forceinline__ float scoreOf(unsigned key)
+{
+    return __uint_as_float(key & 0x80000000u ? key ^ 0x80000000u : ~key);
+}
+
+template <int STEP, bool WHOLE, typename Visit>
+static __device__ __forceinline__ void visitBatch(const float* scores, int first, int end, Visit visit)
+{
+    int own = threadIdx.x % STEP;
+    scores += first + own;
+    float values[Ahead];
+#pragma unroll
+    for (int a = 0; a < Ahead; a++)
+    {
+        values[a] = WHOLE || first + own + a * STEP < end ? __ldg(scores + a * STEP) : 0;
+    }
+
+#pragma unroll
+    for (int a = 0; a < Ahead; a++)
+    {
+        if (WHOLE || first + a * STEP < end)
+        {
+            visit(first + own + a * STEP, values[a], WHOLE || first + own + a * STEP < end);
+        }
+    }
+}
+
+// visit(position, score, whether it is before the end) for the positions from begin to end, STEP at a time: the threads of the block, or the lanes of a warp, one each. All lanes of a warp visit together.
 template <int STEP, typename Visit>
 static __device__ __forceinline__ void visitScores(const float* scores, int begin, int end, Visit visit)
 {
-    int own = threadIdx.x % STEP;
-    for (int first = begin; first < end; first += Ahead * STEP)
+    int first = begin;
+    for (; first + Ahead * STEP <= end; first += Ahead * STEP)
     {
-        float values[Ahead];
-#pragma unroll
-        for (int a = 0; a < Ahead; a++)
-        {
-            int i = first + a * STEP + own;
-            values[a] = i < end ? __ldg(scores + i) : 0;
-        }
+        visitBatch<STEP, true>(scores, first, end, visit);
+    }
 
-#pragma unroll
-        for (int a = 0; a < Ahead; a++)
-        {
-            if (first + a * STEP < end)
-            {
-                visit(first + a * STEP + own, values[a]);
-            }
-        }
+    if (first < end)
+    {
+        visitBatch<STEP, false>(scores, first, end, visit);
     }
 }
 
@@ -75,65 +93,47 @@ static __device__ __forceinline__ T sumUpTo(T value, int lane)
     return value;
 }
 
-// The `wanted` largest of a row's `count` scores, ascending, then -1 up to the width.
-static __device__ __forceinline__ void selectRow(const float* scores, int count, int wanted, int* indices, int width, int forcedFirst, int forcedLast)
+struct SelectMemory
 {
-    __shared__ int histogram[Buckets];
-    __shared__ int totals[Warps];
-    __shared__ int3 decision;
-    __shared__ int2 warpCounts[Warps];
-    for (int i = wanted + threadIdx.x; i < width; i += Threads)
-    {
-        indices[i] = -1;
-    }
+    int histogram[Buckets];     // 0 between digits
+    int totals[Warps];
+    int3 decision;
+    int2 warpCounts[Warps];
+};
 
-    if (wanted == count)
-    {
-        for (int i = threadIdx.x; i < count; i += Threads)
-        {
-            indices[i] = i;
-        }
+// Keys from first to last begin as the threshold does: all above are chosen, and `left` of these.
+struct Threshold
+{
+    unsigned first;
+    unsigned last;
+    int left;
+};
 
-        return;
-    }
-
-    if (wanted == 0)
-    {
-        return;
-    }
-
-    // Forced positions are above all.
-    auto keyOf = [=](int i, float score) { return i < forcedFirst || i >= count - forcedLast ? 0xffffffffu : sortKey(score); };
+// The threshold of the `wanted` largest of more keys. each(visit) calls visit(key, whether it counts) for all of them, all lanes of a warp together.
+template <typename Each>
+static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, int wanted, Each each)
+{
     int lane = threadIdx.x & 31;
     int warp = threadIdx.x >> 5;
-    unsigned lower = (1u << lane) - 1;
-#pragma unroll
-    for (int b = 0; b < OwnBuckets; b++)
-    {
-        histogram[b * Threads + threadIdx.x] = 0;
-    }
-
-    __syncthreads();
-    int left = wanted;
-    int open = count;           // keys that begin as the threshold does
-    unsigned prefix = 0;
-    unsigned mask = 0;
-    for (int shift = 32; shift > 0 && open > left;)
+    Threshold threshold = { 0, 0xffffffffu, wanted };
+    int open = wanted + 1;      // keys between first and last
+    for (int shift = 32; shift > 0 && open > threshold.left;)
     {
         // The last digit may begin with bits that are known.
         shift = max(shift - Bits, 0);
-        visitScores<Threads>(scores, 0, count, [&](int i, float score)
+        each([&](unsigned key, bool counts)
         {
-            unsigned key = keyOf(i, score);
-            bool counts = i < count && (key & mask) == prefix;
-            if (__ballot_sync(AllLanes, counts) != 0)
+            counts = counts && key - threshold.first <= threshold.last - threshold.first;
+            unsigned counting = __ballot_sync(AllLanes, counts);
+            if (counting != 0)
             {
-                // Neighbours often fall into the same bucket: one lane adds for all that do.
+                // Neighbours often fall into the same bucket: the first lane adds for all that fall into its own.
+                int leader = __ffs(counting) - 1;
                 unsigned digit = counts ? (key >> shift) & (Buckets - 1) : Buckets;
-                unsigned same = __match_any_sync(AllLanes, digit);
-                if (counts && (same & lower) == 0)
+                unsigned same = __ballot_sync(AllLanes, digit == __shfl_sync(AllLanes, digit, leader));
+                if (counts && (lane == leader || (same >> lane & 1) == 0))
                 {
-                    atomicAdd(&histogram[digit], __popc(same));
+                    atomicAdd(&memory.histogram[digit], lane == leader ? __popc(same) : 1);
                 }
             }
         });
@@ -146,75 +146,156 @@ static __device__ __forceinline__ void selectRow(const float* scores, int count,
 #pragma unroll
         for (int b = 0; b < OwnBuckets; b++)
         {
-            sizes[b] = histogram[top - b];
-            histogram[top - b] = 0;
+            sizes[b] = memory.histogram[top - b];
+            memory.histogram[top - b] = 0;
             own += sizes[b];
         }
 
         int before = sumUpTo(own, lane);
         if (lane == 31)
         {
-            totals[warp] = before;
+            memory.totals[warp] = before;
         }
 
         __syncthreads();
-        before += __reduce_add_sync(AllLanes, lane < warp ? totals[lane] : 0) - own;
+        before += __reduce_add_sync(AllLanes, lane < warp ? memory.totals[lane] : 0) - own;
 #pragma unroll
         for (int b = 0; b < OwnBuckets; b++)
         {
-            if (before < left && left <= before + sizes[b])
+            if (before < threshold.left && threshold.left <= before + sizes[b])
             {
-                decision = make_int3(top - b, left - before, sizes[b]);
+                memory.decision = make_int3(top - b, threshold.left - before, sizes[b]);
             }
 
             before += sizes[b];
         }
 
         __syncthreads();
-        prefix |= static_cast<unsigned>(decision.x) << shift;
-        left = decision.y;
-        open = decision.z;
-        mask = 0xffffffffu << shift;
+        threshold.first |= static_cast<unsigned>(memory.decision.x) << shift;
+        threshold.last = threshold.first + ((1u << shift) - 1);
+        threshold.left = memory.decision.y;
+        open = memory.decision.z;
     }
 
-    // Keys above those that begin as the threshold does, and the first `left` of these. Each warp takes a piece: it counts them, then it knows where its own begin.
-    int piece = (count + Threads - 1) / Threads * 32;
-    int begin = min(warp * piece, count);
-    int end = min(begin + piece, count);
-    int aboves = 0;
-    int ties = 0;
-    visitScores<32>(scores, begin, end, [&](int i, float score)
+    return threshold;
+}
+
+// The `wanted` largest of a row's `count` scores, ascending, then -1 up to the width.
+static __device__ __forceinline__ void selectRow(const float* scores, int count, int wanted, int* indices, int width, int forcedFirst, int forcedLast)
+{
+    __shared__ SelectMemory memory;
+    for (int i = wanted + threadIdx.x; i < width; i += Threads)
     {
-        unsigned key = keyOf(i, score) & mask;
-        aboves += i < end && key > prefix;
-        ties += i < end && key == prefix;
-    });
-    aboves = __reduce_add_sync(AllLanes, aboves);
-    ties = __reduce_add_sync(AllLanes, ties);
-    if (lane == 0)
+        indices[i] = -1;
+    }
+
+    // Forced positions are above all, the rest is chosen between them.
+    int begin = min(forcedFirst, count);
+    int end = max(begin, count - forcedLast);
+    int forced = begin + count - end;
+    bool noneFree = wanted <= forced || wanted == count;
+    if (wanted == count)
     {
-        warpCounts[warp] = make_int2(aboves, ties);
+        begin = count;
+    }
+
+    for (int i = threadIdx.x; i < (noneFree ? wanted : forced); i += Threads)
+    {
+        indices[i < begin || noneFree ? i : wanted - forced + i] = i < begin ? i : end + i - begin;
+    }
+
+    if (noneFree)
+    {
+        return;
+    }
+
+    wanted -= forced;
+    indices += begin;
+#pragma unroll
+    for (int b = 0; b < OwnBuckets; b++)
+    {
+        memory.histogram[b * Threads + threadIdx.x] = 0;
     }
 
     __syncthreads();
-    int2 other = lane < warp ? warpCounts[lane] : make_int2(0, 0);
+    bool bounded = wanted <= Threads / 2 && end - begin >= 8 * Threads;
+    float bound = MinusInfinity;
+    if (bounded)
+    {
+        float largest = MinusInfinity;
+        visitScores<Threads>(scores, begin, end, [&](int i, float score, bool inside) { largest = inside ? fmaxf(largest, score) : largest; });
+        unsigned key = sortKey(largest);
+        bound = scoreOf(findThreshold(memory, wanted, [&](auto visit) { visit(key, true); }).first);
+    }
+
+    // No number is not below the bound, as little as it is above: where the bound is no number or -∞, all are candidates.
+    auto isCandidate = [&](float score, bool inside) { return inside && !(score < bound); };
+    Threshold threshold = findThreshold(memory, wanted, [&](auto visit)
+    {
+        visitScores<Threads>(scores, begin, end, [&](int i, float score, bool inside)
+        {
+            bool candidate = isCandidate(score, inside);
+            if (!bounded || __ballot_sync(AllLanes, candidate) != 0)
+            {
+                visit(sortKey(score), candidate);
+            }
+        });
+    });
+
+    // Keys above the last, and the first `left` from the first to the last. Each warp takes a piece: it counts them, then it knows where its own begin.
+    int lane = threadIdx.x & 31;
+    int warp = threadIdx.x >> 5;
+    unsigned lower = (1u << lane) - 1;
+    int piece = (end - begin + Threads - 1) / Threads * 32;
+    int pieceBegin = min(begin + warp * piece, end);
+    int pieceEnd = min(pieceBegin + piece, end);
+    int aboves = 0;
+    int ties = 0;
+    visitScores<32>(scores, pieceBegin, pieceEnd, [&](int i, float score, bool inside)
+    {
+        bool candidate = isCandidate(score, inside);
+        if (!bounded || __ballot_sync(AllLanes, candidate) != 0)
+        {
+            unsigned key = sortKey(score);
+            aboves += candidate && key > threshold.last;
+            ties += candidate && key - threshold.first <= threshold.last - threshold.first;
+        }
+    });
+    aboves = __reduce_add_sync(AllLanes, aboves);
+    ties = __reduce_add_sync(AllLanes, ties);
+    bool none = aboves + ties == 0;
+    if (lane == 0)
+    {
+        memory.warpCounts[warp] = make_int2(aboves, ties);
+    }
+
+    __syncthreads();
+    if (none)
+    {
+        return;
+    }
+
+    int2 other = lane < warp ? memory.warpCounts[lane] : make_int2(0, 0);
     aboves = __reduce_add_sync(AllLanes, other.x);
     ties = __reduce_add_sync(AllLanes, other.y);
-    visitScores<32>(scores, begin, end, [&](int i, float score)
+    visitScores<32>(scores, pieceBegin, pieceEnd, [&](int i, float score, bool inside)
     {
-        unsigned key = keyOf(i, score) & mask;
-        bool above = i < end && key > prefix;
-        bool equal = i < end && key == prefix;
-        unsigned allAbove = __ballot_sync(AllLanes, above);
-        unsigned allEqual = __ballot_sync(AllLanes, equal);
-        int tiesBefore = ties + __popc(allEqual & lower);
-        if (above || (equal && tiesBefore < left))
+        unsigned key = sortKey(score);
+        bool reaches = isCandidate(score, inside) && key >= threshold.first;
+        unsigned all = __ballot_sync(AllLanes, reaches);
+        if (all != 0)
         {
-            indices[aboves + __popc(allAbove & lower) + min(tiesBefore, left)] = i;
-        }
+            bool above = reaches && key > threshold.last;
+            unsigned allAbove = __ballot_sync(AllLanes, above);
+            int tiesBefore = ties + __popc(all & ~allAbove & lower);
+            if (above || (reaches && tiesBefore < threshold.left))
+            {
+                indices[aboves + __popc(allAbove & lower) + min(tiesBefore, threshold.left)] = i;
+            }
 
-        aboves += __popc(allAbove);
-        ties += __popc(allEqual);
+            aboves += __popc(allAbove);
+            ties += __popc(all & ~allAbove);
+        }
     });
 }
 
@@ -293,10 +374,10 @@ extern "C" __global__ void __launch_bounds__(Threads) countCovering(
     for (int shift = 32; shift > 0 && open > 1;)
     {
         shift = max(shift - Bits, 0);
-        visitScores<Threads>(scores, 0, length, [&](int i, float score)
+        visitScores<Threads>(scores, 0, length, [&](int i, float score, bool inside)
         {
             unsigned key = sortKey(score);
-            bool counts = i < length && (key & mask) == prefix;
+            bool counts = inside && (key & mask) == prefix;
             if (__ballot_sync(AllLanes, counts) != 0)
             {
                 unsigned digit = counts ? (key >> shift) & (Buckets - 1) : Buckets;

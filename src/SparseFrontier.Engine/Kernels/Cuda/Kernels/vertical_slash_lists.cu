@@ -11,7 +11,8 @@
 // the ones near the diagonal, come first; columns [heads, rowBlocks, verticalCount]. Blocks do not overlap and are no more than slashes:
 // the fewer of slashCount and the 64-key blocks of all keys are room for them.
 //
-// Cost. One warp a row block: a vote for each emitted block, and a binary search among the blocks for each vertical before the last range's end.
+// Cost. One warp a row block: a few votes for each run of slashes that lie further apart than a block, or for each slash that does not; two looks into shared memory for
+// each vertical before the last range's end. Dynamic shared memory: for each warp a byte for each 64 keys up to the last row, rounded up to 16.
 
 #include "row_list.cuh"
 
@@ -19,10 +20,14 @@ extern "C" __global__ void vertical_slash_lists(
     const int* verticals, const int* slashes, RowList* rowLists, int* blockStarts, int* columns,
     int heads, int verticalCount, int slashCount, int rowBlocks, int firstPosition, int keyLength, int room)
 {
+    // Where in each 64 keys a block starts; none: 255. Blocks do not overlap, so that it is one at most.
+    extern __shared__ int4 memory[];
     const unsigned all = ~0u;
     int lane = threadIdx.x % 32;
     int item = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
     if (item >= heads * rowBlocks) return;
+    int cellWords = (firstPosition + rowBlocks * 64 + 1023) / 1024;
+    unsigned char* cells = reinterpret_cast<unsigned char*>(memory + threadIdx.x / 32 * cellWords);
     int head = item / rowBlocks;
     int end = firstPosition + (item - head * rowBlocks + 1) * 64;
     int firstRow = end - 64;
@@ -30,35 +35,52 @@ extern "C" __global__ void vertical_slash_lists(
     const int* headVerticals = verticals + (long long)head * verticalCount;
     int* blocks = blockStarts + (long long)item * room;
     int* singles = columns + (long long)item * verticalCount;
+    for (int i = lane; i < (end + 1023) / 1024; i += 32) memory[threadIdx.x / 32 * cellWords + i] = make_int4(-1, -1, -1, -1);
+    __syncwarp();
 
-    // Slashes that reach into these rows: a prefix.
+    // Slashes that reach into these rows, a prefix: 32 places between what is inside and what may be are looked at at a time.
     int inside = 0;
-    for (int high = slashCount; inside < high;)
+    for (int open = slashCount; open > 0;)
     {
-        int middle = (inside + high) / 2;
-        int slash = __ldg(headSlashes + middle);
-        if (slash >= 0 && slash < end) inside = middle + 1;
-        else high = middle;
+        int step = (open + 31) / 32;
+        int slash = lane * step < open ? __ldg(headSlashes + inside + lane * step) : -1;
+        int found = __popc(__ballot_sync(all, slash >= 0 && slash < end));
+        if (found == 0) break;
+        int looked = (found - 1) * step + 1;
+        inside += looked;
+        open = min(step - 1, open - looked);
     }
 
-    int rangeEnd = -64, count = 0, masked = 0, held = 0;
+    int rangeEnd = -64, count = 0, masked = 0;
     for (int next = inside - 1; next >= 0; next -= 32)
     {
         int index = next - lane;
         int slashEnd = index >= 0 ? max(end - __ldg(headSlashes + max(index, 0)), 64) : 0;
+        int endBefore = __shfl_up_sync(all, slashEnd, 1);
+        unsigned apart = __ballot_sync(all, lane > 0 && index >= 0 && slashEnd > endBefore + 64);
         unsigned beyond;
         while ((beyond = __ballot_sync(all, slashEnd > rangeEnd && index >= 0)) != 0)
         {
-            int nextEnd = __shfl_sync(all, slashEnd, __ffs(beyond) - 1);
-            int start = nextEnd <= rangeEnd + 64 ? rangeEnd : nextEnd - 64;
-            rangeEnd = start + 64;
-            masked += start + 63 > firstRow || start + 64 > keyLength;
-            if (lane == count % 32) held = start;
-            if (++count % 32 == 0) blocks[room - 1 - (count - 32 + lane)] = held;
+            // The first that reaches further extends the range, or begins one; then all that follow it apart are ranges of their own.
+            int first = __ffs(beyond) - 1;
+            int firstEnd = __shfl_sync(all, slashEnd, first);
+            bool extends = firstEnd <= rangeEnd + 64;
+            unsigned after = extends || first == 31 ? 0 : ~(apart >> (first + 1));
+            int more = extends || first == 31 ? 0 : __ffs(after) - 1;
+            int start = lane == first && extends ? rangeEnd : slashEnd - 64;
+            if (lane >= first && lane <= first + more)
+            {
+                blocks[room - 1 - (count + lane - first)] = start;
+                cells[start / 64] = start % 64;
+                masked += start + 63 > firstRow || start + 64 > keyLength;
+            }
+
+            rangeEnd = __shfl_sync(all, start, first + more) + 64;
+            count += more + 1;
         }
     }
 
-    if (lane < count % 32) blocks[room - 1 - (count - count % 32 + lane)] = held;
+    masked = __reduce_add_sync(all, masked);
     __syncwarp();
 
     int kept = 0;
@@ -71,15 +93,10 @@ extern "C" __global__ void vertical_slash_lists(
         if (__ballot_sync(all, single) == 0) break;
         if (single)
         {
-            int low = 0;    // blocks that start at or before the vertical, counted from the lowest
-            for (int high = count; low < high;)
-            {
-                int middle = (low + high) / 2;
-                if (blocks[room - 1 - middle] <= vertical) low = middle + 1;
-                else high = middle;
-            }
-
-            single = low == 0 || vertical >= blocks[room - low] + 64;
+            // In a block that starts in the same 64 keys, at or before it, or in those before, after its place among them.
+            int place = vertical % 64;
+            int before = vertical >= 64 ? cells[vertical / 64 - 1] : 255;
+            single = cells[vertical / 64] > place && (before == 255 || before <= place);
         }
 
         unsigned keep = __ballot_sync(all, single);

@@ -220,10 +220,14 @@ internal static class CudaPrefill
             CudaMemory.Allocate(device, (long)heads * tiles * 32),
             CudaMemory.Allocate(device, (long)heads * tiles * room * sizeof(int)),
             CudaMemory.Allocate(device, (long)heads * tiles * verticals * sizeof(int)));
+
+        // A byte for each 64 keys: of very long prompts not for four warps.
+        int sharedBytes = ((tiles * TileRows) + 1023) / 1024 * 16;
+        int warps = sharedBytes <= 8 << 10 ? 4 : 1;
         device.Function("vertical_slash_lists.cu", "vertical_slash_lists").Launch(
-            (((heads * tiles) + 3) / 4, 1, 1),
-            128,
-            0,
+            (((heads * tiles) + warps - 1) / warps, 1, 1),
+            32 * warps,
+            sharedBytes * warps,
             chosen.VerticalLists.Address + (ulong)((long)firstHead * verticals * sizeof(int)),
             chosen.SlashLists.Address + (ulong)((long)firstHead * slashes * sizeof(int)),
             lists.RowLists,
