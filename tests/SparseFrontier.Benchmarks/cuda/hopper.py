@@ -83,7 +83,7 @@ def compile_kernel(options, source_name="prefill_hopper.cu"):
             if name not in headers:
                 headers[name] = read(name.decode())
                 open_texts.append(headers[name])
-    flags = [b"--gpu-architecture=sm_90a", b"--std=c++17", b"--ptxas-options=-v", b"-lineinfo"]
+    flags = [b"--gpu-architecture=sm_90a", b"--std=c++17", b"-default-device", b"--ptxas-options=-v", b"-lineinfo"]
     flags += [f"-D{k}={v}".encode() for k, v in options.items() if k != "BLOCKS_PER_SM"]
     key = hashlib.sha256(b"\0".join([source, *headers.values(), *flags])).hexdigest()[:16]
     cache = os.path.join("/tmp", "sparsefrontier-kernels", key)

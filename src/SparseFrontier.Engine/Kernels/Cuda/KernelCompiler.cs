@@ -47,7 +47,8 @@ internal static partial class KernelCompiler
         }
 
         Check(Nvrtc.nvrtcVersion(out int major, out int minor), file, "nvrtcVersion");
-        string[] options = [$"--gpu-architecture={architecture}", "--std=c++17", .. defines];
+        // Lambdas with parameters of any type cannot be marked as the device's without extensions.
+        string[] options = [$"--gpu-architecture={architecture}", "--std=c++17", "-default-device", .. defines];
         Dictionary<string, string> headers = Headers(file);
         var cache = new KernelCache(CacheFolder);
         string key = Key(Source(file), headers, options, string.Create(CultureInfo.InvariantCulture, $"nvrtc {major}.{minor}"));
