@@ -4,7 +4,7 @@ namespace SparseFrontier.Kernels;
 
 /// <summary>
 /// Keys and values of one layer, float32 or bfloat16, stored head by head. Heads may hold different numbers of tokens, as after an adaptive
-/// eviction, and only those are stored.
+/// eviction, and only those are stored; or they are listed in another block, which several evictions of one prompt share.
 /// </summary>
 public sealed unsafe class KeyValueBlock : IDisposable
 {
@@ -12,6 +12,10 @@ public sealed unsafe class KeyValueBlock : IDisposable
     private readonly NativeArray<byte> _keys;
     private readonly NativeArray<byte> _values;
     private readonly Dictionary<object, IDisposable> _derived = [];
+
+    // Of a block that lists tokens of another, whose keys and values then are those above: the tokens of all heads, and where each head's begin.
+    private readonly NativeArray<int>? _listed;
+    private readonly long[] _firstListed = [];
 
     /// <summary>Room for <paramref name="capacities"/>[h] tokens in KV head h; the lengths start at the capacities.</summary>
     /// <param name="capacities">Tokens by KV head.</param>
@@ -44,6 +48,27 @@ public sealed unsafe class KeyValueBlock : IDisposable
         _values = new NativeArray<byte>(_offsets[^1], zeroed);
     }
 
+    private KeyValueBlock(KeyValueBlock source, int[][] tokens)
+    {
+        Dimension = source.Dimension;
+        DataType = source.DataType;
+        RowBytes = source.RowBytes;
+        Lengths = Array.ConvertAll(tokens, t => t.Length);
+        Capacities = [.. Lengths];
+        (_offsets, _keys, _values) = (source._offsets, source._keys, source._values);
+        _firstListed = new long[tokens.Length + 1];
+        for (int head = 0; head < tokens.Length; head++)
+        {
+            _firstListed[head + 1] = _firstListed[head] + tokens[head].Length;
+        }
+
+        _listed = new NativeArray<int>(_firstListed[^1], zeroed: false);
+        for (int head = 0; head < tokens.Length; head++)
+        {
+            tokens[head].CopyTo(_listed.Slice(_firstListed[head], tokens[head].Length));
+        }
+    }
+
     /// <summary>Room for the same number of tokens in each of <paramref name="heads"/> KV heads.</summary>
     /// <param name="heads">KV heads.</param>
     /// <param name="capacity">Tokens of each.</param>
@@ -72,8 +97,11 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <summary>Tokens that each head holds.</summary>
     public int[] Lengths { get; }
 
-    /// <summary>Bytes of memory held.</summary>
-    public long SizeInBytes => _keys.SizeInBytes + _values.SizeInBytes;
+    /// <summary>Bytes of memory held; those of a list alone, where another block holds the keys and values.</summary>
+    public long SizeInBytes => _listed?.SizeInBytes ?? _keys.SizeInBytes + _values.SizeInBytes;
+
+    /// <summary>Whether the tokens are listed in another block, so that they do not follow each other in memory and cannot be written.</summary>
+    public bool IsList => _listed is not null;
 
     /// <summary>The keys as [heads, capacity, dimension]; only of float32, and where all heads have the same capacity.</summary>
     public HeadTensor Keys => View(_keys);
@@ -81,11 +109,11 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <summary>The values as [heads, capacity, dimension]; only of float32, and where all heads have the same capacity.</summary>
     public HeadTensor Values => View(_values);
 
-    /// <summary>The key of a token, <see cref="RowBytes"/> bytes; the keys of a head follow each other.</summary>
-    public byte* Key(int head, int row) => _keys.Pointer + _offsets[head] + ((long)row * RowBytes);
+    /// <summary>The key of a token, <see cref="RowBytes"/> bytes; the keys of a head follow each other, unless the block is a list.</summary>
+    public byte* Key(int head, int row) => _keys.Pointer + _offsets[head] + (Place(head, row) * RowBytes);
 
-    /// <summary>The value of a token, <see cref="RowBytes"/> bytes; the values of a head follow each other.</summary>
-    public byte* Value(int head, int row) => _values.Pointer + _offsets[head] + ((long)row * RowBytes);
+    /// <summary>The value of a token, <see cref="RowBytes"/> bytes; the values of a head follow each other, unless the block is a list.</summary>
+    public byte* Value(int head, int row) => _values.Pointer + _offsets[head] + (Place(head, row) * RowBytes);
 
     /// <summary>Stores tokens of one head, rounded to the block's type.</summary>
     /// <param name="head">KV head.</param>
@@ -93,8 +121,14 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <param name="keys">[rows, dimension].</param>
     /// <param name="values">[rows, dimension].</param>
     /// <param name="rows">Number of tokens.</param>
+    /// <exception cref="InvalidOperationException">The block lists tokens of another.</exception>
     public void Write(int head, int row, float* keys, float* values, int rows = 1)
     {
+        if (IsList)
+        {
+            throw new InvalidOperationException("A block that lists tokens of another cannot be written.");
+        }
+
         Store(keys, DataType, Key(head, row), (long)rows * Dimension);
         Store(values, DataType, Value(head, row), (long)rows * Dimension);
     }
@@ -104,14 +138,14 @@ public sealed unsafe class KeyValueBlock : IDisposable
     /// <param name="row">First of the tokens.</param>
     /// <param name="rows">Number of tokens.</param>
     /// <param name="target">[rows, dimension], written.</param>
-    public void ReadKeys(int head, int row, int rows, float* target) => Load(Key(head, row), DataType, target, (long)rows * Dimension);
+    public void ReadKeys(int head, int row, int rows, float* target) => Read(_keys.Pointer + _offsets[head], head, row, rows, target);
 
     /// <summary>Widens values of one head to float32.</summary>
     /// <param name="head">KV head.</param>
     /// <param name="row">First of the tokens.</param>
     /// <param name="rows">Number of tokens.</param>
     /// <param name="target">[rows, dimension], written.</param>
-    public void ReadValues(int head, int row, int rows, float* target) => Load(Value(head, row), DataType, target, (long)rows * Dimension);
+    public void ReadValues(int head, int row, int rows, float* target) => Read(_values.Pointer + _offsets[head], head, row, rows, target);
 
     /// <summary>A block of its own with some of the tokens. Cost: one pass over what is kept.</summary>
     /// <param name="type">The block's own type, or BF16, which a float32 block is rounded to.</param>
@@ -149,6 +183,14 @@ public sealed unsafe class KeyValueBlock : IDisposable
         return copy;
     }
 
+    /// <summary>
+    /// A block of some of the tokens, which are read where they lie in this one: it must not be disposed before. Cost: four bytes a token.
+    /// </summary>
+    /// <param name="tokens">Ascending token indices by KV head.</param>
+    /// <exception cref="InvalidOperationException">This block lists tokens of another itself.</exception>
+    public KeyValueBlock List(int[][] tokens) =>
+        IsList ? throw new InvalidOperationException("Tokens are listed in the block that holds them.") : new KeyValueBlock(this, tokens);
+
     /// <summary>What is computed from the keys and values once they are complete, such as an index; created at the first call and freed with the block.</summary>
     /// <param name="name">Names it, equal for equal things.</param>
     /// <param name="create">Computes it.</param>
@@ -176,9 +218,19 @@ public sealed unsafe class KeyValueBlock : IDisposable
         }
 
         _derived.Clear();
+        if (IsList)
+        {
+            _listed!.Dispose();
+            return;
+        }
+
         _keys.Dispose();
         _values.Dispose();
     }
+
+    /// <summary>Where a head's keys, its values, and its list lie: token i is the one at this number, or at i where there is no list.</summary>
+    internal (nint Keys, nint Values, nint List) Locate(int head) =>
+        ((nint)(_keys.Pointer + _offsets[head]), (nint)(_values.Pointer + _offsets[head]), _listed is null ? 0 : (nint)(_listed.Pointer + _firstListed[head]));
 
     /// <summary>Stores elements in a cache's type, rounded.</summary>
     internal static void Store(float* source, DataType type, byte* target, long count)
@@ -206,7 +258,24 @@ public sealed unsafe class KeyValueBlock : IDisposable
         }
     }
 
+    private long Place(int head, int row) => _listed is null ? row : _listed.Pointer[_firstListed[head] + row];
+
+    private void Read(byte* first, int head, int row, int rows, float* target)
+    {
+        if (!IsList)
+        {
+            Load(first + ((long)row * RowBytes), DataType, target, (long)rows * Dimension);
+            return;
+        }
+
+        for (int i = 0; i < rows; i++)
+        {
+            Load(first + (Place(head, row + i) * RowBytes), DataType, target + ((long)i * Dimension), Dimension);
+        }
+    }
+
     private HeadTensor View(NativeArray<byte> data) =>
+        IsList ? throw new InvalidOperationException("Tokens that are listed do not follow each other.") :
         DataType != DataType.F32 ? throw new InvalidOperationException($"Keys and values of {DataType} are no float32 tensor.")
         : Capacities.Length > 0 && Array.TrueForAll(Capacities, c => c == Capacities[0]) ? HeadTensor.HeadMajor((float*)data.Pointer, Heads, Capacities[0], Dimension)
         : throw new InvalidOperationException("The heads of this block hold different numbers of tokens.");

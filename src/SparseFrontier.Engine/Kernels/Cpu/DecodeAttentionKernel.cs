@@ -989,6 +989,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         private readonly int _prompt;
         private readonly byte* _promptKeys;
         private readonly byte* _promptValues;
+        private readonly int* _promptList;
         private readonly byte* _generatedKeys;
         private readonly byte* _generatedValues;
         private int _range;
@@ -1002,8 +1003,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             _cache = cache;
             _ranges = ranges;
             _prompt = cache.Prompt.Lengths[kvHead];
-            _promptKeys = cache.Prompt.Key(kvHead, 0);
-            _promptValues = cache.Prompt.Value(kvHead, 0);
+            (nint keys, nint values, nint list) = cache.Prompt.Locate(kvHead);
+            _promptKeys = (byte*)keys;
+            _promptValues = (byte*)values;
+            _promptList = (int*)list;
             _generatedKeys = cache.Generated.Key(kvHead, 0);
             _generatedValues = cache.Generated.Value(kvHead, 0);
             for (; _range < ranges.Length && skip >= ranges[_range].Length; _range++)
@@ -1027,10 +1030,17 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
                 int end = Math.Min(_ranges[_range].End, start + most - count);
                 bool generated = start >= _prompt;
                 end = generated ? end : Math.Min(end, _prompt);
+                for (int token = start; _promptList != null && token < end && !generated; token++)
+                {
+                    long place = _promptList[token] * row;
+                    keys[count] = _promptKeys + place;
+                    values[count++] = _promptValues + place;
+                }
+
                 long first = (generated ? start - _prompt : start) * row;
                 byte* key = (generated ? _generatedKeys : _promptKeys) + first;
                 byte* value = (generated ? _generatedValues : _promptValues) + first;
-                for (int token = start; token < end; token++)
+                for (int token = start; token < end && (_promptList == null || generated); token++)
                 {
                     keys[count] = key;
                     values[count++] = value;

@@ -394,31 +394,40 @@ internal sealed unsafe class PromptReader : IDisposable
             _cancellationToken));
     }
 
-    // Evicts for each decode configuration, copying only what it keeps; those that keep everything share the block. Returns whether it is kept.
+    // Evicts for each decode configuration. What one keeps is copied, or, where all copies together would take more than the layer has, listed in the
+    // block itself, so that a batch of the configurations reads every key and value from memory once. Those that keep everything share the block.
+    // Returns whether the block is kept.
     private bool KeepBlocks(PromptLayer seen, KeyValueBlock block)
     {
         int layer = seen.Layer;
-        bool whole = false;
-        for (int i = 0; i < _state.Caches.Count; i++)
+        var kept = new KeptTokens?[_state.Caches.Count];
+        for (int i = 0; i < kept.Length; i++)
         {
             PromptCache cache = _state.Caches[i];
             DecodeConfiguration configuration = _request.DecodeConfigurations[i];
             long start = Stopwatch.GetTimestamp();
             double operations = _kernels.IndexOperations;
-            KeptTokens? tokens = configuration.Method.Compress(seen, configuration.Parameters);
-            if (tokens is not null)
-            {
-                cache.Blocks[layer] = block.Copy(block.DataType, tokens.ByHead);
-            }
-
+            kept[i] = configuration.Method.Compress(seen, configuration.Parameters);
             cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
             _evictionOperations += _kernels.IndexOperations - operations;
-            whole |= tokens is null;
-            cache.Blocks[layer] ??= block;
-            cache.ForcedTokens[layer] = tokens?.ForcedCount ?? -1;
+            cache.ForcedTokens[layer] = kept[i]?.ForcedCount ?? -1;
         }
 
-        return whole;
+        bool listed = kept.Sum(tokens => tokens?.ByHead.Sum(head => (long)head.Length) ?? 0) > (long)_length * block.Heads;
+        if (listed)
+        {
+            _state.Listed.Add(block);
+        }
+
+        for (int i = 0; i < kept.Length; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            PromptCache cache = _state.Caches[i];
+            cache.Blocks[layer] = kept[i] is not { } tokens ? block : listed ? block.List(tokens.ByHead) : block.Copy(block.DataType, tokens.ByHead);
+            cache.EvictionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+        }
+
+        return listed || Array.Exists(kept, tokens => tokens is null);
     }
 
     // Each tile's keys from its first row's window on, so that the kernel skips what no row of the tile sees. `before` keys are earlier than the rows.

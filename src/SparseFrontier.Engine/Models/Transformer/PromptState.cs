@@ -30,7 +30,7 @@ public sealed class PromptState : IDisposable
     public PrefillStatistics Statistics { get; internal set; } = new();
 
     /// <summary>Bytes of keys and values held for all decode configurations together.</summary>
-    public long CacheBytes => _caches.SelectMany(c => c.Blocks).Where(b => b is not null).Distinct().Sum(b => b!.SizeInBytes);
+    public long CacheBytes => _caches.SelectMany(c => c.Blocks).Concat(Listed).Where(b => b is not null).Distinct().Sum(b => b!.SizeInBytes);
 
     internal TransformerModel Model { get; }
 
@@ -41,6 +41,9 @@ public sealed class PromptState : IDisposable
     internal long Seed { get; }
 
     internal IReadOnlyList<PromptCache> Caches => _caches;
+
+    /// <summary>Blocks whose tokens are listed by those of the caches; the prompt owns them, too.</summary>
+    internal List<KeyValueBlock> Listed { get; } = [];
 
     /// <summary>Starts a sequence that continues the prompt under one of the request's decode configurations.</summary>
     /// <param name="configuration">Index into <see cref="PrefillRequest.DecodeConfigurations"/>.</param>
@@ -54,7 +57,7 @@ public sealed class PromptState : IDisposable
     public void Dispose()
     {
         _disposed = true;
-        foreach (KeyValueBlock? block in _caches.SelectMany(c => c.Blocks))
+        foreach (KeyValueBlock? block in _caches.SelectMany(c => c.Blocks).Concat(Listed))
         {
             block?.Dispose();
         }
