@@ -7,6 +7,9 @@ namespace SparseFrontier.Tensors;
 /// <summary>What the host's memory still holds for this process.</summary>
 internal static unsafe partial class HostMemory
 {
+    /// <summary>Bytes of a large page, from which on memory is worth mapping.</summary>
+    public const uint LargePage = 2 << 20;
+
     /// <summary>
     /// Bytes that the process can still take: what the system has without evicting programs, swap included, and what limits leave (of a container or job, as
     /// .NET reads them; of the address space, as ulimit -v sets it).
@@ -32,22 +35,54 @@ internal static unsafe partial class HostMemory
     }
 
     /// <summary>
-    /// Asks Linux for pages of 2 MiB: through small ones memory is read a sixth more slowly on a virtual machine. A system that gives them unasked,
-    /// or never, ignores it.
+    /// Memory of the system's own that begins at a multiple of <see cref="LargePage"/> and is zero, on Linux, which is asked for large pages: through small ones
+    /// memory is read a sixth more slowly on a virtual machine. A system that gives them unasked, or never, ignores it. Pages that reach beyond the end stay small, so
+    /// that no more memory is taken.
     /// </summary>
-    /// <param name="pointer">First byte of memory that has just been allocated.</param>
-    /// <param name="bytes">Its length; pages that reach beyond it stay small, so that no more memory is taken.</param>
-    public static void PreferLargePages(void* pointer, nuint bytes)
+    /// <param name="bytes">How much, more than 0.</param>
+    /// <returns>Null elsewhere, and where it was refused.</returns>
+    public static void* Map(nuint bytes)
     {
-        const int HugePages = 14;
-        nuint page = (nuint)Environment.SystemPageSize;
-        nuint first = ((nuint)pointer + page - 1) / page * page;
-        nuint end = ((nuint)pointer + bytes) / page * page;
-        if (OperatingSystem.IsLinux() && end > first)
+        if (!OperatingSystem.IsLinux())
         {
-            _ = Advise((void*)first, end - first, HugePages);
+            return null;
         }
+
+        // Newer systems align large mappings themselves; else as much more as alignment can need is taken and given back.
+        nuint length = RoundUp(bytes);
+        byte* memory = MapAnywhere(length);
+        if (memory is not null && (nuint)memory % LargePage != 0)
+        {
+            _ = UnmapPages(memory, length);
+            byte* wider = MapAnywhere(length + LargePage);
+            if (wider is null)
+            {
+                return null;
+            }
+
+            nuint before = (LargePage - ((nuint)wider % LargePage)) % LargePage;
+            memory = wider + before;
+            if (before > 0)
+            {
+                _ = UnmapPages(wider, before);
+            }
+
+            _ = UnmapPages(memory + length, LargePage - before);
+        }
+
+        if (memory is not null)
+        {
+            const int HugePages = 14;
+            _ = Advise(memory, length, HugePages);
+        }
+
+        return memory;
     }
+
+    /// <summary>Gives back what <see cref="Map"/> gave.</summary>
+    /// <param name="memory">Its first byte.</param>
+    /// <param name="bytes">As many as were asked for.</param>
+    public static void Unmap(void* memory, nuint bytes) => _ = UnmapPages(memory, RoundUp(bytes));
 
     /// <summary>The error of memory that was refused.</summary>
     /// <param name="what">What needed it, and how much, as a sentence.</param>
@@ -74,6 +109,26 @@ internal static unsafe partial class HostMemory
             return null;
         }
     }
+
+    private static nuint RoundUp(nuint bytes)
+    {
+        nuint page = (nuint)Environment.SystemPageSize;
+        return checked(bytes + page - 1) / page * page;
+    }
+
+    private static byte* MapAnywhere(nuint length)
+    {
+        const int ReadAndWrite = 3;
+        const int PrivateAnonymous = 0x22;
+        nint memory = MapPages(null, length, ReadAndWrite, PrivateAnonymous, -1, 0);
+        return memory == -1 ? null : (byte*)memory;
+    }
+
+    [LibraryImport("libc", EntryPoint = "mmap")]
+    private static partial nint MapPages(void* address, nuint length, int protection, int flags, int file, nint offset);
+
+    [LibraryImport("libc", EntryPoint = "munmap")]
+    private static partial int UnmapPages(void* address, nuint length);
 
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(void* address, nuint length, int advice);
