@@ -67,6 +67,9 @@ public sealed unsafe class DecodeSequence : IDisposable
         set => _counters = value;
     }
 
+    /// <summary>Tokens that a step attended to so far, over heads and layers: what its time depends on most. Before the first step those of the whole prompt.</summary>
+    internal long TokensPerStep => _counters.Steps > 0 ? _counters.AttendedTokens / _counters.Steps : _atStart.PromptTokens;
+
     internal TransformerModel Model => _prompt.Model;
 
     internal RotaryEmbedding Rotary => _prompt.Rotary;

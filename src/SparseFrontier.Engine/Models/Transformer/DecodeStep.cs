@@ -105,7 +105,8 @@ internal sealed unsafe class DecodeStep : IDisposable
             indices.Add(i);
         }
 
-        return [.. bySequence.Select(g => new Group(g.Key, [.. g.Value], g.Key.Counters))];
+        // What takes longest is begun first, so that the threads end together.
+        return [.. bySequence.Select(g => new Group(g.Key, [.. g.Value], g.Key.Counters)).OrderByDescending(g => g.Rows.Length * g.Sequence.TokensPerStep)];
     }
 
     private void FillAngles(Group[] groups)
