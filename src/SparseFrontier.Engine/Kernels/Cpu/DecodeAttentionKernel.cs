@@ -1030,22 +1030,23 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
                 int end = Math.Min(_ranges[_range].End, start + most - count);
                 bool generated = start >= _prompt;
                 end = generated ? end : Math.Min(end, _prompt);
-                for (int token = start; _promptList != null && token < end && !generated; token++)
+                if (_promptList != null && !generated)
                 {
-                    long place = _promptList[token] * row;
-                    keys[count] = _promptKeys + place;
-                    values[count++] = _promptValues + place;
+                    Locate(_promptList + start, end - start, _promptKeys, _promptValues, row, keys + count, values + count);
+                    count += end - start;
                 }
-
-                long first = (generated ? start - _prompt : start) * row;
-                byte* key = (generated ? _generatedKeys : _promptKeys) + first;
-                byte* value = (generated ? _generatedValues : _promptValues) + first;
-                for (int token = start; token < end && (_promptList == null || generated); token++)
+                else
                 {
-                    keys[count] = key;
-                    values[count++] = value;
-                    key += row;
-                    value += row;
+                    long first = (generated ? start - _prompt : start) * row;
+                    byte* key = (generated ? _generatedKeys : _promptKeys) + first;
+                    byte* value = (generated ? _generatedValues : _promptValues) + first;
+                    for (int token = start; token < end; token++)
+                    {
+                        keys[count] = key;
+                        values[count++] = value;
+                        key += row;
+                        value += row;
+                    }
                 }
 
                 _offset += end - start;
@@ -1064,6 +1065,17 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
 
             _left -= count;
             return count;
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private static void Locate(int* list, int count, byte* firstKey, byte* firstValue, long row, byte** keys, byte** values)
+        {
+            for (int t = 0; t < count; t++)
+            {
+                long place = list[t] * row;
+                keys[t] = firstKey + place;
+                values[t] = firstValue + place;
+            }
         }
 
         /// <summary>Replaces rows by copies in float32 that zeros fill up.</summary>
