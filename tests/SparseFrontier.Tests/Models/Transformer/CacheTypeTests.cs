@@ -68,6 +68,38 @@ public unsafe class CacheTypeTests
         }
     }
 
+    // Evictions that together keep more than the layer has list their tokens in it: less memory than copies, and the steps are those of copies.
+    [Fact]
+    public void Evictions_that_keep_much_share_the_layer_s_cache()
+    {
+        const int Length = 200;
+        using var model = TransformerModel.Load(Checkpoints.Find(Model)!);
+        DecodeConfiguration[] configurations =
+        [
+            Configuration("SnapKV", "Capacity=90;Window=8;KernelSize=5;LocalWindow=8;PrefixTokens=2"),
+            Configuration("AdaSnapKV", "Capacity=70;Window=8;KernelSize=5;LocalWindow=8;PrefixTokens=2"),
+            Configuration("SnapKV", "Capacity=60;Window=8;KernelSize=5;LocalWindow=8;PrefixTokens=2"),
+        ];
+        ModelConfiguration c = model.Configuration;
+        long whole = (long)Length * c.LayerCount * c.KvHeads * c.HeadDimension * 2 * sizeof(ushort);
+        using PromptState shared = Prefill(model, Length, configurations);
+        Assert.Equal(whole + (220L * c.LayerCount * c.KvHeads * sizeof(int)), shared.CacheBytes);
+        for (int i = 0; i < configurations.Length; i++)
+        {
+            using PromptState own = Prefill(model, Length, configurations[i]);
+            Assert.All(own.Caches[0].Blocks, block => Assert.False(block!.IsList));
+            Assert.All(shared.Caches[i].Blocks, block => Assert.True(block!.IsList));
+            Assert.Equal(Run(model, own, 0), Run(model, shared, i));
+            using DecodeSequence alone = own.StartSequence(0);
+            using DecodeSequence listed = shared.StartSequence(i);
+            Assert.Equal(alone.Statistics.CacheBytes, listed.Statistics.CacheBytes);
+        }
+
+        // Just as much as the layer has is copied.
+        using PromptState copied = Prefill(model, Length, Configuration("SnapKV", "Capacity=150;Window=8"), Configuration("SnapKV", "Capacity=50;Window=8;LocalWindow=8"));
+        Assert.Equal(whole, copied.CacheBytes);
+    }
+
     [Theory]
     [InlineData("Dense", "", 2)]
     [InlineData("SnapKV", "Capacity=24;Window=8;KernelSize=5;LocalWindow=8;PrefixTokens=2", 2)]
