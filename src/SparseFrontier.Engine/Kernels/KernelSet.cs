@@ -108,7 +108,7 @@ public abstract unsafe class KernelSet
 
     /// <summary>
     /// Sums of the softmax attention of the last <paramref name="window"/> queries of one query head over all keys: by key (column sums)
-    /// and by offset query - key (diagonal sums). The causal mask applies.
+    /// and by offset query - key (diagonal sums). The causal mask applies. A query whose scores are all -∞ attends to nothing.
     /// </summary>
     /// <param name="queries">[query heads, rows, dimension].</param>
     /// <param name="keys">[KV heads, rows, dimension].</param>

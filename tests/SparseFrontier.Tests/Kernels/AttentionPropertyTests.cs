@@ -127,6 +127,110 @@ public unsafe class AttentionPropertyTests
         }
     }
 
+    // Keys at -∞ weigh nothing, and queries that see no others attend to nothing; key 0 of the second list is one that all others are compared with.
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void The_last_window_gives_scores_of_minus_infinity_no_weight(int width)
+    {
+        const int Rows = 200;
+        const int Window = 150;
+        foreach (Func<int, bool> infinite in (Func<int, bool>[])[key => key < 120, key => key > 0, key => key % 7 < 3, _ => true])
+        {
+            using var queries = new NativeArray<float>(Rows * Dimension);
+            using var keys = new NativeArray<float>(Rows * Dimension);
+            for (int row = 0; row < Rows; row++)
+            {
+                queries.Pointer[row * Dimension] = 1;
+                keys.Pointer[row * Dimension] = infinite(row) ? float.NegativeInfinity : row * 0.01f;
+            }
+
+            (float[] columns, float[] diagonals, float[] maxima) = Run(KernelWidths.Get(width));
+            (float[] expectedColumns, float[] expectedDiagonals, float[] expectedMaxima) = Run(new ReferenceKernels());
+            AssertClose(expectedColumns, columns, 2e-6f);
+            AssertClose(expectedDiagonals, diagonals, 2e-6f);
+            AssertClose(expectedMaxima, maxima, 2e-6f);
+            Assert.All(Enumerable.Range(0, Rows).Where(infinite), key => Assert.Equal((0, 0), (columns[key], maxima[key])));
+            int attending = Enumerable.Range(Rows - Window, Window).Count(row => Enumerable.Range(0, row + 1).Any(key => !infinite(key)));
+            Assert.Equal(attending, columns.Sum(), 1e-3f);
+
+            (float[] Columns, float[] Diagonals, float[] Maxima) Run(KernelSet kernels)
+            {
+                (float[] byKey, float[] byOffset, float[] largest) = (new float[Rows], new float[Rows], new float[Rows]);
+                kernels.LastWindowAttention(
+                    HeadTensor.HeadMajor(queries.Pointer, 1, Rows, Dimension), HeadTensor.HeadMajor(keys.Pointer, 1, Rows, Dimension), 0, Window, 1, byKey, byOffset, largest);
+                return (byKey, byOffset, largest);
+            }
+        }
+    }
+
+    // What an eviction keeps may be copied, or listed where it lies: the same bits, with generated tokens behind it and parts of it alone.
+    [Theory]
+    [MemberData(nameof(Widths))]
+    public void Tokens_that_are_listed_attend_as_copies_of_them(int width)
+    {
+        const int Tokens = 1500;
+        KernelSet kernels = KernelWidths.Get(width);
+        foreach ((int dimension, DataType type) in ((int, DataType)[])[(Dimension, DataType.F32), (64, DataType.BF16), (24, DataType.BF16)])
+        {
+            var random = new RandomSource("listed", dimension);
+            using var queries = new NativeArray<float>(QueryHeads * dimension);
+            using var rows = new NativeArray<float>(2 * KvHeads * dimension);
+            using var whole = new KeyValueBlock(KvHeads, Tokens, dimension, type);
+            Fill(random, queries.Span);
+            for (int t = 0; t < Tokens; t++)
+            {
+                Fill(random, rows.Span);
+                for (int head = 0; head < KvHeads; head++)
+                {
+                    whole.Write(head, t, rows.Pointer + (head * dimension), rows.Pointer + ((KvHeads + head) * dimension));
+                }
+            }
+
+            int[][] kept = [.. Enumerable.Range(0, KvHeads).Select(head => Enumerable.Range(0, Tokens).Where(_ => random.Next(3 + head) == 0).ToArray())];
+            using var listed = new LayerCache(whole.List(kept), ownsPrompt: true);
+            using var copied = new LayerCache(whole.Copy(type, kept), ownsPrompt: true);
+            Assert.True(listed.Prompt.IsList);
+            Assert.Equal(copied.Prompt.Lengths, listed.Prompt.Lengths);
+            Assert.Equal(copied.SizeInBytes, listed.SizeInBytes);
+            for (int t = 0; t < 70; t++)
+            {
+                Fill(random, rows.Span);
+                listed.Append(rows.Pointer, rows.Pointer + (KvHeads * dimension));
+                copied.Append(rows.Pointer, rows.Pointer + (KvHeads * dimension));
+            }
+
+            int shortest = Enumerable.Range(0, KvHeads).Min(copied.Length);
+            KeyRange[] some = [new KeyRange(3, 50), new KeyRange(60, 61), new KeyRange(100, shortest - 80), new KeyRange(shortest - 75, shortest - 2)];
+            foreach (DecodeSelection? selection in (DecodeSelection?[])[null, new DecodeSelection([.. Enumerable.Repeat(some, KvHeads)])])
+            {
+                Assert.Equal(Attend(copied, selection), Attend(listed, selection));
+            }
+
+            // Keys and values are read as they are listed, and remain the whole block's.
+            float[] read = new float[2 * dimension];
+            fixed (float* target = read)
+            {
+                listed.Prompt.ReadValues(1, 4, 2, target);
+            }
+
+            Assert.Equal([.. copied.ReadValue(1, 4), .. copied.ReadValue(1, 5)], read);
+            Assert.Throws<InvalidOperationException>(() => listed.Prompt.Write(0, 0, rows.Pointer, rows.Pointer));
+            Assert.Throws<InvalidOperationException>(() => listed.Prompt.List(kept));
+            Assert.Throws<InvalidOperationException>(() => listed.Prompt.Keys);
+
+            float[] Attend(LayerCache cache, DecodeSelection? selection)
+            {
+                float[] output = new float[QueryHeads * dimension];
+                fixed (float* target = output)
+                {
+                    kernels.DecodeAttention(queries.Pointer, QueryHeads, cache, selection, 0.3f, target);
+                }
+
+                return output;
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Widths))]
     public void A_step_does_not_depend_on_where_the_prompt_ends_or_on_threads(int width)

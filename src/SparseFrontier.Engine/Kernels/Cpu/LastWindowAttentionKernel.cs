@@ -89,10 +89,10 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
             }
         }
 
-        // Lanes beyond the last row count for nothing.
+        // Lanes beyond the last row count for nothing, nor do rows whose scores are all -∞: their largest are those of masked keys.
         for (int q = 0; q < TaskRows; q++)
         {
-            tile.Sums[q] = q < tile.Count ? 1 / tile.Sums[q] : 0;
+            tile.Sums[q] = q < tile.Count && !(tile.Maxima[q] <= PrefillTiles<TSimd, TVector>.Masked) ? 1 / tile.Sums[q] : 0;
         }
     }
 
@@ -202,10 +202,10 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
                 maximum = TSimd.Max(maximum, TSimd.Load(scores + (k * stride) + q));
             }
 
-            TVector sum = TSimd.Multiply(TSimd.Load(sums + q), SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(before, maximum)));
+            TVector sum = TSimd.Multiply(TSimd.Load(sums + q), Weight(TSimd.Subtract(before, maximum)));
             for (int k = 0; k < count; k++)
             {
-                sum = TSimd.Add(sum, SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)));
+                sum = TSimd.Add(sum, Weight(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)));
             }
 
             TSimd.Store(maximum, maxima + q);
@@ -228,7 +228,7 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
                 for (int k = first; k < count; k += Apart)
                 {
                     TVector weight = TSimd.Multiply(
-                        SimdMath<TSimd, TVector>.Exp2(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)), reciprocal);
+                        Weight(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)), reciprocal);
                     float* sum = byKey + (k * TSimd.Width);
                     TSimd.Store(TSimd.Add(TSimd.Load(sum), weight), sum);
                     if (largest != null)
@@ -246,6 +246,10 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
             }
         }
     }
+
+    // 2^x for x of at most 0; 0 for -∞ too, a score beyond float32's range.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Weight(TVector x) => SimdMath<TSimd, TVector>.Exp2(TSimd.Max(TSimd.Broadcast(-200), x));
 
     // Adds the lanes of each key's sum to the columns.
     private static void AddKeys(float* sums, Span<float> columns)

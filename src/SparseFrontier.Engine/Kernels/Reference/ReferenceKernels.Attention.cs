@@ -97,7 +97,13 @@ public unsafe partial class ReferenceKernels
         double[] maxima = new double[rows];
         for (int row = rows - window; row < rows; row++)
         {
-            double[] weights = Softmax([.. Enumerable.Range(0, row + 1)], key => scale * Dot(queries.Row(queryHead, row), keys.Row(kvHead, key), keys.Dimension), out _);
+            double[] scores = [.. Enumerable.Range(0, row + 1).Select(key => scale * Dot(queries.Row(queryHead, row), keys.Row(kvHead, key), keys.Dimension))];
+            if (Array.TrueForAll(scores, double.IsNegativeInfinity))
+            {
+                continue;
+            }
+
+            double[] weights = Softmax([.. Enumerable.Range(0, row + 1)], key => scores[key], out _);
             for (int key = 0; key <= row; key++)
             {
                 columns[key] += weights[key];
