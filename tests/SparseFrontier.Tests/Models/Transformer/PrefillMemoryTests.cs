@@ -148,6 +148,7 @@ public sealed class PrefillMemoryTests
             do
             {
                 touched.Add(new NativeArray<byte>(32 << 20));
+                touched[^1].Span.Fill(1);
                 process.Refresh();
             }
             while (process.WorkingSet64 < before + (64 << 20) && touched.Count < 256);
