@@ -1,6 +1,7 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
 using SparseFrontier.Kernels.Cuda;
+using SparseFrontier.Kernels.Reference;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Transformer.Cuda;
 using SparseFrontier.Tensors;
@@ -191,6 +192,52 @@ public sealed unsafe class CudaKernelTests
 
         double error = Math.Sqrt(expected.Output.Zip(actual.Output).Sum(p => Math.Pow(p.First - p.Second, 2)) / expected.Output.Sum(g => (double)g * g));
         Assert.True(error <= 2e-2, $"relative error {error:E2}");
+    }
+
+    // Keys at -∞ weigh nothing, and queries that see no others attend to nothing, in the sums of a window and of blocks.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(70)]
+    [InlineData(200)]
+    public void Scores_of_minus_infinity_have_no_weight(int infinite)
+    {
+        CudaDevice device = Device();
+        const int Rows = 200, Dimension = 16, Size = 8;
+        using var queries = new NativeArray<float>(Rows * Dimension);
+        using var keys = new NativeArray<float>(Rows * Dimension);
+        for (int row = 0; row < Rows; row++)
+        {
+            queries.Pointer[row * Dimension] = 1;
+            keys.Pointer[row * Dimension] = row < infinite ? float.NegativeInfinity : row / 64f;
+        }
+
+        HeadTensor q = HeadTensor.HeadMajor(queries.Pointer, 1, Rows, Dimension);
+        HeadTensor k = HeadTensor.HeadMajor(keys.Pointer, 1, Rows, Dimension);
+        float[][] expected = Run(new ReferenceKernels());
+        foreach ((float[] first, float[] second) in expected.Zip(Run(new CudaKernels(device))))
+        {
+            Assert.All(first.Zip(second), pair => Assert.Equal(pair.First, pair.Second, 1e-3f));
+        }
+
+        using CudaVectors deviceQueries = CudaVectors.From(device, DataType.BF16, q);
+        using CudaVectors deviceKeys = CudaVectors.From(device, DataType.BF16, k);
+        using CudaBlockScorer scorer = CudaBlockScorer.Mass(deviceQueries, deviceKeys, Size, 1);
+        const int Blocks = Rows / Size;
+        using var scores = CudaMemory.Allocate(device, Blocks * Blocks * sizeof(float));
+        scorer.Score(0, Blocks, scores);
+        float[] mass = scores.ToArray<float>();
+        for (int block = 0; block < Blocks; block++)
+        {
+            int attending = Enumerable.Range(block * Size, Size).Count(row => row >= infinite);
+            Assert.Equal(attending, mass.AsSpan(block * Blocks, block + 1).ToArray().Sum(), 1e-3f);
+        }
+
+        float[][] Run(KernelSet kernels)
+        {
+            float[][] sums = [new float[Rows], new float[Rows], new float[Rows]];
+            kernels.LastWindowAttention(q, k, 0, Rows, 1, sums[0], sums[1], sums[2]);
+            return sums;
+        }
     }
 
     private static CudaDevice Device()

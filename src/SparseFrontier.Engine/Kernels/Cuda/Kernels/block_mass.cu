@@ -137,9 +137,9 @@ extern "C" __global__ void __launch_bounds__(Threads) blockMass(
 #pragma unroll
         for (int half = 0; half < 2; half++)
         {
-            // All lanes take part in the sum, those of rows beyond the prompt too.
+            // Rows whose scores are all minus infinity, as those beyond the prompt, have no weights.
             float2 whole = joinWeights(maximum[half], total[half]);
-            logarithm[half] = row + half * 8 < count ? whole.x + log2f(whole.y) : 0;
+            logarithm[half] = whole.x == MinusInfinity ? 0 : whole.x + log2f(whole.y);
         }
     }
 }

@@ -143,7 +143,7 @@ extern "C" __global__ void __launch_bounds__(Threads, Resident) windowMaxima(
     }
 }
 
-// logarithms [heads][window]: log2 of the sum over all splits. Grid: queries / warps of a block; rows: queries of all heads.
+// logarithms [heads][window]: log2 of the sum over all splits; 0 where all scores are minus infinity, whose weights then are 0. Grid: queries / warps of a block; rows: queries of all heads.
 extern "C" __global__ void windowLogarithms(const float2* statistics, float* logarithms, int splits, int rows)
 {
     int row = blockIdx.x * (blockDim.x >> 5) + (threadIdx.x >> 5);
@@ -179,7 +179,7 @@ extern "C" __global__ void windowLogarithms(const float2* statistics, float* log
 
     if (lane == 0)
     {
-        logarithms[row] = maximum + log2f(sum);
+        logarithms[row] = maximum == MinusInfinity ? 0 : maximum + log2f(sum);
     }
 }
 
