@@ -50,7 +50,7 @@ public sealed record PrefillRequest
     /// <summary>Bytes of a table of rotary embeddings, a chunk's at least; it is computed chunk by chunk in every layer where the whole prompt's is larger. It never changes a result.</summary>
     internal long RotaryBytes { get; init; } = 4L << 20;
 
-    /// <summary>Bytes for the lists of heads that a GPU selects for together, at least one KV head's. It never changes a result.</summary>
+    /// <summary>Bytes for the lists of heads that a GPU selects for together, at least one query head's. It never changes a result.</summary>
     internal long ListBytes { get; init; } = 512L << 20;
 }
 

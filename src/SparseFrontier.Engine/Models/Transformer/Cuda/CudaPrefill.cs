@@ -10,7 +10,7 @@ namespace SparseFrontier.Models.Transformer.Cuda;
 /// </summary>
 internal static class CudaPrefill
 {
-    // Lists by row block of a query head; where they take more, which takes more than 128K tokens, the kernel that reads ranges and columns is used.
+    // Lists by row block of a query head; where they take more, which takes 128K tokens and nearly all columns, the kernel that reads ranges and columns is used.
     private const long HopperListBytes = 1L << 30;
     private const int TileRows = 64;
 
