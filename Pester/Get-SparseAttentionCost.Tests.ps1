@@ -13,7 +13,8 @@ Describe 'Get-SparseAttentionCost' {
 
     It 'takes models from the pipeline, by name and as objects' {
         ('Qwen2.5-7B', 'Llama-3.1-8B' | Get-SparseAttentionCost -Method Quest).Model | Should -Be Qwen2.5-7B, Llama-3.1-8B
-        $golden = Join-Path (Get-RepositoryRoot) 'tests/golden/checkpoints/qwen3-hub-float16'
+        $golden = 'TestDrive:/qwen3-hub-float16'
+        Expand-GoldenCheckpoint $golden
         (Get-SparseAttentionModel $golden | Get-SparseAttentionCost -Method Quest, SnapKV).Count | Should -Be 2
         (Get-SparseAttentionCost (Join-Path $golden config.json) Dense)[0].Model | Should -Be qwen3-hub-float16
     }

@@ -17,8 +17,8 @@ Describe 'Get-SparseAttentionModel' {
     }
 
     It 'reads a checkpoint in the current location, by path and from the pipeline' {
-        $folder = Join-Path (Get-RepositoryRoot) 'tests/golden/checkpoints'
-        Push-Location $folder
+        Expand-GoldenCheckpoint TestDrive:/qwen3-hub-float16
+        Push-Location TestDrive:/
         try {
             (Get-SparseAttentionModel ./qwen3-hub-float16).Architecture | Should -Be qwen3
             (Get-ChildItem -Directory -Filter qwen3* | Get-SparseAttentionModel).Name | Should -Be qwen3-hub-float16

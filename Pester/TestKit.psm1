@@ -44,11 +44,36 @@ function Get-WhatIfText {
 <# Whether models/ holds a model to run with. #>
 function Test-EmbeddedModel { [bool](Get-ChildItem (Join-Path (Get-RepositoryRoot) 'models') -Filter config.json -Recurse -ErrorAction Ignore) }
 
-<# A committed golden checkpoint with a tokenizer of single bytes beside it: a real, if untrained, model. #>
+<# Writes a copy of the committed golden checkpoint, whose weights are kept packed as tests/golden/pack.mjs says. #>
+function Expand-GoldenCheckpoint {
+    param([Parameter(Mandatory)] [string] $Path)
+    if (-not ('SparseFrontier.PesterKit.Planes' -as [type])) {
+        Add-Type -TypeDefinition @'
+namespace SparseFrontier.PesterKit {
+    public static class Planes {
+        public static byte[] Join(byte[] planes) {
+            var content = new byte[System.BitConverter.ToInt64(planes, 0)];
+            int count = (planes.Length - 8) / 4;
+            for (int i = 0; i < content.Length; i++) { content[i] = planes[8 + (i % 4 * count) + (i / 4)]; }
+            return content;
+        }
+    }
+}
+'@
+    }
+    $source = Join-Path (Get-RepositoryRoot) 'tests/golden/checkpoints/qwen3-hub-float16'
+    $folder = (New-Item -ItemType Directory $Path -Force).FullName
+    Copy-Item (Join-Path $source *.json) $folder
+    $planes = [System.IO.MemoryStream]::new()
+    $packed = [System.IO.Compression.BrotliStream]::new([System.IO.File]::OpenRead((Join-Path $source model.safetensors.planes.br)), [System.IO.Compression.CompressionMode]::Decompress)
+    try { $packed.CopyTo($planes) } finally { $packed.Dispose() }
+    [System.IO.File]::WriteAllBytes((Join-Path $folder model.safetensors), [SparseFrontier.PesterKit.Planes]::Join($planes.ToArray()))
+}
+
+<# The golden checkpoint with a tokenizer of single bytes beside it: a real, if untrained, model. #>
 function New-TinyModel {
     param([Parameter(Mandatory)] [string] $Path, [int] $ContextLength = 1024)
-    $null = New-Item -ItemType Directory $Path -Force
-    Copy-Item (Join-Path (Get-RepositoryRoot) 'tests/golden/checkpoints/qwen3-hub-float16/*') $Path -Exclude golden.safetensors
+    Expand-GoldenCheckpoint $Path
     $configuration = Join-Path $Path config.json
     (Get-Content $configuration -Raw) -replace '"max_position_embeddings": \d+', "`"max_position_embeddings`": $ContextLength" | Set-Content $configuration
     $vocabulary = [System.Collections.Specialized.OrderedDictionary]::new([StringComparer]::Ordinal)
@@ -119,4 +144,4 @@ function New-ResultRow {
     }
 }
 
-Export-ModuleMember -Function Get-RepositoryRoot, Get-PowerShellProgram, Import-SparseFrontier, Get-Completion, Get-ErrorId, Get-WhatIfText, Test-EmbeddedModel, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ForeignResult, New-ResultRow
+Export-ModuleMember -Function Get-RepositoryRoot, Get-PowerShellProgram, Import-SparseFrontier, Get-Completion, Get-ErrorId, Get-WhatIfText, Test-EmbeddedModel, Expand-GoldenCheckpoint, New-TinyModel, Get-SmallRun, New-FakeSlurm, New-ForeignResult, New-ResultRow
