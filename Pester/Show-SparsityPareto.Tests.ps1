@@ -30,6 +30,18 @@ Describe 'Show-SparsityPareto' {
         ($points | ConvertTo-Csv | ConvertFrom-Csv | Show-SparsityPareto -Ascii)[0] | Should -Match DecodeDensity
     }
 
+    It 'takes rows of results, whose frontiers are those of Get-SparsityPareto' {
+        $rows = @(New-ResultRow Quest 0.5 0.9; New-ResultRow Quest 0.9 0.7; New-ResultRow SnapKV 0.5 0.8)
+        $expected = $rows | Get-SparsityPareto -WarningAction Ignore | Show-SparsityPareto -Width 60 -Ascii
+        $rows | Show-SparsityPareto -Width 60 -Ascii -WarningAction Ignore | Should -Be $expected
+        Show-SparsityPareto $rows -Width 60 -Ascii -WarningAction Ignore | Should -Be $expected
+        $rows | ConvertTo-Json -EnumsAsStrings | ConvertFrom-Json | Show-SparsityPareto -Width 60 -Ascii -WarningAction Ignore | Should -Be $expected
+        $passed = $rows | Show-SparsityPareto -PassThru -WarningAction Ignore 6>$null
+        $passed | Should -HaveCount 3
+        $passed | Should -BeOfType SparseFrontier.SparsityPoint
+        Get-ErrorId { 'text' | Show-SparsityPareto } | Should -Be InputObjectNotBound
+    }
+
     It 'has no colour when its output goes to a file' {
         $root = Get-RepositoryRoot
         $script = "Import-Module '$root/SparseFrontier.psd1'; [SparseFrontier.SparsityPoint]@{ Method = 'Quest'; Cost = 1; Value = 0.5; CostName = 'Density'; ValueName = 'Score' } | Show-SparsityPareto"
