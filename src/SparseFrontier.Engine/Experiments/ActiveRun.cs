@@ -66,8 +66,8 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
             return null;
         }
 
-        Directory!.RestoreSpecification(stored);
-        Samples = Directory.ReadSamples(RunId, damaged);
+        Restore(Directory!);
+        Samples = Directory!.ReadSamples(RunId, damaged);
         if (summary.Status == RunStatus.Infeasible || (IsComplete && summary.SampleCount == SampleCount))
         {
             return RunSummary.WithPath(summary, Directory.Path);
@@ -90,8 +90,8 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
         Samples = Directory.ReadSamples(RunId, damaged);
         CountTries();
         Directory.ClearState();
-        Directory.RestoreSpecification(stored);
-        Directory.WriteSpecification(stored.With(createdAt: Directory.ReadSpecification()?.CreatedAt));
+        Restore(Directory);
+        Directory.WriteSpecification(stored);
         if (!_claim.EarlierMayLive)
         {
             Directory.DeleteTemporary();
@@ -162,6 +162,13 @@ internal sealed class ActiveRun(PlannedRun plan, StoredSpecification stored) : I
         status,
         message,
         maximumFeasibleSparsity);
+
+    // A run began when its folder was made, whoever goes on with it.
+    private void Restore(RunDirectory directory)
+    {
+        directory.RestoreSpecification(stored);
+        stored = stored.With(createdAt: directory.ReadSpecification()?.CreatedAt);
+    }
 
     /// <summary>Reads how earlier attempts ended, and gives the run up if they were too many.</summary>
     private void CountTries()

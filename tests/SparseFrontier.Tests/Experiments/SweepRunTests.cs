@@ -116,9 +116,13 @@ public class SweepRunTests
         Assert.Equal(again.Rows[0].RunId, more.Rows[0].RunId);
         Assert.Equal(again.Rows[0].Path, more.Rows[0].Path);
 
+        // It began when it first began, in its row as on the disk: a bundle of it would not reproduce otherwise.
+        Assert.Equal(again.Rows[0].StartedAt, more.Rows[0].StartedAt);
+
         // Fewer are the first of those there, and what is stored stays.
         RecordingSink fewer = Sweeps.Run(folder.Path, [Sweeps.Specification("Quest", 0.5, samples: 2)], engines);
         Assert.Equal(2, Assert.Single(fewer.Rows).SampleCount);
+        Assert.Equal(again.Rows[0].StartedAt, fewer.Rows[0].StartedAt);
         Assert.Equal(2, engines.Prefills);
         Assert.Equal(5, Sweeps.Run(folder.Path, [Sweeps.Specification("Quest", 0.5, samples: 5)], engines).Rows[0].SampleCount);
         Assert.Equal(2, engines.Prefills);
@@ -166,6 +170,7 @@ public class SweepRunTests
         Assert.Equal(0, row.CacheSparsity);
         Assert.False(row.SparsityWithinTolerance);
         Assert.False(Pareto.Includes(row));
+        Assert.Contains("SnapKV at 0.95 in 3 of 3 samples", Assert.Single(sink.Warnings), StringComparison.Ordinal);
     }
 
     [Fact]
