@@ -17,6 +17,15 @@ internal static class Options
         CustomParser = result => [.. Parts(result, name)],
     };
 
+    /// <summary>A list of names without an option before it.</summary>
+    public static Argument<string[]> Names(string name, string description) => new(name)
+    {
+        Description = description,
+        Arity = ArgumentArity.ZeroOrMore,
+        DefaultValueFactory = _ => [],
+        CustomParser = result => [.. Parts(result, name)],
+    };
+
     /// <summary>A list of whole numbers.</summary>
     public static Option<int[]> Integers(string name, string description, string valueName) =>
         List<int>(name, description, valueName, "a whole number", (string text, out int value) =>

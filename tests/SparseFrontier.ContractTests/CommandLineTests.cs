@@ -116,6 +116,19 @@ public class CommandLineTests
         Assert.All(table.Split('\n'), l => Assert.InRange(l.Length, 0, 100));
     }
 
+    // As after every option that takes a list.
+    [Theory]
+    [InlineData("methods Quest,SnapKV")]
+    [InlineData("methods Quest SnapKV")]
+    [InlineData("kernels measure Quest,SnapKV --length 64 --iterations 1")]
+    public void Names_are_separated_by_blanks_or_commas(string arguments)
+    {
+        (int code, string table, string error) = Run(arguments);
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains("Quest", table, StringComparison.Ordinal);
+        Assert.Contains("SnapKV", table, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_checkpoint_is_verified_and_a_tolerance_can_fail()
     {

@@ -10,7 +10,7 @@ internal static class KernelsMeasureVerb
     public static Command Create()
     {
         var defaults = new MeasureKernelOperation();
-        var methods = new Argument<string[]>("METHOD") { Description = "Methods; * for all but controls.", Arity = ArgumentArity.ZeroOrMore, DefaultValueFactory = _ => [] };
+        Argument<string[]> methods = Options.Names("METHOD", "Methods; * for all but controls.");
         Option<int[]> length = Options.Integers("--length", "Lengths of the prompt, in tokens; without it 1024 to 16384.", "N");
         Option<double[]> sparsity = Options.Numbers("--sparsity", "Sparsities, 0 to 1; without it 0.9.", "s,...");
         Option<int> queryHeads = Number("--query-heads", "Query heads of the layer.", defaults.QueryHeadCount);

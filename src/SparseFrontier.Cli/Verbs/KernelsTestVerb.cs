@@ -9,7 +9,7 @@ internal static class KernelsTestVerb
 {
     public static Command Create()
     {
-        var kernels = new Argument<string[]>("KERNEL") { Description = "Kernels; wildcards match.", Arity = ArgumentArity.ZeroOrMore, DefaultValueFactory = _ => [] };
+        Argument<string[]> kernels = Options.Names("KERNEL", "Kernels; wildcards match.");
         Option<string> device = Options.Text("--device", "Device to test: cpu or cuda:0.", "D", "cpu");
         var seed = new Option<long>("--seed") { Description = "Seed of the random inputs.", HelpName = "n", DefaultValueFactory = _ => 1 };
         return new Command("test", "Compares the fast kernels with plain reference ones in double precision.") { kernels, device, seed }.Does((parsed, sink, token) =>

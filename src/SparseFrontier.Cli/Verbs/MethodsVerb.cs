@@ -9,7 +9,7 @@ internal static class MethodsVerb
 {
     public static Command Create()
     {
-        var names = new Argument<string[]>("NAME") { Description = "Names; wildcards match.", Arity = ArgumentArity.ZeroOrMore, DefaultValueFactory = _ => [] };
+        Argument<string[]> names = Options.Names("NAME", "Names; wildcards match.");
         var phase = new Option<string?>("--phase") { Description = "Only methods of this phase.", HelpName = "Prefill|Decode" };
         phase.AcceptOnlyFromAmong("Prefill", "Decode");
         var controls = new Option<bool>("--controls") { Description = "Also list the controls." };

@@ -9,7 +9,7 @@ internal static class TasksVerb
 {
     public static Command Create()
     {
-        var names = new Argument<string[]>("NAME") { Description = "Names; wildcards match.", Arity = ArgumentArity.ZeroOrMore, DefaultValueFactory = _ => [] };
+        Argument<string[]> names = Options.Names("NAME", "Names; wildcards match.");
         Option<string[]> category = Options.Texts("--category", "Only tasks of these categories; wildcards match.", "C");
         return new Command("tasks", "Lists the tasks.") { names, category }.Does((parsed, sink, token) =>
         {
