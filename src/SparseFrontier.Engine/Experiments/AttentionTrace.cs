@@ -72,7 +72,10 @@ internal sealed unsafe class AttentionTrace : IDisposable
     {
         if (!File.Exists(path))
         {
-            throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{path}' to read q, k and v from.", path);
+            throw new SparseFrontierException(
+                ErrorIds.FileNotFound,
+                Directory.Exists(path) ? $"'{path}' is a folder; name the files in it that hold q, k and v: '{System.IO.Path.Combine(path, "*.safetensors")}'." : $"There is no file '{path}' to read q, k and v from.",
+                path);
         }
 
         using SafetensorsFile file = SafetensorsFile.Open(path);

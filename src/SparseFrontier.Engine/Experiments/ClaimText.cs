@@ -11,6 +11,9 @@ namespace SparseFrontier.Experiments;
 /// <param name="Sparsity">The measured sparsity that is meant.</param>
 internal sealed record ClaimSide(string Prefill, string Decode, double? Sparsity)
 {
+    /// <summary>Its methods, "Quest" or "VerticalSlash + Quest".</summary>
+    public string Methods => MethodNames.Of(Prefill, Decode);
+
     public bool IsDense => MethodRegistry.IsDense(Prefill) && MethodRegistry.IsDense(Decode);
 
     /// <summary>Whether a row is of this side's methods and measured sparsity.</summary>
@@ -37,7 +40,8 @@ internal sealed record ClaimSide(string Prefill, string Decode, double? Sparsity
 
     private static double? Rounded(double? value) => value is { } v ? Math.Round(v, 2) : null;
 
-    private bool IsOfMethods(SparseAttentionResult row) => Same(row.Method, Prefill) && Same(row.DecodeMethod, Decode);
+    /// <summary>Whether a row is of this side's methods, at any sparsity.</summary>
+    public bool IsOfMethods(SparseAttentionResult row) => Same(row.Method, Prefill) && Same(row.DecodeMethod, Decode);
 
     private static bool Same(string first, string second) =>
         (MethodRegistry.IsDense(first) && MethodRegistry.IsDense(second)) || first.Equals(second, StringComparison.OrdinalIgnoreCase);

@@ -170,6 +170,6 @@ internal abstract class GeneratedSource : TaskSource
     private SparseFrontierException TooShort(int length, int needed) => new(
         ErrorIds.SequenceLengthInvalid,
         $"{_task.Name} with these parameters and this model's tokenizer and chat template needs at least {needed} tokens, not {length}. "
-        + "Ask for a longer sequence, for smaller task parameters or for short instructions.",
+        + (_options.ShortInstructions ? "Ask for a longer sequence or for smaller task parameters." : "Ask for a longer sequence, for smaller task parameters or for short instructions."),
         length);
 }

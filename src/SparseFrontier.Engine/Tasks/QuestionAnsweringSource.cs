@@ -65,7 +65,7 @@ internal sealed class QuestionAnsweringSource : TaskSource
                 : new SparseFrontierException(
                     ErrorIds.SequenceLengthInvalid,
                     $"No question of {task.Name} fits with its document: the shortest needs {_minimumLength} tokens of this model's tokenizer, "
-                    + $"and {limit} are allowed. Ask for a longer sequence, or for short instructions.",
+                    + $"and {limit} are allowed. Ask for a longer sequence{(options.ShortInstructions ? "" : ", or for short instructions")}.",
                     options.SequenceLength);
         }
 

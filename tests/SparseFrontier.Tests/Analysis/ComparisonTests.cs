@@ -174,6 +174,14 @@ public sealed class ComparisonTests : IDisposable
         Assert.Equal(id, Assert.Throws<SparseFrontierException>(() => Claim(claim, Cell(), margin)).ErrorId);
 
     [Fact]
+    public void A_method_without_runs_is_named()
+    {
+        string message = Assert.Throws<SparseFrontierException>(() => Claim("Quest over VerticalSlash+Quest", Cell(), 0)).Message;
+        Assert.Contains("completed runs is of VerticalSlash + Quest; there are runs of ", message, StringComparison.Ordinal);
+        Assert.Contains("SnapKV", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Nothing_is_decided_where_every_score_is_near_chance()
     {
         SparseAttentionResult[] floor = [Row(_folder, "Dense", null, Lost(100, 99)), Row(_folder, "Quest", 0.9, Lost(100, 100)), Row(_folder, "SnapKV", 0.9, Lost(100, 100))];

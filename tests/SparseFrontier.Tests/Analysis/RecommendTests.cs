@@ -310,6 +310,19 @@ public sealed class RecommendTests : IDisposable
         Assert.Single(sink.Objects);
         Assert.Empty(sink.Warnings);
 
+        // Nor is a length that they enclose outside.
+        sink = new RecordingSink();
+        new RecommendOperation
+        {
+            Results =
+            [
+                .. Cell(1024, "Niah", 100, (0.5, 0)), .. Cell(4096, "Niah", 100, (0.5, 0)), .. Cell(4096, "Niah", 100, (0.5, 0)).Select(r => With(r, nameof(SparseAttentionResult.QuestionPosition), "Last")),
+            ],
+            SequenceLength = [2000],
+        }.Execute(sink, default);
+        Assert.Single(sink.Objects);
+        Assert.Empty(sink.Warnings);
+
         // Runs of one of the tasks are no runs of both.
         sink = new RecordingSink();
         new RecommendOperation

@@ -63,6 +63,8 @@ public class AttendOperationTests
         Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => operation.Execute(new RecordingSink(), default)).ErrorId);
         File.Delete(folder.File("in.safetensors"));
         Assert.Equal(ErrorIds.FileNotFound, Assert.Throws<SparseFrontierException>(() => operation.Execute(new RecordingSink(), default)).ErrorId);
+        Directory.CreateDirectory(folder.File("in.safetensors"));
+        Assert.Contains("is a folder", Assert.Throws<SparseFrontierException>(() => operation.Execute(new RecordingSink(), default)).Message, StringComparison.Ordinal);
     }
 
     private static AttendOperation Operation(TemporaryFolder folder, string method, string parameters, int queryHeads = 4, int valueLength = 90)

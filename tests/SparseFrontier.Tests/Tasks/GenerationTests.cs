@@ -130,6 +130,8 @@ public class GenerationTests
             ? rest.Split(' ')[0]
             : exception.Message.Split(" needs ")[1].Split(' ')[0]);
         Assert.InRange(needed, 101, 6144);
+        Assert.Contains("short instructions", exception.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("short instructions", Assert.Throws<SparseFrontierException>(() => task.Open(options with { ShortInstructions = true }, s_encoder)).Message, StringComparison.Ordinal);
         TaskSource source = task.Open(options with { SequenceLength = needed }, s_encoder);
         for (int i = 0; i < Math.Min(20, source.Count ?? 20); i++)
         {

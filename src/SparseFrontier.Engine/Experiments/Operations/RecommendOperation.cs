@@ -91,9 +91,10 @@ public sealed class RecommendOperation
                 {
                     int shorter = byLength.Keys.Where(n => n < length).DefaultIfEmpty(0).Max();
                     int longer = byLength.Keys.Where(n => n > length).DefaultIfEmpty(0).Min();
-                    if ((shorter == 0 || longer == 0) && series.Any(s => s.Dense.Model == place.Key.Model && s.Dense.SequenceLength == length && protocol(s.Dense) != place.Key.Protocol))
+                    if ((shorter == 0 || longer == 0) && series.Where(s => s.Dense.Model == place.Key.Model && protocol(s.Dense) != place.Key.Protocol).GroupBy(s => protocol(s.Dense))
+                        .Any(g => g.Any(s => s.Dense.SequenceLength <= length) && g.Any(s => s.Dense.SequenceLength >= length)))
                     {
-                        // Runs of another protocol are there.
+                        // Runs of another protocol reach there.
                         continue;
                     }
 

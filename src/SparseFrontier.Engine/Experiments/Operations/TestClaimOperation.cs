@@ -85,6 +85,8 @@ public sealed class TestClaimOperation
 
         if (verdicts.Count == 0)
         {
+            Require(claim.First, rows);
+            Require(claim.Second, rows);
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
                 $"No two completed runs among {rows.Length} are of '{Claim}' on the same task, model, length, seed and protocol"
@@ -101,6 +103,18 @@ public sealed class TestClaimOperation
         foreach (SparsityClaim verdict in verdicts.OrderBy(v => v.Task, StringComparer.Ordinal).ThenBy(v => v.Model, StringComparer.Ordinal).ThenBy(v => v.SequenceLength))
         {
             sink.Object(verdict);
+        }
+    }
+
+    // A method without a run at all is the plainest reason.
+    private static void Require(ClaimSide side, SparseAttentionResult[] rows)
+    {
+        if (rows.Length > 0 && !rows.Any(side.IsOfMethods))
+        {
+            throw new SparseFrontierException(
+                ErrorIds.DataInsufficient,
+                $"None of {rows.Length} completed runs is of {side.Methods}; there are runs of {string.Join(", ", rows.Select(MethodNames.Of).Distinct().Order(StringComparer.Ordinal))}. Run {side.Methods} too.",
+                side.Methods);
         }
     }
 
