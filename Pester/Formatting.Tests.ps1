@@ -14,6 +14,15 @@ Describe 'Formatting' {
         $text | Should -Match 'Quest\s+0.90\s+0.00\s+0.90\s+0.500\s+\[0.45, 0.55\]\s+20\s+12.5\s+Completed'
     }
 
+    It 'marks runs that ran dense, in a narrow window too' {
+        $dense = New-ResultRow Quest 0.9 0.5 | ConvertTo-Json -EnumsAsStrings | ConvertFrom-Json
+        $dense.FallbackCount = 3
+        [SparseFrontier.SparseAttentionResult] $dense | Format-Table | Out-String -Width 80 | Should -Match '0.500 dense 3/20\s+20'
+        $infeasible = [SparseFrontier.SparseAttentionResult]@{ Method = 'BlockSparse'; Task = 'Niah'; Status = 'Infeasible' }
+        $infeasible | Format-Table | Out-String -Width 80 | Should -Match 'Infeasible\s+0'
+        [SparseFrontier.SampleResult]@{ RunId = 'a'; DenseFallback = $true } | Format-Table | Out-String -Width 80 | Should -Match 'ran dense'
+    }
+
     It 'shows the frontier with a star' {
         $text = New-ResultRow | Get-SparsityPareto -Cost DecodeDensity | Format-Table | Out-String -Width 120
         $text | Should -Match "$([char]0x2605)\s+Quest"

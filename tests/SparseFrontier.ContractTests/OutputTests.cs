@@ -39,6 +39,35 @@ public class OutputTests
     public void A_last_column_is_broken_between_words(string? text, int width, string expected) => Assert.Equal(expected, CellText.Words(text, width));
 
     [Theory]
+    [InlineData("a heading of some words", 13, "a heading of\n   some words")]
+    [InlineData("two lines\n   of it", 40, "two lines\n   of it")]
+    [InlineData("no room for lines", 7, "no room for lines")]
+    public void A_heading_is_broken_between_words(string text, int width, string expected) => Assert.Equal(expected, CellText.Heading(text, width));
+
+    [Theory]
+    [InlineData(0.25, 0.75, 0, RunStatus.Completed, "[0.25, 0.75]")]
+    [InlineData(0.25, 0.75, 0, RunStatus.Partial, "[0.25, 0.75]")]
+    [InlineData(0.25, 0.75, 3, RunStatus.Completed, "dense 3/20")]
+    [InlineData(null, null, 0, RunStatus.Infeasible, "Infeasible")]
+    [InlineData(null, null, 0, RunStatus.Completed, "")]
+    public void A_score_that_is_not_its_method_s_has_no_interval(double? low, double? high, int fallbacks, RunStatus status, string expected) =>
+        Assert.Equal(expected, CellText.RunInterval(low, high, fallbacks, 20, status));
+
+    [Fact]
+    public void Runs_and_samples_that_ran_dense_are_marked()
+    {
+        using var writer = new StringWriter { NewLine = "\n" };
+        SparseAttentionResult row = new() { Method = "Quest", Score = 1, ScoreLow = 0.5, ScoreHigh = 1, SampleCount = 20, FallbackCount = 3 };
+        Tables.Results(writer, [row, new() { Method = "Dense", Score = 1, ScoreLow = 0.5, ScoreHigh = 1, SampleCount = 20 }]);
+        Assert.Matches(@"Quest .* 1\.000  dense 3/20 +20 ", writer.ToString());
+        Assert.Matches(@"Dense .* 1\.000  \[0\.50, 1\.00\] +20 ", writer.ToString());
+        Assert.Contains("\n  dense k/n: k of n samples ran dense", writer.ToString(), StringComparison.Ordinal);
+        Assert.Equal("Completed, 3 of 20 samples ran dense", CellText.RunState(row));
+        Assert.Equal("ran dense, no answer", CellText.SampleFailure(true, "no answer"));
+        Assert.Equal("", CellText.SampleFailure(false, null));
+    }
+
+    [Theory]
     [InlineData("Dense", "Dense", "Dense")]
     [InlineData("Quest", "", "Quest")]
     [InlineData("Dense", "Quest", "Quest")]

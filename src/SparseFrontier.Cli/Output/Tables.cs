@@ -22,10 +22,15 @@ internal static class Tables
                 new("Prefill", r => CellText.Fraction(r.PrefillSparsity), Right: true),
                 new("Decode", r => CellText.Fraction(r.DecodeSparsity), Right: true),
                 new("Score", r => CellText.Score(r.Score), Right: true),
-                new("95 %", r => CellText.Interval(r.ScoreLow, r.ScoreHigh)),
+                new("95 %", r => CellText.RunInterval(r.ScoreLow, r.ScoreHigh, r.FallbackCount, r.SampleCount, r.Status)),
                 new("n", r => r.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
                 new("Seconds", r => CellText.Seconds(r.ElapsedSeconds), Right: true),
                 new("Status", r => r.Status.ToString()));
+            if (rows.Any(r => r.FallbackCount > 0))
+            {
+                writer.WriteLine("  dense k/n: k of n samples ran dense, because their length cannot hold the budget; frontiers leave such runs out");
+            }
+
             foreach (string line in rows.Select(r => r.Message).Where(m => !string.IsNullOrEmpty(m)).Distinct().SelectMany(m => CellText.Lines(m!, 98)))
             {
                 writer.WriteLine($"  {line}");
@@ -271,7 +276,7 @@ internal static class Tables
         new("Score", s => CellText.Score(s.Score), Right: true),
         new("Prefill", s => CellText.Fraction(s.PrefillSparsity), Right: true),
         new("Decode", s => CellText.Fraction(s.DecodeSparsity), Right: true),
-        new("Failure", s => s.FormatFailure ?? ""),
+        new("Failure", s => CellText.SampleFailure(s.DenseFallback, s.FormatFailure)),
         new("Output", s => s.Output.ReplaceLineEndings(" ")));
 
     /// <summary>What runs would cost.</summary>

@@ -173,7 +173,7 @@ internal sealed class CellRunner(
         }
 
         CompleteFinished(open);
-        foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed) }.OfType<string>())
+        foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed), FallbackAdvice.Create(_completed) }.OfType<string>())
         {
             sink.Warning(advice);
         }

@@ -16,7 +16,7 @@ internal static class PrefillAdvice
 
         string[] slow =
         [
-            .. rows.Where(r => !MethodRegistry.IsDense(r.Method) && r.PrefillSeconds > dense)
+            .. rows.Where(r => !MethodRegistry.IsDense(r.Method) && r.FallbackCount == 0 && r.PrefillSeconds > dense)
                 .Select(r => string.Create(CultureInfo.InvariantCulture, $"{r.Method} at {r.PrefillSparsity:F2} ({r.PrefillSeconds:F2} s)")),
         ];
         return slow.Length == 0

@@ -51,11 +51,12 @@ internal static class RunPlanner
 
         string shared = plan.PrefillRunCount > 1 ? FormattableString.Invariant($", prefill {plan.PrefillGroup} shared by {plan.PrefillRunCount} runs") : "";
         string calibration = plan.NeedsCalibration ? FormattableString.Invariant($", before that calibration on {Calibration.SampleCount} samples") : "";
+        string dense = plan.Message.Length > 0 ? $". {plan.Message.TrimEnd('.')}" : "";
         string seconds = plan.PredictedSeconds is double time
             ? FormattableString.Invariant($". About {time:G2} s, {plan.PredictionMessage}")
             : $". No seconds are predicted: {plan.PredictionMessage}";
         return FormattableString.Invariant(
-            $"at most {plan.PromptTokens} prompt tokens{Operations(plan.SharedPrefillOperations)}{shared}, {plan.OutputTokens} output tokens{Bytes(plan.BytesRead)}{calibration}{seconds}");
+            $"at most {plan.PromptTokens} prompt tokens{Operations(plan.SharedPrefillOperations)}{shared}, {plan.OutputTokens} output tokens{Bytes(plan.BytesRead)}{calibration}{dense}{seconds}");
     }
 
     /// <summary>What runs cost together, in a line; of those whose budget is known only when they run, without it.</summary>

@@ -23,6 +23,12 @@ public static class CellText
     /// <param name="width">Characters of a line; where there is no room to speak of, the text stays on one.</param>
     public static string Words(string? text, int width) => width < NarrowestLine ? Text(text) : string.Join('\n', Lines(Text(text), width));
 
+    /// <summary>The heading of a group in lines that are indented as PowerShell indents the first: it alone would break within words.</summary>
+    /// <param name="text">The heading, in a line or several.</param>
+    /// <param name="width">Characters that the first line has room for, after its indent and label.</param>
+    public static string Heading(string text, int width) => string.Join(
+        "\n   ", (text ?? "").Split('\n').Select(l => l.Trim()).SelectMany(l => width < NarrowestLine ? [l] : Lines(l, width)));
+
     /// <summary>Breaks a text at blanks, or where there are none in time, at the width.</summary>
     public static IEnumerable<string> Lines(string text, int width)
     {
@@ -65,6 +71,26 @@ public static class CellText
 
     /// <summary>An interval, "[0.85, 0.97]", or nothing.</summary>
     public static string Interval(double? low, double? high) => low is null || high is null ? "" : $"[{Fraction(low)}, {Fraction(high)}]";
+
+    /// <summary>
+    /// What stands where the interval of a run's score is: the interval; "dense 4/20" where samples fell back to dense attention, so that the score says little of the method;
+    /// the state of a run that has no score for another reason than that it is under way.
+    /// </summary>
+    public static string RunInterval(double? low, double? high, int fallbackCount, int sampleCount, RunStatus status) =>
+        fallbackCount > 0 ? FormattableString.Invariant($"dense {fallbackCount}/{sampleCount}")
+        : low is null && high is null && status != RunStatus.Completed ? status.ToString()
+        : Interval(low, high);
+
+    /// <summary>The state of a run in full: "Completed, 4 of 20 samples ran dense".</summary>
+    public static string RunState(SparseAttentionResult row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        return row.FallbackCount > 0 ? FormattableString.Invariant($"{row.Status}, {row.FallbackCount} of {row.SampleCount} samples ran dense") : row.Status.ToString();
+    }
+
+    /// <summary>What was wrong with a sample: that it fell back to dense attention, that its answer has not the form asked for.</summary>
+    public static string SampleFailure(bool denseFallback, string? formatFailure) =>
+        VisibleText.Line(string.Join(", ", new[] { denseFallback ? "ran dense" : "", formatFailure ?? "" }.Where(t => t.Length > 0)));
 
     /// <summary>Seconds with two decimals, "-" where there are none.</summary>
     public static string Seconds(double? value) => value?.ToString("F2", CultureInfo.CurrentCulture) ?? "-";

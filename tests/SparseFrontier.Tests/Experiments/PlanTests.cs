@@ -110,6 +110,14 @@ public class PlanTests
     }
 
     [Fact]
+    public void What_will_run_dense_is_said_before_it_runs()
+    {
+        SparseAttentionPlan plan = Plans([Sweeps.Specification("SnapKV", 0.95, allowDenseFallback: true)]).Single();
+        Assert.True(plan.IsFeasible);
+        Assert.Contains("of cache. The length cannot hold the budget: samples run dense. ", RunPlanner.Describe(plan), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_calibrated_is_taken_at_its_word()
     {
         SparseAttentionPlan plan = Plans([Sweeps.Specification("VerticalSlash", 0.5)])[0];

@@ -27,6 +27,16 @@ public class PrefillAdviceTests
     public void Decode_methods_share_the_dense_prefill_and_are_left_out() =>
         Assert.Null(PrefillAdvice.Create([Row("Dense", 0, 1.5), Row("Dense", 0, 1.6, "SnapKV")]));
 
-    private static SparseAttentionResult Row(string method, double sparsity, double seconds, string decode = "Dense") =>
-        new() { Method = method, DecodeMethod = decode, PrefillSparsity = sparsity, PrefillSeconds = seconds, SequenceLength = 2048 };
+    [Fact]
+    public void What_ran_dense_is_named_as_such_and_not_as_slow()
+    {
+        SparseAttentionResult[] rows = [Row("Dense", 0, 1.5), Row("BlockSparse", 0, 1.75, fallbacks: 2), Row("VerticalSlash", 0.25, 1.25, "Quest", fallbacks: 1), Row("BlockSparse", 0.5, 1)];
+        Assert.Null(PrefillAdvice.Create(rows));
+        string? advice = FallbackAdvice.Create(rows);
+        Assert.Contains(": BlockSparse in 2 of 4 samples, VerticalSlash + Quest in 1 of 4 samples.", advice, StringComparison.Ordinal);
+        Assert.Null(FallbackAdvice.Create(rows[..1]));
+    }
+
+    private static SparseAttentionResult Row(string method, double sparsity, double seconds, string decode = "Dense", int fallbacks = 0) =>
+        new() { SampleCount = 4, FallbackCount = fallbacks, Method = method, DecodeMethod = decode, PrefillSparsity = sparsity, PrefillSeconds = seconds, SequenceLength = 2048 };
 }

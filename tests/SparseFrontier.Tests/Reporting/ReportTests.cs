@@ -69,7 +69,13 @@ public sealed partial class ReportTests : IDisposable
     [Fact]
     public void A_figure_without_data_says_so_in_words()
     {
-        string page = Export([new SparseAttentionResult { Method = "Quest", DecodeMethod = "Dense", Task = "Niah", Model = "m", Status = RunStatus.Failed, Message = "It broke." }], []);
+        string page = Export(
+        [
+            new SparseAttentionResult { Method = "Quest", DecodeMethod = "Dense", Task = "Niah", Model = "m", Status = RunStatus.Failed, Message = "It broke." },
+            new SparseAttentionResult { Method = "Quest", DecodeMethod = "Dense", Task = "Niah", Model = "m", Score = 1, ScoreLow = 0.5, ScoreHigh = 1, SampleCount = 4, FallbackCount = 4 },
+        ],
+        []);
+        Assert.Contains("Completed, 4 of 4 samples ran dense", page, StringComparison.Ordinal);
         Assert.Equal(6, FigureSection().Count(page));
         Assert.All(FigureSection().Matches(page), figure => Assert.Matches("<p class=\"missing\">[A-Z].{20,}\\.</p>", figure.Value));
         Assert.Empty(Specification().Matches(page));

@@ -36,9 +36,9 @@ internal static class ReportRuns
             .. data.Rows.Select(r => (string[])
             [
                 ReportData.Methods(r), r.Task, r.SequenceLength.ToString(CultureInfo.InvariantCulture), r.Model, CellText.Requested(r.RequestedSparsity, r.RequestedDecodeSparsity),
-                CellText.Fraction(r.PrefillSparsity), CellText.Fraction(r.DecodeSparsity), CellText.Score(r.Score), CellText.Interval(r.ScoreLow, r.ScoreHigh),
+                CellText.Fraction(r.PrefillSparsity), CellText.Fraction(r.DecodeSparsity), CellText.Score(r.Score), CellText.RunInterval(r.ScoreLow, r.ScoreHigh, r.FallbackCount, r.SampleCount, r.Status),
                 r.SampleCount.ToString(CultureInfo.InvariantCulture), r.Seed.ToString(CultureInfo.InvariantCulture), string.Join(" ", new[] { r.Parameters, r.DecodeParameters }.Where(p => p.Length > 0)).Replace(";", "; ", StringComparison.Ordinal),
-                r.Device, string.IsNullOrEmpty(r.Message) ? r.Status.ToString() : $"{r.Status}: {r.Message}", r.RunId,
+                r.Device, string.IsNullOrEmpty(r.Message) ? CellText.RunState(r) : $"{CellText.RunState(r)}: {r.Message}", r.RunId,
             ]),
         ]);
 
