@@ -24,7 +24,7 @@ internal static class Tables
                 new("Score", r => CellText.Score(r.Score), Right: true),
                 new("95 %", r => CellText.RunInterval(r.ScoreLow, r.ScoreHigh, r.FallbackCount, r.SampleCount, r.Status)),
                 new("n", r => r.SampleCount.ToString(CultureInfo.InvariantCulture), Right: true),
-                new("Seconds", r => CellText.Seconds(r.ElapsedSeconds), Right: true),
+                new("s/sample", r => CellText.Seconds(r.ElapsedSeconds), Right: true),
                 new("Status", r => r.Status.ToString()));
             if (rows.Any(r => r.FallbackCount > 0))
             {

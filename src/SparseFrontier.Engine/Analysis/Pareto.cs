@@ -28,6 +28,20 @@ public static class Pareto
     /// <summary>Whether a row takes part: completed, with samples, none of which fell back to dense.</summary>
     public static bool Includes(SparseAttentionResult row) => row.Status == RunStatus.Completed && row.FallbackCount == 0;
 
+    /// <summary>How many rows do not take part, and why: "3 of 10 rows are left out: 1 infeasible, 2 with samples that ran dense."; null where all do.</summary>
+    public static string? LeftOut(IReadOnlyCollection<SparseAttentionResult> rows)
+    {
+        (int Count, string Why)[] reasons =
+        [
+            (rows.Count(r => r.Status == RunStatus.Infeasible), "infeasible"),
+            (rows.Count(r => r.Status is not (RunStatus.Infeasible or RunStatus.Completed)), "not completed"),
+            (rows.Count(r => r.Status == RunStatus.Completed && r.FallbackCount > 0), "with samples that ran dense"),
+        ];
+        return reasons.All(r => r.Count == 0)
+            ? null
+            : FormattableString.Invariant($"{reasons.Sum(r => r.Count)} of {rows.Count} rows are left out: {string.Join(", ", reasons.Where(r => r.Count > 0).Select(r => FormattableString.Invariant($"{r.Count} {r.Why}")))}.");
+    }
+
     /// <summary>
     /// Computes the points of all rows that take part and have the columns, group by group in the order of first appearance, cheapest first.
     /// Within a group, rows of different protocols (task parameters, question position and so on) have frontiers of their own.

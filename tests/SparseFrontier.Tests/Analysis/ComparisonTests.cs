@@ -174,6 +174,15 @@ public sealed class ComparisonTests : IDisposable
         Assert.Equal(id, Assert.Throws<SparseFrontierException>(() => Claim(claim, Cell(), margin)).ErrorId);
 
     [Fact]
+    public void Runs_that_fell_back_to_dense_are_warned_of()
+    {
+        SparseAttentionResult whole = Row(_folder, "Quest", 0.9, Lost(30, 0));
+        Assert.Empty(Compare([whole], [whole]).Warnings);
+        SparseAttentionResult fallen = JsonSerializer.Deserialize<SparseAttentionResult>(JsonSerializer.Serialize(whole).Replace("\"FallbackCount\":0", "\"FallbackCount\":3", StringComparison.Ordinal))!;
+        Assert.Contains("1 of the runs to compare and the baselines have samples that fell back", Assert.Single(Compare([whole], [fallen]).Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_method_without_runs_is_named()
     {
         string message = Assert.Throws<SparseFrontierException>(() => Claim("Quest over VerticalSlash+Quest", Cell(), 0)).Message;

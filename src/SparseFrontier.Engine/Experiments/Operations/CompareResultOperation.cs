@@ -44,6 +44,13 @@ public sealed class CompareResultOperation
             sink.Warning(string.Create(CultureInfo.InvariantCulture, $"{extra} of {candidates.Count} runs have no baseline and are left out."));
         }
 
+        int dense = baselines.Values.Concat(candidates.Values).Count(r => r.FallbackCount > 0);
+        if (dense > 0)
+        {
+            sink.Warning(string.Create(
+                CultureInfo.InvariantCulture, $"{dense} of the runs to compare and the baselines have samples that fell back to dense attention: where both did, it is compared with itself."));
+        }
+
         if (!baselines.Keys.Any(candidates.ContainsKey))
         {
             throw new SparseFrontierException(

@@ -1,4 +1,3 @@
-using System.Globalization;
 using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
 
@@ -47,12 +46,9 @@ public sealed class GetParetoOperation
                 ErrorIds.ParameterInvalid, FormattableString.Invariant($"Batch size and output tokens are whole numbers from 1, output tokens up to {MostOutputTokens}."), BatchSize < 1 ? BatchSize : OutputTokenCount);
         }
 
-        int left = Results.Count(r => !Pareto.Includes(r));
-        if (left > 0)
+        if (Pareto.LeftOut(Results) is { } left)
         {
-            sink.Warning(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{left} of {Results.Count} rows are left out of the frontier: not completed, infeasible, or with samples that fell back to dense."));
+            sink.Warning(left);
         }
 
         SparseAttentionResult[] rows = [.. Results.Where(Pareto.Includes)];

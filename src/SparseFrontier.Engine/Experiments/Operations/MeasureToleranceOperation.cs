@@ -1,4 +1,3 @@
-using System.Globalization;
 using SparseFrontier.Analysis;
 
 namespace SparseFrontier.Experiments.Operations;
@@ -32,12 +31,9 @@ public sealed class MeasureToleranceOperation
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         Require(MaximumDrop, ConfidenceLevel);
-        int left = Results.Count(r => !Pareto.Includes(r));
-        if (left > 0)
+        if (Pareto.LeftOut(Results) is { } left)
         {
-            sink.Warning(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{left} of {Results.Count} rows are left out: not completed, infeasible, or with samples that fell back to dense."));
+            sink.Warning(left);
         }
 
         if (RowSparsity.Warning(Results.Where(Pareto.Includes)) is { } nominal)

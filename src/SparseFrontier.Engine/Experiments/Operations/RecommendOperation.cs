@@ -246,7 +246,7 @@ public sealed class RecommendOperation
             KeptTokens = (1 - best.PromptSparsity) * dense.SequenceLength,
             SpeedUp = best.Speed?.Factor,
             SpeedUpOf = best.Speed?.Of ?? "",
-            Reason = $"{Shown(best)} {Choice(best, shown, bySpeed)} {Beyond(best)} {others}".Replace("  ", " ", StringComparison.Ordinal).TrimEnd(),
+            Reason = $"{Shown(best)} {Choice(best, shown, bySpeed)} {Capital(Beyond(best))} {others}".Replace("  ", " ", StringComparison.Ordinal).TrimEnd(),
         };
         return level.Tasks.Select(task =>
         {
@@ -417,7 +417,7 @@ public sealed class RecommendOperation
     {
         if (method.Next is not { } next)
         {
-            return FormattableString.Invariant($"More than {method.Levels[^1].Asked:F2} was not tested.");
+            return FormattableString.Invariant($"more than {method.Levels[^1].Asked:F2} was not tested.");
         }
 
         ToleranceLevel worst = next.Tasks.MaxBy(Margin.PValue)!;
