@@ -120,7 +120,7 @@ public class CommandLineTests
     [Theory]
     [InlineData("methods Quest,SnapKV")]
     [InlineData("methods Quest SnapKV")]
-    [InlineData("kernels measure Quest,SnapKV --length 64 --iterations 1")]
+    [InlineData("kernels measure Quest,SnapKV --length 1024 --sparsity 0.5 --iterations 1")]
     public void Names_are_separated_by_blanks_or_commas(string arguments)
     {
         (int code, string table, string error) = Run(arguments);
