@@ -4,6 +4,9 @@ using Xunit;
 
 namespace SparseFrontier.Tests.Tensors;
 
+/// <summary>Apart from other tests, which set the number of threads and run loops: with fewer threads than loops none gets a helper.</summary>
+[Collection(nameof(WorkerPoolTests))]
+[CollectionDefinition(nameof(WorkerPoolTests), DisableParallelization = true)]
 public class WorkerPoolTests
 {
     [Theory]
@@ -92,6 +95,8 @@ public class WorkerPoolTests
                 {
                     throw new InvalidDataException("here");
                 }
+
+                WaitLongAfter(i);
             }));
             Assert.Equal("here", error.Message);
             Assert.InRange(runs, 11, 99_999);
@@ -117,6 +122,8 @@ public class WorkerPoolTests
                 {
                     source.Cancel();
                 }
+
+                WaitLongAfter(i);
             },
             source.Token));
         Assert.InRange(runs, 101, 999_999);
@@ -154,6 +161,15 @@ public class WorkerPoolTests
         done.Cancel();
         first.Join();
         Assert.True(helped);
+    }
+
+    // So that the other threads cannot end the loop while the one that stops it waits for a core.
+    private static void WaitLongAfter(int iteration)
+    {
+        if (iteration > 1000)
+        {
+            Thread.Sleep(1);
+        }
     }
 
     [Theory]
