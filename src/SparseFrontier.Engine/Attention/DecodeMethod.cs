@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SparseFrontier.Kernels;
 
 namespace SparseFrontier.Attention;
@@ -54,6 +55,26 @@ public abstract unsafe class StepSelector : IDisposable
     /// <param name="scale">Factor on query · key.</param>
     /// <returns>The tokens to attend to; null for all.</returns>
     public abstract DecodeSelection? Select(int layer, LayerCache cache, float* queries, int queryHeads, float scale);
+
+    /// <summary>Chooses for one layer as <see cref="Select"/> does, and attends to what it chose.</summary>
+    /// <param name="layer">Index of the layer.</param>
+    /// <param name="cache">The layer's cache; its last token is the step's own.</param>
+    /// <param name="queries">[query heads, dimension], after rotary embedding.</param>
+    /// <param name="queryHeads">Number of query heads.</param>
+    /// <param name="scale">Factor on query · key.</param>
+    /// <param name="kernels">The operations to attend with.</param>
+    /// <param name="output">[query heads, dimension]; may be the queries.</param>
+    /// <param name="choosing">How much of the time was spent on choosing.</param>
+    /// <returns>The tokens attended to; null for all.</returns>
+    internal virtual DecodeSelection? Attend(
+        int layer, LayerCache cache, float* queries, int queryHeads, float scale, KernelSet kernels, float* output, out TimeSpan choosing)
+    {
+        long start = Stopwatch.GetTimestamp();
+        DecodeSelection? selection = Select(layer, cache, queries, queryHeads, scale);
+        choosing = Stopwatch.GetElapsedTime(start);
+        kernels.DecodeAttention(queries, queryHeads, cache, selection, scale, output);
+        return selection;
+    }
 
     /// <summary>Forgets what it knows of tokens beyond the first <paramref name="generatedLength"/> generated ones.</summary>
     public abstract void Truncate(int generatedLength);

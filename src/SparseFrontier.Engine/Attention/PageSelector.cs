@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SparseFrontier.Kernels;
 using SparseFrontier.Tensors;
 
@@ -27,13 +28,75 @@ internal abstract unsafe class PageSelector(PageMethod method, MethodParameters 
     /// <inheritdoc/>
     public override int UnitSize { get; } = parameters.Integer(PageMethod.PageSize);
 
+    /// <summary>Whether <see cref="Score"/> may be called for each list apart, from several threads at a time, once <see cref="Prepare"/> has run.</summary>
+    protected virtual bool ScoresApart => false;
+
     /// <inheritdoc/>
     public sealed override DecodeSelection? Select(int layer, LayerCache cache, float* queries, int queryHeads, float scale)
     {
+        PageList[] lists = Ask(layer, cache, queryHeads, out KeyRange[][] ranges);
+        if (lists.Length == 0)
+        {
+            return null;
+        }
+
+        float[][] scores = Scores(lists);
+        Prepare(layer, cache);
+        Score(layer, cache, queries, scale, lists, scores);
+        WorkerPool.For(lists.Length, i => ranges[lists[i].Index] = Choose(lists[i], scores[i], cache));
+        Count(lists, cache);
+        return new DecodeSelection(ranges);
+    }
+
+    /// <inheritdoc/>
+    internal sealed override DecodeSelection? Attend(
+        int layer, LayerCache cache, float* queries, int queryHeads, float scale, KernelSet kernels, float* output, out TimeSpan choosing)
+    {
+        long start = Stopwatch.GetTimestamp();
+        PageList[] lists = [];
+        KeyRange[][] ranges = [];
+        if (ScoresApart && WorkerPool.FillsThreads(ListCount(cache, queryHeads)))
+        {
+            lists = Ask(layer, cache, queryHeads, out ranges);
+        }
+
+        if (lists.Length == 0 || lists.Length < ranges.Length || lists.Any(l => l.Pages != lists[0].Pages || l.Budget != lists[0].Budget))
+        {
+            return base.Attend(layer, cache, queries, queryHeads, scale, kernels, output, out choosing);
+        }
+
+        // Lists that take equally long: each is scored, chosen and attended to by one thread, which waits for no other in between.
+        Prepare(layer, cache);
+        long prepared = Stopwatch.GetTimestamp() - start;
+        long spent = 0;
+        var selection = new DecodeSelection(ranges);
+        kernels.DecodeAttention(
+            queries,
+            queryHeads,
+            cache,
+            selection,
+            i =>
+            {
+                long begin = Stopwatch.GetTimestamp();
+                float[][] scores = Scores([lists[i]]);
+                Score(layer, cache, queries, scale, [lists[i]], scores);
+                ranges[i] = Choose(lists[i], scores[0], cache);
+                Interlocked.Add(ref spent, Stopwatch.GetTimestamp() - begin);
+            },
+            scale,
+            output);
+        Count(lists, cache);
+        choosing = Stopwatch.GetElapsedTime(0, prepared + (spent / Math.Min(lists.Length, WorkerPool.ThreadCount)));
+        return selection;
+    }
+
+    // The lists that pages are chosen for, none if no budget is exceeded; of the others the ranges.
+    private PageList[] Ask(int layer, LayerCache cache, int queryHeads, out KeyRange[][] ranges)
+    {
         int kvHeads = cache.Prompt.Heads;
-        int count = _ownPages ? queryHeads : kvHeads;
+        int count = ListCount(cache, queryHeads);
         var asked = new List<PageList>(count);
-        var ranges = new KeyRange[count][];
+        ranges = new KeyRange[count][];
         for (int list = 0; list < count; list++)
         {
             int head = list * kvHeads / count;
@@ -49,19 +112,16 @@ internal abstract unsafe class PageSelector(PageMethod method, MethodParameters 
             }
         }
 
-        if (asked.Count == 0)
-        {
-            return null;
-        }
+        return [.. asked];
+    }
 
-        PageList[] lists = [.. asked];
-        float[][] scores = Scores(lists);
-        Score(layer, cache, queries, scale, lists, scores);
-        WorkerPool.For(lists.Length, i =>
-        {
-            PageList list = lists[i];
-            ranges[list.Index] = Ranges(TopK.Select(scores[i].AsSpan(0, list.Pages), list.Budget), list.Pages, cache.Length(list.KvHead));
-        });
+    private int ListCount(LayerCache cache, int queryHeads) => _ownPages ? queryHeads : cache.Prompt.Heads;
+
+    private KeyRange[] Choose(PageList list, float[] scores, LayerCache cache) =>
+        Ranges(TopK.Select(scores.AsSpan(0, list.Pages), list.Budget), list.Pages, cache.Length(list.KvHead));
+
+    private void Count(PageList[] lists, LayerCache cache)
+    {
         foreach (PageList list in lists)
         {
             ForcedCount += (long)ForcedTokens(list, cache.Length(list.KvHead)) * list.QueryHeads;
@@ -71,12 +131,15 @@ internal abstract unsafe class PageSelector(PageMethod method, MethodParameters 
         {
             IndexBytesRead += IndexBytes(list, cache);
         }
-
-        return new DecodeSelection(ranges);
     }
 
     /// <summary>Nothing is remembered between steps, unless a subclass says otherwise.</summary>
     public override void Truncate(int generatedLength)
+    {
+    }
+
+    /// <summary>Brings up to date what <see cref="Score"/> reads.</summary>
+    protected virtual void Prepare(int layer, LayerCache cache)
     {
     }
 

@@ -39,7 +39,10 @@ internal sealed unsafe class QuestSelector(Quest method, MethodParameters parame
     protected override long IndexBytes(PageList list, LayerCache cache) => 2L * list.Pages * cache.Prompt.RowBytes;
 
     /// <inheritdoc/>
-    protected override void Score(int layer, LayerCache cache, float* queries, float scale, PageList[] lists, float[][] scores)
+    protected override bool ScoresApart => true;
+
+    /// <inheritdoc/>
+    protected override void Prepare(int layer, LayerCache cache)
     {
         KeyValueBlock prompt = cache.Prompt;
 
@@ -47,6 +50,14 @@ internal sealed unsafe class QuestSelector(Quest method, MethodParameters parame
         PageBounds bounds = PageBounds.Of(prompt, UnitSize, kernels is CountingKernels counting ? counting.Inner : kernels);
         Tail tail = _tails[layer] ??= new Tail(bounds, prompt, UnitSize);
         tail.Extend(cache, kernels);
+    }
+
+    /// <inheritdoc/>
+    protected override void Score(int layer, LayerCache cache, float* queries, float scale, PageList[] lists, float[][] scores)
+    {
+        KeyValueBlock prompt = cache.Prompt;
+        Tail tail = _tails[layer]!;
+        PageBounds bounds = tail.Whole;
         int chunks = (lists.Max(l => l.Pages) + TaskPages - 1) / TaskPages;
         WorkerPool.For(lists.Length * chunks, task =>
         {
@@ -80,6 +91,9 @@ internal sealed unsafe class QuestSelector(Quest method, MethodParameters parame
         private readonly long _pageBytes = 2L * prompt.RowBytes;
         private NativeArray<byte>? _bounds;
         private int _capacity;
+
+        /// <summary>Those of the prompt's whole pages.</summary>
+        public PageBounds Whole => bounds;
 
         // Null where there are no such pages.
         public byte* Of(int head) => _bounds is null ? null : _bounds.Pointer + (head * _capacity * _pageBytes);

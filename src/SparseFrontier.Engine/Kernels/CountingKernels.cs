@@ -71,6 +71,11 @@ internal sealed unsafe class CountingKernels(KernelSet inner) : KernelSet
         inner.DecodeAttention(queries, queryHeads, cache, selection, scale, output);
 
     /// <inheritdoc/>
+    internal override void DecodeAttention(
+        float* queries, int queryHeads, LayerCache cache, DecodeSelection selection, Action<int> choose, float scale, float* output) =>
+        inner.DecodeAttention(queries, queryHeads, cache, selection, choose, scale, output);
+
+    /// <inheritdoc/>
     public override void LastWindowAttention(
         HeadTensor queries, HeadTensor keys, int queryHead, int window, float scale, Span<float> columnSums, Span<float> diagonalSums, Span<float> columnMaxima)
     {

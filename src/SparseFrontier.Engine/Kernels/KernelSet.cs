@@ -106,6 +106,21 @@ public abstract unsafe class KernelSet
     /// <param name="output">[query heads, dimension].</param>
     public abstract void DecodeAttention(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, float* output);
 
+    /// <summary>Softmax attention over tokens that are chosen list by list, each just before it is attended to, on whatever thread attends to it.</summary>
+    /// <param name="queries">[query heads, dimension].</param>
+    /// <param name="queryHeads">Number of query heads; a multiple of the lists.</param>
+    /// <param name="cache">Keys and values.</param>
+    /// <param name="selection">Holds the lists.</param>
+    /// <param name="choose">Writes the list of an index; it may read the queries of the list's own query heads alone.</param>
+    /// <param name="scale">Usually 1/√dimension.</param>
+    /// <param name="output">[query heads, dimension]; may be the queries.</param>
+    internal virtual void DecodeAttention(
+        float* queries, int queryHeads, LayerCache cache, DecodeSelection selection, Action<int> choose, float scale, float* output)
+    {
+        WorkerPool.For(selection.Lists.Length, choose);
+        DecodeAttention(queries, queryHeads, cache, selection, scale, output);
+    }
+
     /// <summary>
     /// Sums of the softmax attention of the last <paramref name="window"/> queries of one query head over all keys: by key (column sums)
     /// and by offset query - key (diagonal sums). The causal mask applies. A query whose scores are all -∞ attends to nothing.

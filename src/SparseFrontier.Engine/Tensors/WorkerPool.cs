@@ -13,6 +13,9 @@ public static class WorkerPool
     // About 50 µs: longer than the gap between the loops of a decode step, short enough not to burn a core.
     private const int SpinsBeforeParking = 2_000;
 
+    // Some 10 µs for the helpers' last iterations: a yield that finds nobody to run takes as long as many of these, and is noticed late.
+    private const int SpinsBeforeYielding = 300;
+
     private static readonly SemaphoreSlim s_wake = new(0);
     private static readonly Lock s_growing = new();
 
@@ -77,6 +80,9 @@ public static class WorkerPool
 
         loop.ThrowIfFailed();
     }
+
+    /// <summary>Whether a loop from here, of iterations that take equally long, would keep all threads busy to its end.</summary>
+    internal static bool FillsThreads(int count) => !s_insideLoop && (count % s_threadCount == 0 || count >= 4 * s_threadCount);
 
     /// <summary>The cores to use: what Slurm gave the task, if it says so, but not more than the process has.</summary>
     internal static int AllowedCores(int processors, string? slurm) =>
@@ -270,6 +276,11 @@ public static class WorkerPool
 
         public void Wait()
         {
+            for (int i = 0; i < SpinsBeforeYielding && Volatile.Read(ref _finished) < count; i++)
+            {
+                Thread.SpinWait(1);
+            }
+
             SpinWait spin = default;
             while (Volatile.Read(ref _finished) < count)
             {

@@ -73,8 +73,7 @@ internal static unsafe class DecodeSuite
             contenders.Add(new Contender($"Quest {budget}", () =>
             {
                 LayerCache cache = Next();
-                DecodeSelection? selection = selectors[cache].Select(0, cache, queries.Pointer, queryHeads, scale);
-                kernels.DecodeAttention(queries.Pointer, queryHeads, cache, selection, scale, output.Pointer);
+                selectors[cache].Attend(0, cache, queries.Pointer, queryHeads, scale, kernels, output.Pointer, out _);
             })
             {
                 Bytes = bytes / Bound(length, budget),

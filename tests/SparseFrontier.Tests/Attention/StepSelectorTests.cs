@@ -1,6 +1,9 @@
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Cpu;
+using SparseFrontier.Kernels.Reference;
 using SparseFrontier.Tensors;
+using SparseFrontier.Tests.Kernels;
 using Xunit;
 
 namespace SparseFrontier.Tests.Attention;
@@ -54,6 +57,44 @@ public unsafe class StepSelectorTests
             Append(cache, random);
             float[] queries = Normal(random, 4);
             Assert.Equal(BruteForce(cache, queries, 0, share: true), Tokens(Select(selector, cache, queries)!.Lists[0]));
+        }
+    }
+
+    [Theory]
+    [InlineData(1, "SharePages=1")]
+    [InlineData(2, "SharePages=1")]
+    [InlineData(2, "SharePages=0")]
+    [InlineData(3, "SharePages=0")]
+    [InlineData(4, "SharePages=0")]
+    [InlineData(2, "Schedule=head:1 x2")]
+    public void Choosing_and_attending_head_by_head_gives_the_bits_of_one_after_the_other(int threads, string more)
+    {
+        using var data = LayerData.Random(4, 2, 2100, Dimension);
+        foreach (KernelSet kernels in CpuKernels.CreateAllWidths().Append(new ReferenceKernels()))
+        {
+            using LayerCache cache = data.CreateCache();
+            using StepSelector apart = Create("Quest", $"PageSize=8;TokenBudget=1000;{more}", cache, kernels);
+            using StepSelector together = Create("Quest", $"PageSize=8;TokenBudget=1000;{more}", cache, kernels);
+            var random = new RandomSource("test/quest/attend");
+            for (int step = 0; step < 3; step++)
+            {
+                Append(cache, random);
+                float[] queries = Normal(random, 4);
+                float[] expected = new float[queries.Length];
+                DecodeSelection selection = Select(apart, cache, queries)!;
+                DecodeSelection? attended;
+                fixed (float* q = queries, o = expected)
+                {
+                    kernels.DecodeAttention(q, 4, cache, selection, 0.25f, o);
+                    using var scope = new ThreadCountScope(threads);
+                    attended = together.Attend(0, cache, q, 4, 0.25f, kernels, q, out TimeSpan choosing);
+                    Assert.True(choosing > TimeSpan.Zero);
+                }
+
+                Assert.Equal(expected, queries);
+                Assert.Equal(selection.Lists, attended!.Lists);
+                Assert.Equal((apart.ForcedCount, apart.IndexBytesRead), (together.ForcedCount, together.IndexBytesRead));
+            }
         }
     }
 
@@ -220,10 +261,13 @@ public unsafe class StepSelectorTests
         Assert.Equal(seen[2], Tokens(Select(first, cache, Normal(random, 4))!.Lists[0]));
     }
 
-    private static StepSelector Create(string method, string parameters, LayerCache cache, LayerData data, long seed = 43)
+    private static StepSelector Create(string method, string parameters, LayerCache cache, LayerData data, long seed = 43) =>
+        Create(method, parameters, cache, data.Layer.Kernels, seed);
+
+    private static StepSelector Create(string method, string parameters, LayerCache cache, KernelSet kernels, long seed = 43)
     {
         DecodeMethod found = MethodRegistry.FindDecode(method);
-        return found.CreateStepSelector(found.CreateParameters(parameters), [cache], data.Layer.Kernels, seed)!;
+        return found.CreateStepSelector(found.CreateParameters(parameters), [cache], kernels, seed)!;
     }
 
     private static DecodeSelection? Select(StepSelector selector, LayerCache cache, float[] queries)

@@ -70,6 +70,11 @@ internal sealed unsafe class CpuKernels<TSimd, TVector> : KernelSet
         DecodeAttentionKernel<TSimd, TVector>.Run(queries, queryHeads, cache, selection, scale, output);
 
     /// <inheritdoc/>
+    internal override void DecodeAttention(
+        float* queries, int queryHeads, LayerCache cache, DecodeSelection selection, Action<int> choose, float scale, float* output) =>
+        DecodeAttentionKernel<TSimd, TVector>.Run(queries, queryHeads, cache, selection, choose, scale, output);
+
+    /// <inheritdoc/>
     public override void LastWindowAttention(
         HeadTensor queries,
         HeadTensor keys,

@@ -38,6 +38,8 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     // Multiply-adds below which handing tasks out costs more than it saves.
     private const long ParallelWork = 1 << 17;
 
+    private const float Log2E = 1.44269504f;
+
     private static int Step => 2 * TSimd.Width;
 
     public static void Run(float* queries, int queryHeads, LayerCache cache, DecodeSelection? selection, float scale, float* output)
@@ -68,7 +70,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         long tokens = 0;
         for (int g = 0; g < groups; g++)
         {
-            int count = CountTokens(g);
+            int count = selection is null ? cache.Length(g * kvHeads / groups) : CountTokens(selection.ForQueryHead(g * groupHeads, queryHeads));
             firstRun[g + 1] = firstRun[g] + ((count + SplitTokens - 1) / SplitTokens);
             tokens += count;
         }
@@ -82,7 +84,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
 
         float* ordered = ThreadScratch.RentShared(((long)queryHeads * padded) + ((long)firstRun[groups] * groupHeads * partialSize));
         float* partials = ordered + ((long)queryHeads * padded);
-        OrderQueries<TElement>(queries, queryHeads, dimension, padded, scale * 1.44269504f, ordered);
+        OrderQueries<TElement>(queries, queryHeads, dimension, padded, scale * Log2E, ordered);
         if (tokens * groupHeads * dimension * 2 < ParallelWork)
         {
             for (int task = 0; task < firstTask[groups]; task++)
@@ -100,22 +102,6 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             int g = h / groupHeads;
             float* first = partials + ((((long)firstRun[g] * groupHeads) + (h % groupHeads)) * partialSize);
             Combine<TElement>(first, firstRun[g + 1] - firstRun[g], (long)groupHeads * partialSize, padded, dimension, output + ((long)h * dimension));
-        }
-
-        int CountTokens(int group)
-        {
-            if (selection is null)
-            {
-                return cache.Length(group * kvHeads / groups);
-            }
-
-            int count = 0;
-            foreach (KeyRange range in selection.ForQueryHead(group * groupHeads, queryHeads))
-            {
-                count += range.Length;
-            }
-
-            return count;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -145,6 +131,59 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
                 padded,
                 partials + ((long)(firstRun[group] + run) * groupHeads * partialSize));
         }
+    }
+
+    /// <summary>Attends list by list, each a task of its own that first has the list written; with the bits that all lists together would give.</summary>
+    public static void Run(float* queries, int queryHeads, LayerCache cache, DecodeSelection selection, Action<int> choose, float scale, float* output)
+    {
+        bool copy = cache.Prompt.Dimension % Step != 0;
+        bool single = copy || cache.Prompt.DataType == DataType.F32;
+        WorkerPool.For(selection.Lists.Length, list =>
+        {
+            choose(list);
+            if (single)
+            {
+                AttendList<SingleCacheElement>(queries, queryHeads, cache, selection, list, scale, copy, output);
+            }
+            else
+            {
+                AttendList<BFloat16CacheElement>(queries, queryHeads, cache, selection, list, scale, copy, output);
+            }
+        });
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AttendList<TElement>(
+        float* queries, int queryHeads, LayerCache cache, DecodeSelection selection, int list, float scale, bool copy, float* output)
+        where TElement : struct, ICacheElement
+    {
+        int dimension = cache.Prompt.Dimension;
+        int heads = queryHeads / selection.Lists.Length;
+        int padded = (dimension + Step - 1) / Step * Step;
+        int partialSize = padded + StateFloats;
+        KeyRange[] ranges = selection.Lists[list];
+        int runs = (CountTokens(ranges) + SplitTokens - 1) / SplitTokens;
+        float* ordered = ThreadScratch.RentShared(((long)heads * padded) + ((long)runs * heads * partialSize));
+        float* partials = ordered + ((long)heads * padded);
+        long first = (long)list * heads * dimension;
+        OrderQueries<TElement>(queries + first, heads, dimension, padded, scale * Log2E, ordered);
+        int kvHead = list * cache.Prompt.Heads / selection.Lists.Length;
+        AttendRuns<TElement>(ordered, heads, new TokenList(cache, kvHead, ranges, 0, runs * SplitTokens), copy, padded, partials);
+        for (int h = 0; h < heads; h++)
+        {
+            Combine<TElement>(partials + ((long)h * partialSize), runs, (long)heads * partialSize, padded, dimension, output + first + ((long)h * dimension));
+        }
+    }
+
+    private static int CountTokens(KeyRange[] ranges)
+    {
+        int count = 0;
+        foreach (KeyRange range in ranges)
+        {
+            count += range.Length;
+        }
+
+        return count;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -126,14 +126,22 @@ public sealed unsafe class DecodeSequence : IDisposable
         long indexBytes = _selector?.IndexBytesRead ?? 0;
         double indexOperations = _kernels.IndexOperations;
         bool global = _configuration.IsGlobal(layer);
-        DecodeSelection? selection = !global ? WindowSelection(layer, cache)
-            : _selector?.Select(layer, cache, queries, _configuration.QueryHeads, _configuration.AttentionScale);
-        long selected = Stopwatch.GetTimestamp();
-        _kernels.DecodeAttention(queries, _configuration.QueryHeads, cache, selection, _configuration.AttentionScale, output);
-        long end = Stopwatch.GetTimestamp();
+        int queryHeads = _configuration.QueryHeads;
+        float scale = _configuration.AttentionScale;
+        TimeSpan choosing = default;
+        DecodeSelection? selection;
+        if (global && _selector is not null)
+        {
+            selection = _selector.Attend(layer, cache, queries, queryHeads, scale, _kernels, output, out choosing);
+        }
+        else
+        {
+            selection = global ? null : WindowSelection(layer, cache);
+            _kernels.DecodeAttention(queries, queryHeads, cache, selection, scale, output);
+        }
 
-        _counters.IndexSeconds += Stopwatch.GetElapsedTime(start, selected).TotalSeconds;
-        _counters.AttentionSeconds += Stopwatch.GetElapsedTime(selected, end).TotalSeconds;
+        _counters.IndexSeconds += choosing.TotalSeconds;
+        _counters.AttentionSeconds += (Stopwatch.GetElapsedTime(start) - choosing).TotalSeconds;
         int lists = selection?.Lists.Length ?? cache.Prompt.Heads;
         long tokens = CountTokens(cache, selection, lists);
         long pairs = tokens * (_configuration.QueryHeads / lists);
