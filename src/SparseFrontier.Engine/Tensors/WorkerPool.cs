@@ -16,7 +16,8 @@ public static class WorkerPool
     // Some 10 µs for the helpers' last iterations: a yield that finds nobody to run takes as long as many of these, and is noticed late.
     private const int SpinsBeforeYielding = 300;
 
-    private static readonly SemaphoreSlim s_wake = new(0);
+    // A condition, not a counter of permits: a worker that stands aside and waits again would take the permit of one that has not woken yet.
+    private static readonly object s_parking = new();
     private static readonly Lock s_growing = new();
 
     // Loops that are running; a loop that finds no place here runs on its own thread alone.
@@ -127,12 +128,24 @@ public static class WorkerPool
 
     private static void Wake(int wanted)
     {
-        int parked = Volatile.Read(ref s_parked);
-        if (parked > 0)
+        if (Volatile.Read(ref s_parked) == 0)
         {
-            // Where some workers must stand aside, the semaphore could wake just those.
-            bool someStandAside = s_workers > s_threadCount - Volatile.Read(ref s_running);
-            s_wake.Release(someStandAside ? parked : Math.Min(parked, wanted));
+            return;
+        }
+
+        lock (s_parking)
+        {
+            // Where some workers must stand aside, few pulses could wake just those.
+            if (s_workers > s_threadCount - Volatile.Read(ref s_running))
+            {
+                Monitor.PulseAll(s_parking);
+                return;
+            }
+
+            for (int i = 0; i < wanted; i++)
+            {
+                Monitor.Pulse(s_parking);
+            }
         }
     }
 
@@ -156,10 +169,11 @@ public static class WorkerPool
     private static void Work(int worker)
     {
         s_insideLoop = true;
+        int place = 0;
         while (true)
         {
             int generation = Volatile.Read(ref s_generation);
-            Loop? loop = Choose(worker);
+            Loop? loop = Choose(worker, ref place);
             if (loop is null)
             {
                 WaitForChange(generation);
@@ -172,8 +186,9 @@ public static class WorkerPool
         }
     }
 
-    // The running loop with the fewest helpers that wants one; none if the threads of the running loops leave no core for this worker.
-    private static Loop? Choose(int worker)
+    // The running loop with the fewest helpers that wants one, of several the next after the one that this worker helped last, so that a worker
+    // alone helps all in turn; none if the threads of the running loops leave no core for this worker.
+    private static Loop? Choose(int worker, ref int lastPlace)
     {
         if (worker >= s_threadCount - Volatile.Read(ref s_running))
         {
@@ -181,14 +196,18 @@ public static class WorkerPool
         }
 
         Loop? best = null;
-        for (int place = 0; place < s_loops.Length; place++)
+        int bestPlace = lastPlace;
+        for (int i = 1; i <= s_loops.Length; i++)
         {
+            int place = (lastPlace + i) % s_loops.Length;
             if (Volatile.Read(ref s_loops[place]) is { WantsHelp: true } loop && (best is null || loop.Helpers < best.Helpers))
             {
                 best = loop;
+                bestPlace = place;
             }
         }
 
+        lastPlace = bestPlace;
         return best;
     }
 
@@ -204,14 +223,17 @@ public static class WorkerPool
             Thread.SpinWait(1);
         }
 
-        // Counted as parked before the last look, so that a loop started in between either is seen here or releases the semaphore.
-        Interlocked.Increment(ref s_parked);
-        if (Volatile.Read(ref s_generation) == generation)
+        lock (s_parking)
         {
-            s_wake.Wait();
-        }
+            // Counted as parked before the last look, so that a loop started in between either is seen here or pulses.
+            Interlocked.Increment(ref s_parked);
+            while (Volatile.Read(ref s_generation) == generation)
+            {
+                Monitor.Wait(s_parking);
+            }
 
-        Interlocked.Decrement(ref s_parked);
+            Interlocked.Decrement(ref s_parked);
+        }
     }
 
     private sealed class Loop(int count, Action<int> body, int maximumHelpers, CancellationToken cancellationToken)
