@@ -624,7 +624,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             float maximum = TSimd.Maximum(maxima);
             if (maximum > state[0])
             {
-                TVector factor = Weight(TSimd.Broadcast(state[0] - maximum));
+                TVector factor = SimdMath<TSimd, TVector>.Weight(TSimd.Broadcast(state[0] - maximum));
                 for (int d = 0; d < padded; d += TSimd.Width)
                 {
                     TSimd.Store(TSimd.Multiply(TSimd.Load(partial + d), factor), partial + d);
@@ -638,7 +638,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             TVector sums = TSimd.Broadcast(0);
             for (int t = 0; t < BlockTokens; t += TSimd.Width)
             {
-                TVector weight = Weight(TSimd.Subtract(TSimd.Load(scores + t), maxima));
+                TVector weight = SimdMath<TSimd, TVector>.Weight(TSimd.Subtract(TSimd.Load(scores + t), maxima));
                 TSimd.Store(weight, scores + t);
                 sums = TSimd.Add(sums, weight);
             }
@@ -659,10 +659,6 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             partial += padded + StateFloats;
         }
     }
-
-    // 2^x for x of at most 0; 0 for -∞ too, a score beyond float32's range or the distance to one.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Weight(TVector x) => SimdMath<TSimd, TVector>.Exp2(TSimd.Max(TSimd.Broadcast(-200), x));
 
     // sums[h] += Σ_t weights[h, t] v_t, while the rows ahead are asked for, if any.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -960,7 +956,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         float sum = 0;
         for (int s = 0; s < splits; s++)
         {
-            TSimd.Store(Weight(TSimd.Broadcast(partials[(s * splitStride) + padded] - maximum)), combined);
+            TSimd.Store(SimdMath<TSimd, TVector>.Weight(TSimd.Broadcast(partials[(s * splitStride) + padded] - maximum)), combined);
             factors[s] = combined[0];
             sum += factors[s] * partials[(s * splitStride) + padded + 1];
         }

@@ -202,10 +202,10 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
                 maximum = TSimd.Max(maximum, TSimd.Load(scores + (k * stride) + q));
             }
 
-            TVector sum = TSimd.Multiply(TSimd.Load(sums + q), Weight(TSimd.Subtract(before, maximum)));
+            TVector sum = TSimd.Multiply(TSimd.Load(sums + q), SimdMath<TSimd, TVector>.Weight(TSimd.Subtract(before, maximum)));
             for (int k = 0; k < count; k++)
             {
-                sum = TSimd.Add(sum, Weight(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)));
+                sum = TSimd.Add(sum, SimdMath<TSimd, TVector>.Weight(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)));
             }
 
             TSimd.Store(maximum, maxima + q);
@@ -228,7 +228,7 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
                 for (int k = first; k < count; k += Apart)
                 {
                     TVector weight = TSimd.Multiply(
-                        Weight(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)), reciprocal);
+                        SimdMath<TSimd, TVector>.Weight(TSimd.Subtract(TSimd.Load(scores + (k * stride) + q), maximum)), reciprocal);
                     float* sum = byKey + (k * TSimd.Width);
                     TSimd.Store(TSimd.Add(TSimd.Load(sum), weight), sum);
                     if (largest != null)
@@ -246,10 +246,6 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
             }
         }
     }
-
-    // 2^x for x of at most 0; 0 for -∞ too, a score beyond float32's range.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Weight(TVector x) => SimdMath<TSimd, TVector>.Exp2(TSimd.Max(TSimd.Broadcast(-200), x));
 
     // Adds the lanes of each key's sum to the columns.
     private static void AddKeys(float* sums, Span<float> columns)

@@ -15,6 +15,10 @@ internal static class SimdMath<TSimd, TVector>
         return TSimd.Scale(Exp2Fraction(TSimd.Subtract(x, whole)), whole);
     }
 
+    /// <summary>2^x for x of at most 0; 0 for -∞ too, a score beyond float32's range or the distance to one. Errors are those of <see cref="Exp2"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Weight(TVector x) => Exp2(TSimd.Max(TSimd.Broadcast(-200), x));
+
     /// <summary>1 / (1 + e^-x). Relative error below 5e-7 for x above -88; 6e-39 below.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Sigmoid(TVector x)
