@@ -18,7 +18,7 @@ internal static class ShippedResultsWriter
         nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules), nameof(SparseAttentionResult.PeakMemoryBytes), nameof(SparseAttentionResult.StartedAt),
     ];
 
-    // Means over samples that differ by far more than the fifth digit, and two of five bytes of such a column are those of later digits.
+    // Four significant digits are all that claims and advice ask of these; the others would take tens of kilobytes.
     private static readonly string[] s_rounded =
     [
         nameof(SparseAttentionResult.GoldLogLikelihood), nameof(SparseAttentionResult.DivergenceToDense), nameof(SparseAttentionResult.BytesRead), nameof(SparseAttentionResult.CacheBytes),
