@@ -18,13 +18,25 @@ internal static class ShippedResultsWriter
         nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules), nameof(SparseAttentionResult.PeakMemoryBytes), nameof(SparseAttentionResult.StartedAt),
     ];
 
-    // Four significant digits are all that claims and advice ask of these; the others would take tens of kilobytes.
-    private static readonly string[] s_rounded =
-    [
-        nameof(SparseAttentionResult.GoldLogLikelihood), nameof(SparseAttentionResult.DivergenceToDense), nameof(SparseAttentionResult.BytesRead), nameof(SparseAttentionResult.CacheBytes),
-        nameof(SparseAttentionResult.OutputTokenCount), nameof(SparseAttentionResult.ForcedShare), nameof(SparseAttentionResult.DecodeForcedShare), nameof(SparseAttentionResult.DecodeOperations),
-        nameof(SparseAttentionResult.ExecutedDensity),
-    ];
+    // The significant digits that claims and advice ask of these; the others would take tens of kilobytes.
+    private static readonly Dictionary<string, string> s_digits = new()
+    {
+        [nameof(SparseAttentionResult.GoldLogLikelihood)] = "G3",
+        [nameof(SparseAttentionResult.DivergenceToDense)] = "G3",
+        [nameof(SparseAttentionResult.BytesRead)] = "G4",
+        [nameof(SparseAttentionResult.CacheBytes)] = "G4",
+        [nameof(SparseAttentionResult.OutputTokenCount)] = "G3",
+        [nameof(SparseAttentionResult.ForcedShare)] = "G4",
+        [nameof(SparseAttentionResult.DecodeForcedShare)] = "G4",
+        [nameof(SparseAttentionResult.DecodeOperations)] = "G3",
+        [nameof(SparseAttentionResult.ExecutedDensity)] = "G4",
+        [nameof(SparseAttentionResult.PrefillSparsity)] = "G5",
+        [nameof(SparseAttentionResult.DecodeSparsity)] = "G5",
+        [nameof(SparseAttentionResult.CacheSparsity)] = "G5",
+        [nameof(SparseAttentionResult.NominalSparsity)] = "G5",
+        [nameof(SparseAttentionResult.NominalDecodeSparsity)] = "G5",
+        [nameof(SparseAttentionResult.WholeModelSparsity)] = "G5",
+    };
 
     private const string RowsPrefix = "rows:";
     private const string KernelsPrefix = "kernels:";
@@ -45,8 +57,8 @@ internal static class ShippedResultsWriter
             throw new ArgumentException($"'{unknown}' is none of {UsedPrefixes}.", nameof(parts));
         }
 
-        // Where a run is there twice, the one with more samples: they are of the same questions.
-        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).OrderByDescending(r => r.SampleCount).DistinctBy(r => r.RunId)];
+        // Where the same was asked twice, perhaps of two versions of a method, the one with more samples, else the one that is named first: they are of the same questions.
+        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).OrderByDescending(r => r.SampleCount).DistinctBy(Asked)];
         ResultSummaryHeader header = ResultSummaryFile.HeaderOf(rows);
         rows = [.. rows.Select(Small)];
         ResultSummary[] files = [.. After(KernelsPrefix).Where(IsPacked).Select(ResultSummaryFile.Read)];
@@ -77,6 +89,14 @@ internal static class ShippedResultsWriter
         }
     }
 
+    // What a run was asked; the budget is in it where no sparsity was asked for.
+    private static object Asked(SparseAttentionResult row) => (
+        (row.Model, row.CacheType, row.Task, row.TaskParameters, row.SequenceLength, row.Seed),
+        (row.QuestionPosition, row.CompressBefore, row.ShortInstructions, row.ReferenceScoring, row.MaximumOutputTokens),
+        (row.Method, row.RequestedSparsity, FixedParameters.Of("Prefill", row.Method, row.Parameters), Budget: row.RequestedSparsity is null ? row.Parameters : ""),
+        (row.DecodeMethod, row.RequestedDecodeSparsity, FixedParameters.Of("Decode", row.DecodeMethod, row.DecodeParameters), Budget: row.RequestedDecodeSparsity is null ? row.DecodeParameters : ""),
+        (row.BudgetSchedule, row.AllowDenseFallback));
+
     // `kernels measure --json` writes plain lines.
     private static bool IsPacked(string path) => path.EndsWith(".gz", StringComparison.Ordinal) || path.EndsWith(".br", StringComparison.Ordinal);
 
@@ -99,9 +119,9 @@ internal static class ShippedResultsWriter
     {
         var node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
         Array.ForEach(s_left, name => node[name] = null);
-        foreach (string name in s_rounded.Where(n => node[n] is not null))
+        foreach ((string name, string digits) in s_digits.Where(d => node[d.Key] is not null))
         {
-            node[name] = double.Parse(node[name]!.GetValue<double>().ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+            node[name] = double.Parse(node[name]!.GetValue<double>().ToString(digits, CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
         }
 
         node[nameof(SparseAttentionResult.Device)] = DeviceOf(row.Device);

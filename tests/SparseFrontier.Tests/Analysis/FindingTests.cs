@@ -291,7 +291,11 @@ public sealed class FindingTests : IDisposable
         SparsityFinding finding = Find("NoneOverDense", rows);
         Assert.Equal(FindingLabel.Disagrees, finding.Label);
         Assert.Contains("Random +0.150, so that the choice is not the reason", finding.Message, StringComparison.Ordinal);
-        Assert.Equal(FindingLabel.Agrees, Find("NoneOverDense", [rows[0], Decode("Quest", 0.8, 0.4, "Niah")]).Label);
+
+        finding = Find("NoneOverDense", [rows[0], Decode("Quest", 0.8, 0.4, "Niah"), Decode("Random", 0.8, 0.3, "Niah")]);
+        Assert.Equal(FindingLabel.Agrees, finding.Label);
+        Assert.Contains("the largest gain: Quest at 0.80, ", finding.Message, StringComparison.Ordinal);
+        Assert.Contains("tokens -0.100 (Random -0.200)", finding.Message, StringComparison.Ordinal);
     }
 
     [Theory]

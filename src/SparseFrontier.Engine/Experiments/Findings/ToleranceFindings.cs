@@ -92,7 +92,7 @@ internal static class ToleranceFindings
             SampleCount = largest.Test.SampleCount,
             ForcedCount = claims.Data.Forced.Count,
             Message = gains.Length == 0
-                ? Invariant($"none of {all.Length} runs is shown above its dense run")
+                ? Invariant($"none of {all.Length} runs is shown above its dense run; the largest gain: {Investigate(claims, largest.Curve, largest.Level, largest.Test)}")
                 : Invariant($"{gains.Length} of {all.Length} runs are shown above their dense run: ") + string.Join("; ", gains.Take(5).Select(i => Investigate(claims, all[i].Curve, all[i].Level, all[i].Test))),
         };
 
@@ -106,7 +106,7 @@ internal static class ToleranceFindings
         string random = claims.Data.Curve(curve.Model, curve.Cell, "Random", curve.IsPrefill)?.At(level.Sparsity) is { } scores && Test(curve, scores) is { } control
             ? Invariant($"Random {control.Difference:+0.000;-0.000;0.000}{(control.Low > 0 ? ", so that the choice is not the reason" : "")}")
             : "without Random beside it";
-        return Invariant($"{curve.Method} at {level.Sparsity:F2}, {curve.Model}, {curve.Cell.Task}, {curve.Cell.Length} tokens {test.Difference:+0.000} ({random})");
+        return Invariant($"{curve.Method} at {level.Sparsity:F2}, {curve.Model}, {curve.Cell.Task}, {curve.Cell.Length} tokens {test.Difference:+0.000;-0.000;0.000} ({random})");
     }
 
     private static FindingTest? Test(FindingCurve curve, double[] scores)
