@@ -18,6 +18,7 @@ internal sealed class CellRunner(
 {
     private readonly List<SparseAttentionResult> _completed = [];
     private readonly Queue<Failure> _failures = new();
+    private readonly List<(ActiveRun Run, SparseFrontierException Error)> _untold = [];
     private RowWriter? _writer;
 
     /// <summary>Runs a cell.</summary>
@@ -171,6 +172,10 @@ internal sealed class CellRunner(
             Drain();
             throw;
         }
+        finally
+        {
+            TellErrors();
+        }
 
         CompleteFinished(open);
         foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed), FallbackAdvice.Create(_completed) }.OfType<string>())
@@ -229,6 +234,8 @@ internal sealed class CellRunner(
 
                 TakeFailures(dense, open);
             }
+
+            TellErrors();
         }
     }
 
@@ -279,7 +286,10 @@ internal sealed class CellRunner(
         }
     }
 
-    /// <summary>Where a sample of several runs failed, each that is left is run alone, and fails alone.</summary>
+    /// <summary>
+    /// Where a sample of several runs failed, each that is left is given by itself, and fails by itself: what fails beside others that are under way, the executor computes
+    /// again alone before it tells of it.
+    /// </summary>
     private void TakeFailures(Func<int, DenseReference> dense, List<ActiveRun> open)
     {
         while (_failures.TryDequeue(out Failure? failure))
@@ -393,6 +403,8 @@ internal sealed class CellRunner(
                 runs.ForEach(r => Fail(r, error, open));
             }
         }
+
+        TellErrors();
     }
 
     private void Keep(string cell, string hash, StoredCalibration found, List<ActiveRun> runs)
@@ -450,7 +462,21 @@ internal sealed class CellRunner(
         run.Dispose();
         open.Remove(run);
         sink.Object(RunSummary.WithPath(row, run.Directory!.Path));
-        sink.Error(error);
+        _untold.Add((run, error));
+    }
+
+    /// <summary>Tells why runs failed: what several say in the same words once, with their number. The row of each says it too.</summary>
+    private void TellErrors()
+    {
+        foreach (var same in _untold.GroupBy(e => (e.Error.ErrorId, e.Error.Message)).ToList())
+        {
+            int count = same.Count();
+            (ActiveRun run, SparseFrontierException error) = same.First();
+            sink.Error(count == 1 ? error : new SparseFrontierException(
+                error.ErrorId, string.Create(CultureInfo.InvariantCulture, $"{error.Message} This ended {count} runs of {Name(run.Plan)}."), error.Target, error));
+        }
+
+        _untold.Clear();
     }
 
     /// <summary>Notes why a run stops; that it stops must not hang on it. What cannot be noted reads as Partial, and goes on all the same.</summary>

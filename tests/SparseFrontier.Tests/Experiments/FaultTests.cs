@@ -124,6 +124,62 @@ public class FaultTests
     }
 
     [Fact]
+    public void Runs_that_memory_is_short_for_together_are_computed_alone_with_the_same_rows()
+    {
+        using var roomy = new TemporaryFolder();
+        using var tight = new TemporaryFolder();
+        Sweeps.Run(roomy.Path, Sweeps.Mixed());
+
+        // A run alone has its own sequence, a dense one to be compared with, and one that tells the dense output.
+        int refused = 0;
+        HashEngineFactory engines = null!;
+        engines = new HashEngineFactory
+        {
+            BeforeStep = () =>
+            {
+                if (engines.LiveSequences > 3)
+                {
+                    refused++;
+                    throw new SparseFrontierException(ErrorIds.DeviceOutOfMemory, "Too little.");
+                }
+            },
+        };
+        var sink = new RecordingSink();
+        new InvokeRunOperation { Specifications = Sweeps.Mixed(), ResultPath = tight.Path, BatchSize = 8, Engines = engines, DevicesOf = _ => ["cuda:0"] }.Execute(sink, TestContext.Current.CancellationToken);
+        Assert.True(refused > 0, "samples shared a batch");
+        Assert.Empty(sink.Errors);
+        Assert.Equal(ResultExport.Canonical(roomy.Path), ResultExport.Canonical(tight.Path));
+        Assert.Equal((0, 0), (engines.LivePrompts, engines.LiveSequences));
+    }
+
+    [Theory]
+    [InlineData("cpu")]
+    [InlineData("cuda:0")]
+    public void Runs_that_fail_for_one_reason_are_one_error_with_their_number(string device)
+    {
+        using var folder = new TemporaryFolder();
+        var engines = new HashEngineFactory { BeforePrefill = () => throw new SparseFrontierException(ErrorIds.DeviceOutOfMemory, "Too little.", 7) };
+        for (int attempt = 0; attempt < 2; attempt++)
+        {
+            var sink = new RecordingSink();
+            new InvokeRunOperation
+            {
+                Specifications = [.. Sweeps.Mixed(), .. Sweeps.Mixed(length: 900)],
+                ResultPath = folder.Path,
+                Engines = engines,
+                DevicesOf = _ => [device],
+            }.Execute(sink, TestContext.Current.CancellationToken);
+            Assert.Equal(
+                [
+                    (ErrorIds.DeviceOutOfMemory, "Too little. This ended 5 runs of Niah at 800 tokens on hash.", 7),
+                    (ErrorIds.DeviceOutOfMemory, "Too little. This ended 5 runs of Niah at 900 tokens on hash.", 7),
+                ],
+                sink.Errors.Select(e => (e.ErrorId, e.Message, (int)e.Target!)));
+            Assert.Equal(10, sink.Rows.Count(r => r is { Status: RunStatus.Failed, Message: "Too little." }));
+        }
+    }
+
+    [Fact]
     public void Free_memory_is_no_more_than_the_machine_has()
     {
         long free = HostMemory.FreeBytes();

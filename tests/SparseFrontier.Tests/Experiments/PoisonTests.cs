@@ -75,8 +75,9 @@ public class PoisonTests
         for (int attempt = 1; attempt <= ActiveRun.MaximumTries; attempt++)
         {
             RecordingSink sink = Sweeps.Run(folder.Path, Sweeps.Mixed(), Failing());
-            Assert.Equal(failures, sink.Errors.Count);
-            Assert.All(sink.Errors, e => Assert.Equal(ErrorIds.DeviceOutOfMemory, e.ErrorId));
+            SparseFrontierException error = Assert.Single(sink.Errors);
+            Assert.Equal(ErrorIds.DeviceOutOfMemory, error.ErrorId);
+            Assert.Equal(failures == 1 ? "Too little." : "Too little. This ended 2 runs of Niah at 800 tokens on hash.", error.Message);
             Assert.Equal(failures, sink.Rows.Count(r => r.Status == RunStatus.Failed && r.SampleCount == 1 && r.Message == "Too little."));
             Assert.Equal(5 - failures, sink.Rows.Count(r => r.Status == RunStatus.Completed));
         }
