@@ -169,9 +169,11 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     /// <summary>One greedy step of as many lanes as a batch holds, and what ends with it.</summary>
     private void Advance()
     {
-        while (_active.Count < batchSize && _waiting.TryDequeue(out Lane? lane))
+        while (_active.Count < batchSize && _waiting.TryPeek(out Lane? lane))
         {
-            Take(lane, LogitMath.ArgMax(lane.LastLogits));
+            // Where no logit is a number, the lane is given up with those that wait.
+            int token = LogitMath.ArgMax(lane.LastLogits);
+            Take(_waiting.Dequeue(), token);
         }
 
         if (_active.Count > 0)

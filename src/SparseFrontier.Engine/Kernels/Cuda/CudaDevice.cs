@@ -105,7 +105,8 @@ public sealed unsafe class CudaDevice
             throw missing;
         }
 
-        return s_devices.GetOrAdd(ordinal, o => new Lazy<CudaDevice>(() => new CudaDevice(o))).Value;
+        // A failure is not kept: a context that another program leaves no memory for finds some later.
+        return s_devices.GetOrAdd(ordinal, o => new Lazy<CudaDevice>(() => new CudaDevice(o), LazyThreadSafetyMode.PublicationOnly)).Value;
     }
 
     /// <summary>Lets two devices copy from each other's memory without a detour over the host, where the machine allows it; copies work in any case.</summary>
@@ -131,6 +132,14 @@ public sealed unsafe class CudaDevice
     {
         using Scope scope = Enter();
         CudaException.Check(CudaDriver.cuStreamSynchronize(Stream), "A kernel or copy before cuStreamSynchronize");
+    }
+
+    /// <summary>Waits for the work given so far and gives back what the pool keeps without using it, for what then asks the driver for memory once more.</summary>
+    internal void ReturnUnused()
+    {
+        using Scope scope = Enter();
+        Synchronize();
+        _ = CudaDriver.cuMemPoolTrimTo(Pool, 0);
     }
 
     /// <summary>Makes this thread the owner of the device until the scope is disposed; may be nested.</summary>
@@ -231,7 +240,14 @@ public sealed unsafe class CudaDevice
         using Scope scope = Enter();
         fixed (byte* data = image)
         {
-            CudaException.Check(CudaDriver.cuModuleLoadData(out nint module, data), $"cuModuleLoadData of {file}");
+            int code = CudaDriver.cuModuleLoadData(out nint module, data);
+            if (code == CudaException.OutOfMemory)
+            {
+                ReturnUnused();
+                code = CudaDriver.cuModuleLoadData(out module, data);
+            }
+
+            CudaException.Check(code, $"cuModuleLoadData of {file}");
             var owner = new CudaModule(this, module);
             CudaException.Check(CudaDriver.cuModuleGetFunction(out nint function, module, name), $"cuModuleGetFunction {name} of {file}");
             return new CudaFunction(this, owner, function, $"{name} ({string.Join(' ', defines)})");

@@ -21,15 +21,28 @@ internal sealed class CudaGraph : CudaHandle
         {
             work();
         }
-        finally
+        catch
         {
-            int code = CudaDriver.cuStreamEndCapture(device.Stream, out graph);
-            CudaException.Check(code, "cuStreamEndCapture");
+            // What went wrong is told, not what the driver says of a recording that was broken off.
+            if (CudaDriver.cuStreamEndCapture(device.Stream, out graph) == 0 && graph != 0)
+            {
+                _ = CudaDriver.cuGraphDestroy(graph);
+            }
+
+            throw;
         }
 
+        CudaException.Check(CudaDriver.cuStreamEndCapture(device.Stream, out graph), "cuStreamEndCapture");
         try
         {
-            CudaException.Check(CudaDriver.cuGraphInstantiateWithFlags(out nint value, graph, 0), "cuGraphInstantiateWithFlags");
+            int code = CudaDriver.cuGraphInstantiateWithFlags(out nint value, graph, 0);
+            if (code == CudaException.OutOfMemory)
+            {
+                device.ReturnUnused();
+                code = CudaDriver.cuGraphInstantiateWithFlags(out value, graph, 0);
+            }
+
+            CudaException.Check(code, "cuGraphInstantiateWithFlags");
             return new CudaGraph(device, value);
         }
         finally

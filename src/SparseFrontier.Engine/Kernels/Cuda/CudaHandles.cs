@@ -67,9 +67,8 @@ internal sealed unsafe class CudaMemory : CudaHandle
         int code = CudaDriver.cuMemAllocAsync(out ulong address, (nuint)Math.Max(16, bytes), device.Stream);
         if (code == CudaException.OutOfMemory)
         {
-            // What the pool keeps may lie in pieces: give it back and ask once more.
-            device.Synchronize();
-            _ = CudaDriver.cuMemPoolTrimTo(device.Pool, 0);
+            // What the pool keeps may lie in pieces.
+            device.ReturnUnused();
             code = CudaDriver.cuMemAllocAsync(out address, (nuint)Math.Max(16, bytes), device.Stream);
         }
 
@@ -77,6 +76,16 @@ internal sealed unsafe class CudaMemory : CudaHandle
             $"cuMemAllocAsync of {bytes / 1048576.0:F1} MiB on {device.Name} ({device.FreeBytes / 1048576.0:F0} of {device.Properties.MemoryBytes / 1048576.0:F0} MiB free)"));
 
         return new CudaMemory(device, (nint)address, bytes);
+    }
+
+    /// <summary>
+    /// Frees what calls that failed had allocated for objects that never came to be: finalizers do that, and are waited for. They take the devices' locks, so that the caller
+    /// must hold none. An object that the calling method itself began to make may be kept by its frame.
+    /// </summary>
+    public static void FreeUnowned()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
     }
 
     /// <summary>Memory that holds a copy of host data.</summary>

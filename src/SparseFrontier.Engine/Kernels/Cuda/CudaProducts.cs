@@ -16,6 +16,7 @@ internal sealed unsafe class CudaProducts
     // What the algorithm is chosen at.
     private const int TypicalRows = 4096;
 
+    private const int AllocationFailed = 3;
     private const int ComputeSingle = 68;
     private const int Single = 0;
     private const int TransposeFirst = 3;
@@ -144,6 +145,11 @@ internal sealed unsafe class CudaProducts
 
     private static void Check(int code, string call)
     {
+        if (code == AllocationFailed)
+        {
+            CudaException.Check(CudaException.OutOfMemory, $"{call}: cuBLASLt error {code}");
+        }
+
         if (code != 0)
         {
             throw new SparseFrontierException(

@@ -402,6 +402,97 @@ public sealed unsafe class CudaModelTests
     }
 
     [Fact]
+    public void Steps_that_little_memory_is_free_for_fail_and_leave_model_and_sequences_as_they_were()
+    {
+        CudaDevice device = Device();
+        int[] tokens = Tokens(4000);
+        float[] expected = Outputs(isShort: false);
+        CudaMemory.FreeUnowned();
+        long before = device.UsedBytes;
+        Assert.Equal(expected, Outputs(isShort: true));
+        Assert.Equal(before, device.UsedBytes);
+
+        float[] Outputs(bool isShort)
+        {
+            using var model = CudaModel.Load(s_embedded, device);
+            using CudaPrompt prompt = model.Prefill(
+                tokens, Request("Dense", "", ("Dense", ""), ("OracleTopK", "TokenBudget=64"), ("Quest", "TokenBudget=3072")), TestContext.Current.CancellationToken);
+            CudaSequence[] sequences = [.. Enumerable.Range(0, 3).Select(prompt.StartSequence)];
+            List<float> all = [.. prompt.LastLogits];
+            Array.ForEach(sequences, s => all.AddRange(Step(s, 0, 1)));
+            if (isShort)
+            {
+                RunShort(sequences, prompt.StartSequence);
+            }
+
+            // More scratch memory than single rows take, and longer tails than the 64 tokens that they begin with.
+            foreach (int rows in (int[])[40, 70, 1, 1])
+            {
+                Array.ForEach(sequences, s => all.AddRange(Step(s, s.GeneratedLength, rows)));
+            }
+
+            Array.ForEach(sequences, s => s.Dispose());
+            return [.. all];
+
+            float[] Step(CudaSequence sequence, int first, int rows)
+            {
+                float[] logits = new float[rows * model.Configuration.VocabularySize];
+                model.Step([.. tokens.Skip(first).Take(rows).Select(t => (sequence, t))], logits, TestContext.Current.CancellationToken);
+                return logits;
+            }
+
+            void RunShort(CudaSequence[] sequences, Func<int, CudaSequence> start)
+            {
+                var ballast = new List<CudaMemory>();
+                try
+                {
+                    foreach (CudaSequence sequence in sequences)
+                    {
+                        Fill(ballast);
+                        Fails(() => Step(sequence, 1, 40));
+
+                        // What needs no more memory than there was may run, once with a recording of its own; nothing that was freed may be used.
+                        for (int i = 0; i < 3; i++)
+                        {
+                            Exception? error = Record.Exception(() => Step(sequence, 1, 1));
+                            Assert.True(error is null or CudaException { ErrorId: ErrorIds.DeviceOutOfMemory }, error?.ToString());
+                        }
+
+                        sequence.Truncate(1);
+                        Fill(ballast);
+                        Fails(() => Step(sequence, 1, 70));
+                        Fill(ballast);
+                        Fails(() => start(Array.IndexOf(sequences, sequence)));
+                        Assert.Equal(1, sequence.GeneratedLength);
+                    }
+                }
+                finally
+                {
+                    ballast.ForEach(b => b.Dispose());
+                }
+            }
+        }
+
+        // All memory that there is, down to holes that nothing here fits into.
+        void Fill(List<CudaMemory> ballast)
+        {
+            for (long piece = 1L << 30; piece >= 1 << 16;)
+            {
+                try
+                {
+                    ballast.Add(CudaMemory.Allocate(device, piece));
+                }
+                catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
+                {
+                    piece /= 2;
+                }
+            }
+        }
+
+        static void Fails(Func<object> work) => Assert.Equal(ErrorIds.DeviceOutOfMemory, Assert.Throws<CudaException>(work).ErrorId);
+    }
+
+    [Fact]
     public void A_block_of_rows_and_rows_after_forgetting_have_the_bits_of_single_steps()
     {
         CudaDevice device = Device();

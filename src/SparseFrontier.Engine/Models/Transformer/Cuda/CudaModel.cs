@@ -104,7 +104,7 @@ public sealed class CudaModel : IDisposable
         return logits;
     }
 
-    /// <summary>As <see cref="TransformerModel.Step"/>.</summary>
+    /// <summary>As <see cref="TransformerModel.Step"/>. More rows than the GPU computes at once are several passes: where one fails, what those before it appended stays.</summary>
     /// <param name="rows">Sequence and token of each row.</param>
     /// <param name="logits">[rows, vocabulary], written; empty if not wanted.</param>
     /// <param name="cancellationToken">Stops between passes.</param>
@@ -240,18 +240,26 @@ public sealed class CudaModel : IDisposable
         CancellationToken cancellationToken)
     {
         Require(rows);
-        _pipeline ??= new CudaPipeline(this);
         int most = MostRows;
-        for (int first = 0; first < rows.Count; first += most)
+        try
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            int count = Math.Min(most, rows.Count - first);
-            _pipeline.Run(
-                count == rows.Count ? rows : [.. rows.Skip(first).Take(count)],
-                logits.IsEmpty ? default : logits.Slice(first * Configuration.VocabularySize, count * Configuration.VocabularySize),
-                next.IsEmpty ? default : next.Slice(first, count),
-                questions,
-                answers);
+            _pipeline ??= new CudaPipeline(this);
+            for (int first = 0; first < rows.Count; first += most)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                int count = Math.Min(most, rows.Count - first);
+                _pipeline.Run(
+                    count == rows.Count ? rows : [.. rows.Skip(first).Take(count)],
+                    logits.IsEmpty ? default : logits.Slice(first * Configuration.VocabularySize, count * Configuration.VocabularySize),
+                    next.IsEmpty ? default : next.Slice(first, count),
+                    questions,
+                    answers);
+            }
+        }
+        catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
+        {
+            CudaMemory.FreeUnowned();
+            throw;
         }
     }
 
@@ -289,24 +297,25 @@ public sealed class CudaModel : IDisposable
             }
         }
 
-        _pipeline ??= new CudaPipeline(this);
         int[] prompt = tokens.ToArray();
         while (true)
         {
             try
             {
+                _pipeline ??= new CudaPipeline(this);
                 using var reader = new CudaPromptReader(this, _pipeline, prompt, request, cancellationToken);
                 return reader.Run(allLogits);
             }
-            catch (CudaException e) when (
-                e.ErrorId == ErrorIds.DeviceOutOfMemory && request.LayerObserver is null && CudaPromptReader.Smaller(Configuration, prompt.Length, request) is { } smaller)
+            catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
             {
+                CudaMemory.FreeUnowned();
+                if (request.LayerObserver is not null || CudaPromptReader.Smaller(Configuration, prompt.Length, request) is not { } smaller)
+                {
+                    throw;
+                }
+
                 request = smaller;
             }
-
-            // What the failed attempt held is freed by finalizers where it was not yet owned by anything.
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
         }
     }
 }

@@ -19,9 +19,9 @@ public sealed class CudaSequence : IDisposable
     private readonly int _longestSliding;
 
     // By stage.
-    private readonly CudaMemory[] _tails;
     private readonly CudaMemory?[] _tables;
-    private readonly CudaMemory[]? _tailBounds;
+    private CudaMemory[] _tails;
+    private CudaMemory[] _tailBounds;
     private int _capacity;
 
     internal CudaSequence(CudaPrompt prompt, DecodeConfiguration method, CudaPromptCache cache)
@@ -35,9 +35,8 @@ public sealed class CudaSequence : IDisposable
         PageSize = Choice == PageChoice.None ? 0 : method.Method is PageMethod ? method.Parameters.Integer(PageMethod.PageSize) : 1;
         SharesPages = method.Method is not PageMethod paged || !paged.HasOwnPages(method.Parameters);
         IReadOnlyList<CudaStage> stages = prompt.Model.Stages;
-        _tails = [.. stages.Select(s => CudaMemory.Allocate(s.Device, s.Count * TailBytes(_capacity)))];
         _tables = new CudaMemory?[stages.Count];
-        _tailBounds = Choice != PageChoice.Bounds ? null : [.. stages.Select(s => CudaMemory.Allocate(s.Device, s.Count * BoundBytes(_capacity)))];
+        (_tails, _tailBounds) = Allocate(_capacity);
         _uniformBudget = PageSize == 0 ? int.MaxValue : Pages(method.Parameters);
         for (int layer = 0; layer < _configuration.LayerCount; layer++)
         {
@@ -119,11 +118,11 @@ public sealed class CudaSequence : IDisposable
     public void Dispose()
     {
         Array.ForEach(_tails, t => t.Dispose());
-        Array.ForEach(_tailBounds ?? [], b => b.Dispose());
+        Array.ForEach(_tailBounds, b => b.Dispose());
         ForgetTables();
     }
 
-    /// <summary>Makes room for more tokens.</summary>
+    /// <summary>Makes room for more tokens, on all stages or on none.</summary>
     internal void Reserve(int tokens)
     {
         if (GeneratedLength + tokens <= _capacity)
@@ -132,17 +131,18 @@ public sealed class CudaSequence : IDisposable
         }
 
         int larger = Math.Max(GeneratedLength + tokens, 2 * _capacity);
+        (CudaMemory[] tails, CudaMemory[] tailBounds) = Allocate(larger);
         foreach (CudaStage stage in _prompt.Model.Stages)
         {
-            _tails[stage.Index] = Grow(_tails[stage.Index], stage.Count * TailBytes(_capacity), stage.Count * TailBytes(larger), stage.Count * 2 * _configuration.KvHeads);
-            if (_tailBounds is not null)
+            Copy(_tails[stage.Index], tails[stage.Index], stage.Count * TailBytes(_capacity), stage.Count * 2 * _configuration.KvHeads);
+            if (tailBounds.Length > 0)
             {
-                _tailBounds[stage.Index] = Grow(
-                    _tailBounds[stage.Index], stage.Count * BoundBytes(_capacity), stage.Count * BoundBytes(larger), stage.Count * _configuration.KvHeads);
+                Copy(_tailBounds[stage.Index], tailBounds[stage.Index], stage.Count * BoundBytes(_capacity), stage.Count * _configuration.KvHeads);
             }
         }
 
-        _capacity = larger;
+        Array.ForEach([.. _tails, .. _tailBounds], m => m.Dispose());
+        (_tails, _tailBounds, _capacity) = (tails, tailBounds, larger);
         ForgetTables();
     }
 
@@ -286,7 +286,7 @@ public sealed class CudaSequence : IDisposable
     private ulong TailBounds(CudaStage stage, int layer, int head)
     {
         long bytes = BoundBytes(_capacity) / _configuration.KvHeads;
-        return _tailBounds![stage.Index].Address + (ulong)((((layer - stage.First) * (long)_configuration.KvHeads) + head) * bytes) - (ulong)(PromptPages * 2 * RowBytes);
+        return _tailBounds[stage.Index].Address + (ulong)((((layer - stage.First) * (long)_configuration.KvHeads) + head) * bytes) - (ulong)(PromptPages * 2 * RowBytes);
     }
 
     private void ForgetTables()
@@ -330,15 +330,38 @@ public sealed class CudaSequence : IDisposable
     private long BoundBytes(int capacity) =>
         (long)_configuration.KvHeads * (((_prompt.Length + capacity) / PageSize) - PromptPages + 1) * 2 * RowBytes;
 
-    private static CudaMemory Grow(CudaMemory memory, long bytes, long largerBytes, int parts)
+    // Tails, and bounds where they are kept, of every stage; all of them or none.
+    private (CudaMemory[] Tails, CudaMemory[] Bounds) Allocate(int capacity)
     {
-        CudaMemory larger = CudaMemory.Allocate(memory.Device, largerBytes);
-        for (int part = 0; part < parts; part++)
+        IReadOnlyList<CudaStage> stages = _prompt.Model.Stages;
+        var memories = new List<CudaMemory>();
+        try
         {
-            larger.CopyFrom(memory.Address + (ulong)(bytes / parts * part), bytes / parts, largerBytes / parts * part);
+            foreach (CudaStage stage in stages)
+            {
+                memories.Add(CudaMemory.Allocate(stage.Device, stage.Count * TailBytes(capacity)));
+            }
+
+            foreach (CudaStage stage in Choice == PageChoice.Bounds ? stages : [])
+            {
+                memories.Add(CudaMemory.Allocate(stage.Device, stage.Count * BoundBytes(capacity)));
+            }
+        }
+        catch
+        {
+            memories.ForEach(m => m.Dispose());
+            throw;
         }
 
-        memory.Dispose();
-        return larger;
+        return ([.. memories.Take(stages.Count)], [.. memories.Skip(stages.Count)]);
+    }
+
+    // Parts of one size lie further apart in the larger memory.
+    private static void Copy(CudaMemory memory, CudaMemory larger, long bytes, int parts)
+    {
+        for (int part = 0; part < parts; part++)
+        {
+            larger.CopyFrom(memory.Address + (ulong)(bytes / parts * part), bytes / parts, larger.SizeInBytes / parts * part);
+        }
     }
 }

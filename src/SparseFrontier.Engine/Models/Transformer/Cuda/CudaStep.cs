@@ -16,6 +16,7 @@ internal sealed unsafe class CudaStep : IDisposable
     // Of a step's logits.
     private const long LogitBytes = 64L << 20;
     private const int RowsUnit = 64;
+    private const long FewestScratchBytes = 1 << 20;
     private const int MostRowsOfStep = 512;
 
     private readonly CudaModel _model;
@@ -33,7 +34,7 @@ internal sealed unsafe class CudaStep : IDisposable
     private readonly CudaMemory _questions;
     private readonly CudaMemory _answers;
     private readonly Dictionary<CudaStepShape, CudaGraph?> _recordings = [];
-    private CudaMemory _scratch;
+    private CudaMemory? _scratch;
 
     /// <summary>Allocates scratch memory.</summary>
     public CudaStep(CudaModel model, CudaStage stage)
@@ -54,7 +55,6 @@ internal sealed unsafe class CudaStep : IDisposable
         _draws = CudaMemory.Allocate(_device, rows * stage.Count * c.QueryHeads * sizeof(RandomState));
         _questions = CudaMemory.Allocate(_device, rows * sizeof(LogitQuestion));
         _answers = CudaMemory.Allocate(_device, rows * sizeof(LogitAnswer));
-        _scratch = CudaMemory.Allocate(_device, 1 << 20);
     }
 
     /// <summary>Gives the step to the device; nothing waits.</summary>
@@ -107,7 +107,7 @@ internal sealed unsafe class CudaStep : IDisposable
         _draws.Dispose();
         _questions.Dispose();
         _answers.Dispose();
-        _scratch.Dispose();
+        _scratch?.Dispose();
     }
 
     /// <summary>Rows with the same kind of token lists side by side, each sequence's in their order.</summary>
@@ -217,6 +217,12 @@ internal sealed unsafe class CudaStep : IDisposable
 
     private void Upload(CudaStepEntry[] rows)
     {
+        // Before the first address is taken, because a longer table replaces the one that is there.
+        for (int i = 0; i < rows.Length; i++)
+        {
+            _ = rows[i].Sequence.Angles(_stage, rows[i].Appended);
+        }
+
         Span<StepRowState> states = stackalloc StepRowState[rows.Length];
         for (int i = 0; i < rows.Length; i++)
         {
@@ -284,14 +290,24 @@ internal sealed unsafe class CudaStep : IDisposable
                 Forget();
             }
 
-            _recordings.Add(shape, null);
             Give(shape);
+            _recordings.Add(shape, null);
             return;
         }
 
         if (recording is null)
         {
-            _recordings[shape] = recording = CudaGraph.Record(_device, () => Give(shape));
+            try
+            {
+                _recordings[shape] = recording = CudaGraph.Record(_device, () => Give(shape));
+            }
+            catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
+            {
+                // Recordings save time and take memory: the step goes without.
+                Forget();
+                Give(shape);
+                return;
+            }
         }
 
         recording.Launch();
@@ -360,7 +376,7 @@ internal sealed unsafe class CudaStep : IDisposable
         ulong paged = layer.Paged + (ulong)(firstHead * sizeof(PagedHead));
         CudaTokenListView lists = group.PageSize > 0
             ? CudaStepPages.Choose(
-                _device, _model.CacheType, group, paged, heads, queriesOfHead, c.HeadDimension, c.AttentionScale, queries, draws, _scratch.Address, clocks)
+                _device, _model.CacheType, group, paged, heads, queriesOfHead, c.HeadDimension, c.AttentionScale, queries, draws, _scratch!.Address, clocks)
             : new CudaTokenListView(heads, group.Longest, 0, layer.Counts + (ulong)(firstHead * sizeof(int)), 0, 0, 0);
         CudaAttention.Decode(
             _device,
@@ -375,7 +391,7 @@ internal sealed unsafe class CudaStep : IDisposable
             lists,
             queries,
             null,
-            _scratch.Address + (ulong)CudaStepPages.ScratchBytes(group, heads, queriesOfHead),
+            _scratch!.Address + (ulong)CudaStepPages.ScratchBytes(group, heads, queriesOfHead),
             clocks == 0 ? 0 : clocks + (2 * sizeof(ulong)));
     }
 
@@ -388,12 +404,13 @@ internal sealed unsafe class CudaStep : IDisposable
             most = Math.Max(most, CudaStepPages.ScratchBytes(group, (group.End - group.First) * c.KvHeads, c.QueryHeads / c.KvHeads) + CudaAttention.DecodeScratchBytes(c.HeadDimension, (group.End - group.First) * c.QueryHeads, group.Longest));
         }
 
-        if (most > _scratch.SizeInBytes)
+        if (_scratch is null || most > _scratch.SizeInBytes)
         {
-            // Recordings hold the old address.
+            // Recordings hold the old address. The old goes first, so that there need not be room for both; where there is none for the new, the next step asks again.
             Forget();
-            _scratch.Dispose();
-            _scratch = CudaMemory.Allocate(_device, most);
+            _scratch?.Dispose();
+            _scratch = null;
+            _scratch = CudaMemory.Allocate(_device, Math.Max(FewestScratchBytes, most));
         }
     }
 
