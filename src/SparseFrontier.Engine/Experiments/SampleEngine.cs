@@ -55,7 +55,8 @@ internal abstract class SampleEngine : IDisposable
     public virtual int RowsAtOnce => 64;
 
     /// <summary>Bytes that the caches of samples under way together may take.</summary>
-    public virtual long CacheRoom => 2L << 30;
+    /// <param name="held">Bytes that they take now.</param>
+    public virtual long CacheRoom(long held) => 2L << 30;
 
     /// <summary>Bytes of a cached element.</summary>
     public virtual int CacheElementBytes => sizeof(float);

@@ -88,7 +88,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         bool generatesDense = dense is { Exists: true, OutputTokens: null } && !jobs.Any(j => j.Run.IsDense);
         GiveUpOnFailure(() =>
         {
-            while (_open.Count > 0 && _open.Sum(s => s.CacheBytes) + bytes > engine.CacheRoom)
+            while (_open.Count > 0 && _open.Sum(s => s.CacheBytes) is var held && held + bytes > engine.CacheRoom(held))
             {
                 Advance();
             }

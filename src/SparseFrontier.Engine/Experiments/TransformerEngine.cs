@@ -65,12 +65,13 @@ internal sealed class TransformerEngineFactory : EngineFactory
     private sealed class CudaEngine : CheckpointEngine
     {
         private readonly CudaModel _model;
+        private readonly CudaDevice[] _devices;
 
         public CudaEngine(string directory, CudaDevice[] devices)
             : base(directory)
         {
             _model = CudaModel.Load(directory, devices);
-            CacheRoom = devices.Min(d => d.FreeBytes) / 2;
+            _devices = devices;
         }
 
         public override ModelConfiguration Configuration => _model.Configuration;
@@ -88,8 +89,8 @@ internal sealed class TransformerEngineFactory : EngineFactory
 
         public override int RowsAtOnce => _model.MostRows;
 
-        // Half of what is left of the GPU: prompts that are read, sequences and other programs have the rest.
-        public override long CacheRoom { get; }
+        // Half of what other programs leave of the GPU now, so that several that share one come to equal parts of it and leave one for prompts that are read and sequences.
+        public override long CacheRoom(long held) => (_devices.Min(d => d.FreeBytes) + held) / 2;
 
         public override int CacheElementBytes => 2;
 

@@ -30,6 +30,9 @@ internal sealed class HashEngineFactory : EngineFactory
     /// <summary>Called with the number of tokens before each prefill; may throw.</summary>
     public Action<int>? BeforePrompt { get; init; }
 
+    /// <summary>Room for caches by what they take; without it the usual one.</summary>
+    public Func<long, long>? Room { get; init; }
+
     public ModelIdentity Identity { get; init; } = new("checkpoint", "tokenizer", null);
 
     public int Prefills { get; private set; }
@@ -92,6 +95,8 @@ internal sealed class HashEngineFactory : EngineFactory
         public override ModelIdentity Identity => factory.Identity with { Checkpoint = factory.Identity.Checkpoint + directory };
 
         public override PromptEncoder Encoder { get; } = factory.OpenEncoder(directory);
+
+        public override long CacheRoom(long held) => factory.Room?.Invoke(held) ?? base.CacheRoom(held);
 
         public override string Decode(ReadOnlySpan<int> tokens)
         {
