@@ -21,4 +21,10 @@ Describe 'Test-KernelCorrectness' {
     It 'reports a kernel that is not there' {
         Get-ErrorId { Test-KernelCorrectness NoSuchKernel } | Should -Be KernelNotFound
     }
+
+    It 'takes a pattern of no kernel for an error: what tested nothing has not passed' {
+        Get-ErrorId { Test-KernelCorrectness NoSuch* } | Should -Be KernelNotFound
+        Test-KernelCorrectness NoSuch* -Quiet -ErrorAction SilentlyContinue -ErrorVariable script:said | Should -BeFalse
+        $said | Should -Match "No kernel of cpu matches 'NoSuch\*'. Known: .*MatMul"
+    }
 }

@@ -6,7 +6,7 @@ using SparseFrontier.Shell;
 namespace SparseFrontier.Commands;
 
 /// <summary>Compares the fast kernels with plain reference ones in double precision.</summary>
-/// <remarks>A failed case is an object with Passed false, not an error; -Quiet gives one Boolean for gates. Test-SparseKernel is an alias, beside Measure-SparseKernel.</remarks>
+/// <remarks>A failed case is an object with Passed false, not an error; a name or a pattern of no kernel is an error, because nothing was tested. -Quiet gives one Boolean for gates. Test-SparseKernel is an alias, beside Measure-SparseKernel.</remarks>
 /// <example>
 /// Lists the cases of the matrix kernels.
 /// <code>Test-KernelCorrectness Mat*</code>

@@ -21,20 +21,24 @@ public sealed class TestKernelCorrectnessOperation
     /// <summary>Whether to emit only whether all cases passed.</summary>
     public bool Quiet { get; init; }
 
-    /// <summary>Runs the cases; a kernel that matches nothing is the error KernelNotFound on the sink.</summary>
+    /// <summary>Runs the cases; a name or a pattern of no kernel is the error KernelNotFound on the sink.</summary>
     /// <exception cref="SparseFrontierException">DeviceNotFound.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         Devices.Require(Device);
-        string[] kernels = [.. KernelCorrectness.Cases.Select(c => c.Kernel).Distinct()];
-        foreach (string name in Kernel.Where(k => !NameMatcher.IsPattern(k) && !kernels.Contains(k, StringComparer.OrdinalIgnoreCase)))
+        KernelSet[] sets = KernelSetsOfDevice();
+        string[] kernels = [.. KernelCorrectness.Cases.Select(c => c.Kernel).Distinct().Where(k => sets.Any(s => s.RunsOnDevice(k)))];
+
+        // Wildcards too: a test of nothing is not passed.
+        foreach (string name in Kernel.Where(k => !kernels.Any(n => NameMatcher.Matches(n, k))))
         {
-            sink.Error(new SparseFrontierException(ErrorIds.KernelNotFound, $"There is no kernel '{name}'. {NameMatcher.Suggestion(name, kernels)}", name));
+            sink.Error(new SparseFrontierException(
+                ErrorIds.KernelNotFound, NameMatcher.IsPattern(name) ? $"No kernel of {Device} matches '{name}'. Known: {string.Join(", ", kernels)}." : $"There is no kernel '{name}' of {Device}. {NameMatcher.Suggestion(name, kernels)}", name));
         }
 
         (KernelSet Set, KernelCorrectnessCase Case)[] cases =
         [
-            .. from set in KernelSetsOfDevice()
+            .. from set in sets
                from test in KernelCorrectness.Cases
                where set.RunsOnDevice(test.Kernel) && (Kernel.Count == 0 || Kernel.Any(k => NameMatcher.Matches(test.Kernel, k)))
                select (set, test),
