@@ -42,6 +42,20 @@ Describe 'Test-SparsityClaim' {
         $rows | Test-SparsityClaim 'Quest not below Dense' -Margin 0.02 -Quiet | Should -BeFalse
     }
 
+    It 'completes a claim word by word, and opens and closes its quotes: <typed>' -ForEach @(
+        @{ typed = 'Ques'; text = "'Quest " }
+        @{ typed = "'Quest "; text = "'Quest over ", "'Quest not ", "'Quest at " }
+        @{ typed = "'Quest at 0.5 n"; text = "'Quest at 0.5 not " }
+        @{ typed = "'Quest at 0.5 not "; text = "'Quest at 0.5 not below " }
+        @{ typed = '"VerticalSlash+Que'; text = '"VerticalSlash+Quest ' }
+        @{ typed = "'Quest over snap"; text = "'Quest over SnapKV'" }
+        @{ typed = "'Quest at 0.9 over SnapKV "; text = "'Quest at 0.9 over SnapKV at " }
+    ) {
+        $completion = Get-Completion "Test-SparsityClaim $typed"
+        $completion.CompletionText | Should -Be $text
+        $completion.ToolTip | Should -Not -BeIn $completion.ListItemText
+    }
+
     It 'says why it cannot' {
         Get-ErrorId { $rows | Test-SparsityClaim 'Quest beats SnapKV' } | Should -Be ParameterInvalid
         Get-ErrorId { $rows | Test-SparsityClaim 'Qest over SnapKV' } | Should -Be MethodNotFound

@@ -36,6 +36,7 @@ public sealed class TestSparsityClaimCommand : SparseFrontierCmdlet
 
     /// <summary>The claim: METHOD [at SPARSITY] over METHOD [at SPARSITY], or METHOD not below METHOD.</summary>
     [Parameter(Mandatory = true, Position = 0, HelpMessage = "The claim, such as 'Quest over SnapKV' or 'Quest at 0.9 not below Dense'.")]
+    [ArgumentCompleter(typeof(ClaimCompleter))]
     [ValidateNotNullOrEmpty]
     public string Claim { get; set; } = "";
 

@@ -33,6 +33,12 @@ internal static class Candidates
         new("x2", "The budget is multiplied by this where the rule matches: twice as much"),
     ];
 
+    private static readonly Candidate[] s_relations =
+    [
+        new("over ", "The first method scores more than the second, by more than the margin"),
+        new("not ", "Not below: the first method loses less than the margin"),
+    ];
+
     /// <summary>Methods; controls come last.</summary>
     public static IEnumerable<Candidate> Methods(string? phase = null) =>
         from method in Collect<SparseAttentionMethod>(new GetMethodOperation { Phase = phase, IncludeControl = true }.Execute).DistinctBy(m => m.Name)
@@ -49,12 +55,12 @@ internal static class Candidates
     /// <summary>Models that need no path.</summary>
     public static IEnumerable<Candidate> Models() =>
         from model in Collect<SparseAttentionModel>(new GetModelOperation().Execute)
-        select new Candidate(model.Name, $"{model.Architecture}, {model.LayerCount} layers, {model.ContextLength} tokens: {model.Path}");
+        select new Candidate(model.Name, $"{model.Architecture}, {Counted.Of(model.LayerCount, "layer")}, {model.ContextLength} tokens: {model.Path}");
 
     /// <summary>Published models, whose sizes are known without a checkpoint.</summary>
     public static IEnumerable<Candidate> Shapes() =>
         from model in PublishedModels.All
-        select new Candidate(model.Name, $"{model.LayerCount} layers, {model.QueryHeads} query heads, {model.KvHeads} KV heads");
+        select new Candidate(model.Name, $"{Counted.Of(model.LayerCount, "layer")}, {Counted.Of(model.QueryHeads, "query head")}, {Counted.Of(model.KvHeads, "KV head")}");
 
     /// <summary>Devices.</summary>
     public static IEnumerable<Candidate> Devices() =>
@@ -85,7 +91,7 @@ internal static class Candidates
         from test in KernelCorrectness.Cases
         group test by test.Kernel into cases
         orderby cases.Key
-        select new Candidate(cases.Key, FormattableString.Invariant($"{cases.Key}: {cases.Count()} shapes, compared with the reference"));
+        select new Candidate(cases.Key, FormattableString.Invariant($"{cases.Key}: {Counted.Of(cases.Count(), "shape")}, compared with the reference"));
 
     /// <summary>Claims of the paper: of a row that can show none, each is emitted as not testable.</summary>
     public static IEnumerable<Candidate> Findings() =>
@@ -123,6 +129,30 @@ internal static class Candidates
         return rule.Any(w => !w.Contains(':', StringComparison.Ordinal))
             ? [new Candidate("| ", "Another rule: the first that matches a place counts")]
             : [.. s_conditions.Where(c => !rule.Any(w => w.StartsWith(c.Text, StringComparison.OrdinalIgnoreCase))), .. s_actions];
+    }
+
+    /// <summary>The words that may follow in a claim.</summary>
+    /// <param name="before">Whole words.</param>
+    public static IEnumerable<Candidate> Claim(string before)
+    {
+        string[] words = before.ToLowerInvariant().Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        int relation = Array.FindLastIndex(words, w => w is "over" or "below");
+        string last = words.LastOrDefault("");
+        return last switch
+        {
+            "at" => [],
+            "not" => [new Candidate("below ", "The first method loses less than the margin")],
+            _ when last.EndsWith('+') => Side("Decode"),
+            "" or "over" or "below" => Side(null),
+            _ =>
+            [
+                .. relation < 0 ? s_relations : [],
+                .. words.AsSpan(relation + 1).Contains("at") ? Array.Empty<Candidate>() : [new Candidate("at ", "A sparsity follows: at 0.9; without it equal ones are compared")],
+            ],
+        };
+
+        // The first side is followed by more.
+        IEnumerable<Candidate> Side(string? phase) => relation < 0 ? Methods(phase).Select(m => m with { Text = m.Text + " " }) : Methods(phase);
     }
 
     private static Candidate Parameter(string name, double value, double minimum, double maximum, string description, IEnumerable<string> owners) => new(
