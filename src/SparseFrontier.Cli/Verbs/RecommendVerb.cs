@@ -26,7 +26,8 @@ internal static class RecommendVerb
             string[] paths = parsed.GetValue(results)!;
             new RecommendOperation
             {
-                Results = paths.Length > 0 || RecommendOperation.HasOwnResults ? ResultFilters.Read(paths, sink, token) : null,
+                Results = paths.Length > 0 || RecommendOperation.OwnResults is not null ? ResultFilters.Read(paths, sink, token) : null,
+                ResultPath = paths.Length == 0 ? RecommendOperation.OwnResults ?? "" : "",
                 Model = parsed.GetValue(model)!,
                 Task = parsed.GetValue(task)!,
                 SequenceLength = parsed.GetValue(length)!,

@@ -105,7 +105,7 @@ public sealed record SparsityRecommendation
     /// <summary>Whether scores followed the paper's code.</summary>
     public bool ReferenceScoring { get; init; }
 
-    /// <summary>What it is from where no results were given: the shipped summary, with its model, samples, seed, device, version and date. Empty: the results given.</summary>
+    /// <summary>What it is from where no results were given: the shipped summary, with its model, samples, seed, device, version and date. Or the folder of results that stood in for them. Empty: the results given.</summary>
     public string Source { get; init; } = "";
 
     /// <summary>Why, in words: what was shown, what else was tested, what stands in the way of more.</summary>

@@ -213,6 +213,24 @@ public sealed class RecommendTests : IDisposable
     }
 
     [Fact]
+    public void Rows_and_messages_name_the_folder_that_nobody_named()
+    {
+        SparseAttentionResult[] rows = [.. Cell(1024, "Niah", 200, (0.5, 0))];
+        var sink = new RecordingSink();
+        new RecommendOperation { Results = rows, ResultPath = "/here/results" }.Execute(sink, default);
+        var advice = (SparsityRecommendation)Assert.Single(sink.Objects);
+        Assert.Equal("the results in '/here/results'", advice.Source);
+        Assert.EndsWith(" From the results in '/here/results'.", advice.Reason, StringComparison.Ordinal);
+        foreach (RecommendOperation operation in (RecommendOperation[])[
+            new() { Results = [], ResultPath = "/here/results" },
+            new() { Results = rows, ResultPath = "/here/results", Task = ["Cwe"] },
+            new() { Results = [rows[0]], ResultPath = "/here/results" }])
+        {
+            Assert.Contains("'/here/results'", Assert.Throws<SparseFrontierException>(() => operation.Execute(new RecordingSink(), default)).Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Parameters_that_no_version_reads_are_taken_as_they_are()
     {
         SparseAttentionResult[] rows = [Row(_folder, "Dense", null, Lost(200, 0), length: 1024), PrefillRow(_folder, "VerticalSlash", 0.5, Lost(200, 0), "Window=wide", 1024)];

@@ -11,6 +11,9 @@ public sealed class RecommendOperation
     /// <summary>The rows, dense ones among them; their samples are read from their folders. Null: the summary that comes with the engine, of the models that come with it.</summary>
     public required IReadOnlyList<SparseAttentionResult>? Results { get; init; }
 
+    /// <summary>The folder that they were read from where nobody named one, for messages and <see cref="SparsityRecommendation.Source"/>; empty where somebody did.</summary>
+    public string ResultPath { get; init; } = "";
+
     /// <summary>Models; wildcards match. Empty: all of the rows.</summary>
     public IReadOnlyList<string> Model { get; init; } = [];
 
@@ -38,8 +41,8 @@ public sealed class RecommendOperation
     /// <summary>The summary that stands in for results.</summary>
     internal ResultSummary Shipped { get; init; } = ResultSummary.Embedded;
 
-    /// <summary>Whether there is a folder of results where they go when none is named.</summary>
-    public static bool HasOwnResults => Directory.Exists(ResultStore.DefaultPath);
+    /// <summary>The folder of results where they go when none is named; null where there is none.</summary>
+    public static string? OwnResults => Directory.Exists(ResultStore.DefaultPath) ? Path.GetFullPath(ResultStore.DefaultPath) : null;
 
     /// <summary>Reads what `kernels measure --json` wrote.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
@@ -72,7 +75,7 @@ public sealed class RecommendOperation
         if (series.Count == 0)
         {
             throw new SparseFrontierException(
-                ErrorIds.DataInsufficient, "No sparse run has a dense run of the same samples beside it, so no loss is known. Run the method Dense on the same task, length and seed too.");
+                ErrorIds.DataInsufficient, $"No sparse run{(ResultPath.Length > 0 ? $" in '{ResultPath}'" : "")} has a dense run of the same samples beside it, so no loss is known. Run the method Dense on the same task, length and seed too.");
         }
 
         Func<SparseAttentionResult, string> protocol = Protocol.AcrossTasks(series.Select(s => s.Dense));
@@ -139,7 +142,7 @@ public sealed class RecommendOperation
     {
         if (!IsShipped || !series.Any())
         {
-            return "";
+            return ResultPath.Length > 0 ? $"the results in '{ResultPath}'" : "";
         }
 
         SparseAttentionResult[] all = [.. series.Select(s => s.Dense)];
@@ -163,7 +166,7 @@ public sealed class RecommendOperation
             string[] missing = [.. Task.Where(p => !all.Any(t => NameMatcher.Matches(t, p)))];
             if (missing.Length > 0)
             {
-                sink.Warning($"There is no result of {string.Join(" and ", missing)} with {model}: nothing is advised for it.");
+                sink.Warning($"There is no result of {string.Join(" and ", missing)} with {model}{(ResultPath.Length > 0 ? $" in '{ResultPath}'" : "")}: nothing is advised for it.");
             }
 
             return missing.Length > 0 ? [] : all;
@@ -191,7 +194,7 @@ public sealed class RecommendOperation
         if (rows.Length == 0)
         {
             throw new SparseFrontierException(
-                ErrorIds.DataInsufficient, $"There are no completed results to advise from. Run a sweep first, dense runs among it, {Own}. Without results advice is from the summary that comes with this version.");
+                ErrorIds.DataInsufficient, $"There are no completed results to advise from{(ResultPath.Length > 0 ? $" in '{ResultPath}'" : "")}. Run a sweep first, dense runs among it, {Own}. Without results advice is from the summary that comes with this version.");
         }
 
         Require(Model, r => r.Model);
@@ -205,7 +208,7 @@ public sealed class RecommendOperation
             {
                 throw new SparseFrontierException(
                     ErrorIds.DataInsufficient,
-                    $"{(IsShipped ? "The summary that comes with this version" : "What was given")} has no result of {string.Join(" or ", missing)}; it has of {string.Join(", ", names)}. "
+                    $"{(IsShipped ? "The summary that comes with this version" : ResultPath.Length > 0 ? $"'{ResultPath}'" : "What was given")} has no result of {string.Join(" or ", missing)}; it has of {string.Join(", ", names)}. "
                     + (IsShipped ? $"What holds for one model does not hold for another: run a sweep of your own, {Own} -Model DIRECTORY, and pipe its rows here." : "Run it, or name what was run."),
                     missing[0]);
             }
@@ -423,14 +426,14 @@ public sealed class RecommendOperation
         ToleranceLevel worst = next.Tasks.MaxBy(Margin.PValue)!;
         if (!Margin.IsLossVisible(worst, method.Alpha))
         {
-            return FormattableString.Invariant($"{next.Asked:F2} is not established with {worst.Scores.Length} samples of {worst.Row.Task}: {Margin.DescribeFloor(worst)}.");
+            return FormattableString.Invariant($"{next.Asked:F2} is not established with {Counted.Of(worst.Scores.Length, "sample")} of {worst.Row.Task}: {Margin.DescribeFloor(worst)}.");
         }
 
         int? needed = Margin.SamplesNeeded(worst, method.Alpha);
         string remedy = needed is { } n
             ? FormattableString.Invariant($"about {n} samples would show it if the loss is the one observed")
             : FormattableString.Invariant($"the loss observed, {worst.DenseScores.Average() - worst.Scores.Average():F3}, is not below the margin");
-        return FormattableString.Invariant($"{next.Asked:F2} is not established with {worst.Scores.Length} samples of {worst.Row.Task}: {remedy}.");
+        return FormattableString.Invariant($"{next.Asked:F2} is not established with {Counted.Of(worst.Scores.Length, "sample")} of {worst.Row.Task}: {remedy}.");
     }
 
     private string Words(AdvisedMethod method)
