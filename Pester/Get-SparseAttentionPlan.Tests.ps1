@@ -47,6 +47,20 @@ Describe 'Get-SparseAttentionPlan' {
         (($json | Invoke-SparseAttentionRun -ResultPath (Join-Path TestDrive: json)).RequestedDecodeSparsity) | Should -Be 0.5
     }
 
+    It 'moves specifications to another device, and only where one is named' {
+        $plan = Get-SparseAttentionPlan Quest -Sparsity 0.5, 0.9 @small
+        $away = ($plan | ConvertTo-Json) -replace '"cpu"', '"tpu:0"' | ConvertFrom-Json
+        $typed = [SparseFrontier.RunSpecification[]] @($plan | ForEach-Object { $_.On('tpu:0') })
+        $table = $away | Select-Object Method, DecodeMethod, Task, TaskParameters, Model, SequenceLength, SampleCount, MaximumOutputTokens, ShortInstructions, DecodeSparsity, Device | ConvertTo-Csv | ConvertFrom-Csv
+        foreach ($rows in $away, $typed, $table) {
+            Get-ErrorId { $rows | Get-SparseAttentionPlan } | Should -Be DeviceNotFound
+            ($rows | Get-SparseAttentionPlan -Device cpu).Device | Should -Be cpu, cpu
+        }
+        (Get-SparseAttentionPlan -InputObject $typed -Device cpu).Device | Should -Be cpu, cpu
+        Get-ErrorId { Get-SparseAttentionPlan -InputObject $typed } | Should -Be DeviceNotFound
+        Get-ErrorId { $plan | Get-SparseAttentionPlan -Device tpu:0 } | Should -Be DeviceNotFound
+    }
+
     It 'tells with -WhatIf what a run would cost' {
         $null = New-Item -ItemType Directory (Join-Path TestDrive: transcript) -Force
         $path = Join-Path (Convert-Path TestDrive:/) transcript/log.txt

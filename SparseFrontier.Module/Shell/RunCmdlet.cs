@@ -37,7 +37,8 @@ public abstract class RunCmdlet : SweepCmdlet
     {
         if (ParameterSetName == ParameterSets.Specification)
         {
-            Specifications.AddRange(InputObject);
+            string device = MyInvocation.BoundParameters.ContainsKey(nameof(Device)) ? string.Join(',', Given(Device)) : "";
+            Specifications.AddRange(device.Length > 0 ? InputObject.Select(s => s.On(device)) : InputObject);
         }
         else
         {

@@ -10,6 +10,16 @@ internal static class StandardStreams
     /// <summary>Standard input.</summary>
     public static TextReader OpenInput() => new StreamReader(Console.OpenStandardInput(), s_encoding);
 
+    /// <summary>All of standard input. Waiting for it ends by Ctrl-C.</summary>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    public static byte[] ReadInput(CancellationToken cancellationToken)
+    {
+        using Stream input = Console.OpenStandardInput();
+        using var content = new MemoryStream();
+        Task.Run(() => input.CopyTo(content), CancellationToken.None).Wait(cancellationToken);
+        return content.ToArray();
+    }
+
     /// <summary>Standard output; written when flushed.</summary>
     public static TextWriter OpenOutput() => new StreamWriter(Console.OpenStandardOutput(), s_encoding) { NewLine = "\n" };
 }

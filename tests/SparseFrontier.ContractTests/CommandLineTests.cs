@@ -72,7 +72,9 @@ public class CommandLineTests
     [InlineData("tasks NoSuchTask", "TaskNotFound")]
     [InlineData("results ./no/such/folder", "FileNotFound")]
     [InlineData("kernels test NoSuchKernel", "KernelNotFound")]
+    [InlineData("kernels test NoSuch*", "KernelNotFound")]
     [InlineData("run --input ./no/such/file", "FileNotFound")]
+    [InlineData("run --input -", "RunSpecificationInvalid")]
     [InlineData("run --input ./no/such/file --method Quest", "ParameterInvalid")]
     [InlineData("submit --worker ./no/such/file", "FileNotFound")]
     [InlineData("submit --time-limit 2:00", "ParameterInvalid")]
@@ -168,6 +170,36 @@ public class CommandLineTests
         Assert.Single(Run("run --what-if --model ./no/such/model --json").Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
+    [Fact]
+    public void A_plan_is_run_from_standard_input_and_on_another_device()
+    {
+        string folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+        (int code, string plan, string error) = Run($"run --method Quest --sparsity 0.5,0.9 --what-if --results {folder} --json");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Equal((0, plan, ""), Run($"run --input - --what-if --results {folder} --json", plan));
+        string away = plan.Replace("\"cpu\"", "\"tpu:0\"", StringComparison.Ordinal);
+        Assert.Contains("DeviceNotFound", Run($"run --input - --what-if --results {folder}", away).Error, StringComparison.Ordinal);
+        Assert.Equal((0, plan, ""), Run($"run --input - --device cpu --what-if --results {folder} --json", away));
+        Assert.Contains("DeviceNotFound", Run($"run --input - --device tpu:0 --what-if --results {folder}", plan).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Advice_names_the_folder_that_nobody_named()
+    {
+        string folder = Directory.CreateTempSubdirectory("sparsefrontier-").FullName;
+        try
+        {
+            Directory.CreateDirectory(Path.Combine(folder, "results"));
+            (int code, _, string error) = Run("recommend", folder: folder);
+            Assert.Equal(1, code);
+            Assert.Contains($"no completed results to advise from in '{Path.Combine(folder, "results")}'", error, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
     [Theory]
     [InlineData("methods")]
     [InlineData("methods --json")]
@@ -215,7 +247,7 @@ public class CommandLineTests
         }
     }
 
-    private static (int Code, string Output, string Error) Run(string arguments, string input = "")
+    private static (int Code, string Output, string Error) Run(string arguments, string input = "", string? folder = null)
     {
         string executable = Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll");
         var start = new ProcessStartInfo("dotnet", $"\"{executable}\" {arguments}")
@@ -223,7 +255,7 @@ public class CommandLineTests
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
-            WorkingDirectory = Path.GetTempPath(),
+            WorkingDirectory = folder ?? Path.GetTempPath(),
         };
         using Process process = Process.Start(start)!;
         process.StandardInput.Write(input);

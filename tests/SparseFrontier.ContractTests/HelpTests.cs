@@ -83,7 +83,7 @@ public partial class HelpTests
         Assert.Equal(2, sets.Length);
         Assert.Contains("Method", Parameters(sets[0]));
         Assert.DoesNotContain("InputObject", Parameters(sets[0]));
-        Assert.Equal(["InputObject", "ResultPath", "BatchSize", "Force", "TimeoutSeconds", "WhatIf", "Confirm"], Parameters(sets[1]));
+        Assert.Equal(["InputObject", "ResultPath", "BatchSize", "Force", "TimeoutSeconds", "Device", "WhatIf", "Confirm"], Parameters(sets[1]));
 
         IEnumerable<string> Parameters(XElement set) => set.Elements(command + "parameter").Select(p => p.Elements().First().Value);
     }

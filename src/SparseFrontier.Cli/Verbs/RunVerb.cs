@@ -12,13 +12,11 @@ internal static class RunVerb
         var sweep = new SweepOptions();
         var batch = new Option<int>("--batch") { Description = "Sequences generated side by side at most; changes speed and memory, never results.", HelpName = "n", DefaultValueFactory = _ => 8 };
         Option<string> results = Options.Text("--results", "Folder of results; without it SPARSEFRONTIER_RESULTS, else the folder results here.", "DIR");
-        var input = new Option<string?>("--input") { Description = "File of runs, one as JSON a line, as spec.json holds them under Specification; instead of the options of a grid.", HelpName = "FILE" };
         var force = new Option<bool>("--force") { Description = "Repeat runs that are finished." };
         var timeout = new Option<double?>("--timeout") { Description = "Seconds after which the runs stop; what is finished is kept, and the same command goes on from there.", HelpName = "s" };
         var whatIf = new Option<bool>("--what-if") { Description = "Only say what would run and what that would cost; no model is loaded." };
         var command = new Command("run", "Runs methods on tasks; without options the default comparison on the embedded model. Finished runs are returned, interrupted ones go on.");
-        sweep.AddTo(command);
-        command.Options.Add(input);
+        sweep.AddWithInputTo(command);
         command.Options.Add(batch);
         command.Options.Add(results);
         command.Options.Add(force);
@@ -26,7 +24,7 @@ internal static class RunVerb
         command.Options.Add(whatIf);
         return command.Does((parsed, sink, token) =>
         {
-            List<RunSpecification> specifications = sweep.Runs(parsed, input, sink, token);
+            List<RunSpecification> specifications = sweep.Runs(parsed, sink, token);
             if (parsed.GetValue(whatIf))
             {
                 new GetPlanOperation { Specifications = specifications, ResultPath = parsed.GetValue(results)! }.Execute(sink, token);

@@ -11,7 +11,6 @@ internal static class SubmitVerb
     public static Command Create()
     {
         var sweep = new SweepOptions();
-        var input = new Option<string?>("--input") { Description = "File of runs, one as JSON a line, as spec.json holds them under Specification; instead of the options of a grid.", HelpName = "FILE" };
         Option<string> results = Options.Text("--results", "Folder of results that the nodes share; without it SPARSEFRONTIER_RESULTS, else the folder results here.", "DIR");
         Option<string> worker = Options.Text("--worker", "This program, or its published folder, where the nodes find it; without it SPARSEFRONTIER_WORKER, else this very program.", "PATH");
         Option<string> name = Options.Text("--name", "Name of the job.", "NAME", "sparsefrontier");
@@ -25,8 +24,8 @@ internal static class SubmitVerb
         Option<string[]> scheduler = new("--scheduler-option") { Description = "Further options of sbatch, such as --scheduler-option=--qos=long; repeat it for several.", HelpName = "OPTION", DefaultValueFactory = _ => [] };
         var whatIf = new Option<bool>("--what-if") { Description = "Only say what would be submitted, with the script." };
         var command = new Command("submit", "Submits a grid to Slurm: a job array that runs it, and a job that merges what the array did.");
-        sweep.AddTo(command);
-        foreach (Option option in (Option[])[input, results, worker, name, partition, account, cpus, gpus, time, concurrency, runs, scheduler, whatIf])
+        sweep.AddWithInputTo(command);
+        foreach (Option option in (Option[])[results, worker, name, partition, account, cpus, gpus, time, concurrency, runs, scheduler, whatIf])
         {
             command.Options.Add(option);
         }
@@ -36,7 +35,7 @@ internal static class SubmitVerb
             sink.WhatIf = parsed.GetValue(whatIf);
             new SubmitRunOperation
             {
-                Specifications = sweep.Runs(parsed, input, sink, token),
+                Specifications = sweep.Runs(parsed, sink, token),
                 ResultPath = parsed.GetValue(results)!,
                 WorkerPath = parsed.GetValue(worker)!,
                 Name = parsed.GetValue(name)!,

@@ -31,6 +31,13 @@ internal sealed class SweepOptions
     private readonly Option<string?> _taskData = new("--task-data") { Description = "Data file or folder of the tasks that read one: Squad, Quality, Toefl.", HelpName = "PATH" };
     private readonly Option<string?> _preset = new("--preset") { Description = "The paper's own grid (paper), its ablations (ablation), or the grid of docs/findings.md on the embedded models, for a GPU (findings) or two cores (findings-small), restricted to what other options name.", HelpName = "paper|ablation|findings|findings-small" };
 
+    /// <summary>Runs that are written down, instead of a grid.</summary>
+    public Option<string?> Input { get; } = new("--input")
+    {
+        Description = "File of runs, one as JSON a line, as run --what-if --json writes them and spec.json holds them under Specification, or - for standard input; instead of a grid. --device moves them to another device.",
+        HelpName = "FILE",
+    };
+
     private Option[] All =>
     [
         _model, _method, _decodeMethod, _task, _length, _sparsity, _decodeSparsity, _parameter, _taskParameter, _samples, _maximumOutput,
@@ -47,24 +54,36 @@ internal sealed class SweepOptions
         }
     }
 
+    /// <summary>Adds the options and <see cref="Input"/> to a command.</summary>
+    public void AddWithInputTo(Command command)
+    {
+        AddTo(command);
+        command.Options.Add(Input);
+    }
+
     /// <summary>The runs of a file where one is named, else of the grid.</summary>
     /// <exception cref="SparseFrontierException">ParameterInvalid: a file and a grid; whatever is wrong with either.</exception>
-    public List<RunSpecification> Runs(ParseResult parsed, Option<string?> input, ConsoleSink sink, CancellationToken token)
+    public List<RunSpecification> Runs(ParseResult parsed, ConsoleSink sink, CancellationToken token)
     {
-        string? file = parsed.GetValue(input);
+        string? file = parsed.GetValue(Input);
         if (file is null)
         {
             return Specifications(parsed, sink, token);
         }
 
-        if (All.FirstOrDefault(o => parsed.GetResult(o) is { Implicit: false }) is { } given)
+        if (All.FirstOrDefault(o => o != _device && parsed.GetResult(o) is { Implicit: false }) is { } given)
         {
-            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"{input.Name} and {given.Name} both say what to run. Give one of them.", given.Name);
+            throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"{Input.Name} and {given.Name} both say what to run. Give one of them.", given.Name);
         }
 
         var specifications = new List<RunSpecification>();
         sink.Receiver = item => specifications.Add((RunSpecification)item);
-        new ReadRunsOperation { Path = file }.Execute(sink, token);
+        new ReadRunsOperation
+        {
+            Path = file == "-" ? "standard input" : file,
+            Content = file == "-" ? StandardStreams.ReadInput(token) : null,
+            Device = parsed.GetResult(_device) is { Implicit: false } ? parsed.GetValue(_device)! : "",
+        }.Execute(sink, token);
         sink.Receiver = null;
         return specifications;
     }

@@ -6,6 +6,8 @@ namespace SparseFrontier;
 /// </summary>
 public class RunSpecification
 {
+    private string _device = "cpu";
+
     /// <summary>Checkpoint directory or the name of an embedded model; empty: the default one.</summary>
     public string Model { get; init; } = "";
 
@@ -70,12 +72,20 @@ public class RunSpecification
     public bool ShortInstructions { get; init; }
 
     /// <summary>"cpu" or "cuda:0"; "cuda:0,cuda:1" or "cuda:all" to spread samples over GPUs, "cuda:0+cuda:1" to spread a model's layers; not part of the identity.</summary>
-    public string Device { get; init; } = "cpu";
+    public string Device { get => _device; init => _device = value; }
 
     /// <summary>Path of the task's data file; its content, not its path, is part of the identity.</summary>
     public string? TaskDataPath { get; init; }
 
+    /// <summary>The same run, computed on another device.</summary>
+    public RunSpecification On(string device)
+    {
+        var copy = (RunSpecification)MemberwiseClone();
+        copy._device = device;
+        return copy;
+    }
+
     /// <inheritdoc/>
     public override string ToString() =>
-        FormattableString.Invariant($"{Method}+{DecodeMethod} {Task}@{SequenceLength} {Model}, sparsity {Sparsity}/{DecodeSparsity}, {SampleCount} samples, seed {Seed}");
+        FormattableString.Invariant($"{Method}+{DecodeMethod} {Task}@{SequenceLength} {Model}, sparsity {Sparsity}/{DecodeSparsity}, {Counted.Of(SampleCount, "sample")}, seed {Seed}");
 }

@@ -204,6 +204,7 @@ public sealed class SlurmJobTests : IDisposable
     [InlineData("{\"Method\":\"Quest\"}\n{\"SampleCount\":1e99}\n", 0, "Line 2")]
     [InlineData("null\n", 0, "Line 1")]
     [InlineData("[]\n", 0, "Line 1")]
+    [InlineData("\n \n", 0, "holds no run")]
     public void Runs_are_read_line_by_line(string text, int count, string? wrong)
     {
         File.WriteAllText(_folder.File("runs.jsonl"), text);

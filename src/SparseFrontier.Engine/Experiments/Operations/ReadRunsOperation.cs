@@ -8,12 +8,19 @@ public sealed class ReadRunsOperation
     /// <summary>The file: one <see cref="RunSpecification"/> a line.</summary>
     public required string Path { get; init; }
 
+    /// <summary>What to read instead of the file, which then is a name for messages alone.</summary>
+    public byte[]? Content { get; init; }
+
+    /// <summary>The device to run them on; empty: that of each.</summary>
+    public string Device { get; init; } = "";
+
     /// <summary>Emits the specifications.</summary>
-    /// <exception cref="SparseFrontierException">FileNotFound; ResultUnreadable; RunSpecificationInvalid with the line.</exception>
+    /// <exception cref="SparseFrontierException">FileNotFound; ResultUnreadable; RunSpecificationInvalid with the line, or because there is no run.</exception>
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
-        byte[] bytes = StoreIO.ReadAll(Path) ?? throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{Path}'.", Path);
+        byte[] bytes = Content ?? StoreIO.ReadAll(Path) ?? throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{Path}'.", Path);
         int number = 0;
+        bool any = false;
         for (int start = 0; start < bytes.Length;)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -28,12 +35,19 @@ public sealed class ReadRunsOperation
 
             try
             {
-                sink.Object(JsonSerializer.Deserialize<RunSpecification>(line, StoreJson.Line) ?? throw new JsonException("null is no run."));
+                RunSpecification run = JsonSerializer.Deserialize<RunSpecification>(line, StoreJson.Line) ?? throw new JsonException("null is no run.");
+                sink.Object(Device.Length > 0 ? run.On(Device) : run);
+                any = true;
             }
             catch (JsonException e)
             {
                 throw new SparseFrontierException(ErrorIds.RunSpecificationInvalid, FormattableString.Invariant($"Line {number} of '{Path}' is no run: {e.Message}"), Path, e);
             }
+        }
+
+        if (!any)
+        {
+            throw new SparseFrontierException(ErrorIds.RunSpecificationInvalid, $"'{Path}' holds no run.", Path);
         }
     }
 }
