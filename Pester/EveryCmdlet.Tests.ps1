@@ -56,10 +56,10 @@ BeforeDiscovery {
         $table += @(
             @{ Name = 'Get-SparseAttentionJob'; Call = { Get-SparseAttentionJob -ResultPath "$folder/cluster" }; Wrong = { Get-SparseAttentionJob 99 -ResultPath "$folder/cluster" }; Id = 'JobNotFound' }
             @{ Name = 'Stop-SparseAttentionJob'; Call = { Stop-SparseAttentionJob 4711 -ResultPath "$folder/cluster" -PassThru }; Wrong = { Stop-SparseAttentionJob 99 -ResultPath "$folder/cluster" }; Id = 'JobNotFound'
-                Writing = { Stop-SparseAttentionJob * -ResultPath "$folder/cluster" }; Says = '^Cancel" on target "job 4711 \(sparsefrontier, 2 runs in 1 elements\)' }
+                Writing = { Stop-SparseAttentionJob * -ResultPath "$folder/cluster" }; Says = '^Cancel" on target "job 4711 \(sparsefrontier, 2 runs in 1 element\)' }
             @{ Name = 'Submit-SparseAttentionRun'; Call = { Submit-SparseAttentionRun Quest -Sparsity 0.5 -WorkerPath $slurm -ResultPath "$folder/submitted" @run }; Wrong = { Submit-SparseAttentionRun Quest -WorkerPath "$folder/none" @run }; Id = 'FileNotFound'
                 Writing = { Submit-SparseAttentionRun Dense, Quest -Sparsity 0.5 -WorkerPath $slurm -ResultPath "$folder/not" @run }
-                Says = '(?s)^Submit to Slurm, with results in ''.+not'', at most 1920 prompt tokens, \d+\.\d GFLOP to read them, 16 output tokens that read \d+\.\d MiB of cache, the script\n#!/bin/bash\n#SBATCH --job-name.+ on target "2 runs in 1 elements' }
+                Says = '(?s)^Submit to Slurm, with results in ''.+not'', at most 1920 prompt tokens, \d+\.\d GFLOP to read them, 16 output tokens that read \d+\.\d MiB of cache, the script\n#!/bin/bash\n#SBATCH --job-name.+ on target "2 runs in 1 element' }
         )
     }
     $flat = $table | Where-Object { -not $_.Text -and -not $_.File }

@@ -38,7 +38,7 @@ Describe 'examples/Nightly.ps1' {
         Set-Score "$TestDrive/nightly/baseline" 1
         $output = Test-Example 3 "$examples/Nightly.ps1" -ResultPath "$TestDrive/nightly" -Grid $grid -Kernel Gate
         $output | Should -Match 'Regressed'
-        $output | Should -Match 'fail the gate Regression'
+        $output | Should -Match 'failed the gate Regression'
     }
 
     It 'ends with 2 where a kernel differs, and runs nothing' {
@@ -95,7 +95,7 @@ Describe 'examples/ReproduceFindings.ps1' {
 
     It 'says with -WhatIf what would run' {
         $output = Test-Example 0 "$examples/ReproduceFindings.ps1" @few -WhatIf
-        $output | Should -Match '\d+ runs of 1 samples'
+        $output | Should -Match '\d+ runs, samples a run: 1,'
         Test-Path "$TestDrive/findings" | Should -BeFalse
     }
 

@@ -56,7 +56,7 @@ Describe 'Get-SparseAttentionResult' {
                 $line = "Get-SparseAttentionResult $($ExecutionContext.InvokeCommand.ExpandString($typed)) -RunId $($row.RunId.Substring(0, 3))"
                 $completion = Get-Completion $line
                 $completion.CompletionText | Should -Be $row.RunId -Because $line
-                $completion.ToolTip | Should -Match '^BlockSparse at sparsity 0.5, Niah at 960 tokens on tiny, seed 43: score \d\.\d{3} of 1 samples$'
+                $completion.ToolTip | Should -Match '^BlockSparse at sparsity 0.5, Niah at 960 tokens on tiny, seed 43: score \d\.\d{3} of 1 sample$'
             }
 
             Push-Location TestDrive:/

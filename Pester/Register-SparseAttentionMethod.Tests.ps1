@@ -68,7 +68,7 @@ Describe 'Register-SparseAttentionMethod' {
 
     It 'says what a script block did wrong: <what>' -ForEach @(
         @{ what = 'an exception'; code = { throw 'no idea' }; message = 'no idea' }
-        @{ what = 'too few scores'; code = { param($units) 1 }; message = 'gave 1 scores' }
+        @{ what = 'too few scores'; code = { param($units) 1 }; message = 'gave 1 score ' }
         @{ what = 'text'; code = { param($units) 'a', 'b' }; message = 'failed' }
     ) {
         $null = Register-SparseAttentionMethod Bad -Unit Blocks $code

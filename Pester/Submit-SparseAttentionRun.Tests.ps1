@@ -24,7 +24,7 @@ Describe 'Submit-SparseAttentionRun, Get-SparseAttentionJob, Stop-SparseAttentio
         foreach ($name in 'Get-SparseAttentionJob', 'Stop-SparseAttentionJob') {
             $completion = Get-Completion "$name -ResultPath $results -Id 47"
             $completion.CompletionText | Should -Be 4711
-            $completion.ToolTip | Should -Match '^sparsefrontier, submitted .+: 2 runs in 1 elements$'
+            $completion.ToolTip | Should -Match '^sparsefrontier, submitted .+: 2 runs in 1 element$'
         }
         Get-ErrorId { Get-SparseAttentionJob 99 -ResultPath $results } | Should -Be JobNotFound
         $listed | Stop-SparseAttentionJob -WhatIf

@@ -51,7 +51,7 @@ foreach ($name in 'SampleCount', 'Model', 'Task', 'SequenceLength') {
 $runs = New-SparseAttentionSweep @grid
 $plan = $runs | Get-SparseAttentionPlan -ResultPath $ResultPath
 $infeasible = @($plan | Where-Object -Not IsFeasible).Count
-'{0} runs of {1} samples, {2} of them infeasible at their length' -f $plan.Count, ($plan.SampleCount | Measure-Object -Maximum).Maximum, $infeasible
+'{0} runs, samples a run: {1}, infeasible at their length: {2}' -f $plan.Count, ($plan.SampleCount | Measure-Object -Maximum).Maximum, $infeasible
 if (-not $PSCmdlet.ShouldProcess($ResultPath, "Run $($plan.Count) runs")) { return }
 
 # Infeasible cells stay in the rows, and so in the page's table, without scores. A run that fails does not stop the others.

@@ -33,7 +33,7 @@ internal static class ClaimVerb
             sink.WriteTable<SparsityClaim>(Tables.Claims);
             if (open > 0)
             {
-                sink.Fail($"The claim is not supported in {open} cells.");
+                sink.Fail($"The claim is not supported in {Counted.Of(open, "cell")}.");
             }
         });
     }

@@ -20,7 +20,7 @@ internal static class KernelsTestVerb
             sink.WriteTable<KernelCorrectnessResult>(Tables.Kernels);
             if (failed > 0)
             {
-                sink.Fail($"{failed} cases failed.");
+                sink.Fail($"{Counted.Of(failed, "case")} failed.");
             }
         });
     }

@@ -39,7 +39,7 @@ public static class Pareto
         ];
         return reasons.All(r => r.Count == 0)
             ? null
-            : FormattableString.Invariant($"{reasons.Sum(r => r.Count)} of {rows.Count} rows are left out: {string.Join(", ", reasons.Where(r => r.Count > 0).Select(r => FormattableString.Invariant($"{r.Count} {r.Why}")))}.");
+            : FormattableString.Invariant($"{reasons.Sum(r => r.Count)} of {Counted.Of(rows.Count, "row")} {(reasons.Sum(r => r.Count) == 1 ? "is" : "are")} left out: {string.Join(", ", reasons.Where(r => r.Count > 0).Select(r => FormattableString.Invariant($"{r.Count} {r.Why}")))}.");
     }
 
     /// <summary>

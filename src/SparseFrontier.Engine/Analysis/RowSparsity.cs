@@ -19,6 +19,6 @@ internal static class RowSparsity
         int nominal = rows.Count(r => (r.PrefillSparsity is null && r.NominalSparsity is not null) || (r.DecodeSparsity is null && r.NominalDecodeSparsity is not null));
         return nominal == 0
             ? null
-            : string.Create(CultureInfo.InvariantCulture, $"{nominal} rows have no measured sparsity; the nominal one of the program that they come from stands in its place.");
+            : string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(nominal, "row has", "rows have")} no measured sparsity; the nominal one of the program that they come from stands in its place.");
     }
 }

@@ -32,7 +32,7 @@ internal sealed record UserMethod(string Name, string Description, string CodeHa
 
         if (given?.Length != scores.Length)
         {
-            throw Invalid($"gave {given?.Length ?? 0} scores for {scores.Length} units of layer {context.Layer}, head {context.Head}. Give one for each");
+            throw Invalid($"gave {Counted.Of(given?.Length ?? 0, "score")} for {Counted.Of(scores.Length, "unit")} of layer {context.Layer}, head {context.Head}. Give one for each");
         }
 
         for (int i = 0; i < scores.Length; i++)

@@ -122,7 +122,7 @@ internal sealed class CellRunner(
         return source.Count < count
             ? throw new SparseFrontierException(
                 ErrorIds.ParameterInvalid,
-                string.Create(CultureInfo.InvariantCulture, $"{any.Task.Name} has {source.Count} samples in its data, {count} were asked for. Ask for fewer."),
+                string.Create(CultureInfo.InvariantCulture, $"{any.Task.Name} has {Counted.Of(source.Count.Value, "sample")} in its data, {count} were asked for. Ask for fewer."),
                 count)
             : source;
     }
@@ -135,7 +135,7 @@ internal sealed class CellRunner(
             open.Add(run);
             int kept = run.Samples.Keys.Count(i => i < run.SampleCount);
             progress.Skip(kept);
-            sink.Verbose(string.Create(CultureInfo.InvariantCulture, $"{run.Plan}: {kept} samples are there, {run.SampleCount - kept} to do, in '{run.Directory!.Path}'."));
+            sink.Verbose(string.Create(CultureInfo.InvariantCulture, $"{run.Plan}: {Counted.Of(kept, "sample is", "samples are")} there, {run.SampleCount - kept} to do, in '{run.Directory!.Path}'."));
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.RunPoisoned)
         {
@@ -413,7 +413,7 @@ internal sealed class CellRunner(
         {
             sink.Warning(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{cell}: the data hold {found.SampleCount} samples to calibrate on, {Calibration.SampleCount} are wanted. The sparsity of {found.Method} may miss what was asked for; its row tells."));
+                $"{cell}: the data hold {Counted.Of(found.SampleCount, "sample")} to calibrate on, {Calibration.SampleCount} are wanted. The sparsity of {found.Method} may miss what was asked for; its row tells."));
         }
 
         string path = Calibration.FilePath(store.Path, hash);
@@ -421,7 +421,7 @@ internal sealed class CellRunner(
         StoreIO.ReplaceJson(path, found);
         sink.Verbose(string.Create(
             CultureInfo.InvariantCulture,
-            $"{found.Method} at sparsity {found.RequestedSparsity}: calibrated to {found.Parameters}, measured {found.MeasuredSparsity:F4} on {found.SampleCount} samples."));
+            $"{found.Method} at sparsity {found.RequestedSparsity}: calibrated to {found.Parameters}, measured {found.MeasuredSparsity:F4} on {Counted.Of(found.SampleCount, "sample")}."));
         Take(runs, found);
     }
 

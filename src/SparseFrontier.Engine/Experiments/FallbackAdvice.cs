@@ -11,7 +11,7 @@ internal static class FallbackAdvice
         string[] dense =
         [
             .. rows.Where(r => r.FallbackCount > 0)
-                .Select(r => string.Create(CultureInfo.InvariantCulture, $"{MethodNames.Of(r)}{Asked(r)} in {r.FallbackCount} of {r.SampleCount} samples")),
+                .Select(r => string.Create(CultureInfo.InvariantCulture, $"{MethodNames.Of(r)}{Asked(r)} in {r.FallbackCount} of {Counted.Of(r.SampleCount, "sample")}")),
         ];
         return dense.Length == 0
             ? null

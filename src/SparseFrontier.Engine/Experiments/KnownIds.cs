@@ -40,7 +40,7 @@ public static class KnownIds
             folders,
             folder => Submission.All(folder).Select(s => s.Path),
             directory => new Submission(directory).Read() is { JobId.Length: > 0 } stored
-                ? (stored.JobId, string.Create(CultureInfo.InvariantCulture, $"{stored.Name}, submitted {stored.SubmittedAt.ToLocalTime():yyyy-MM-dd HH:mm}: {stored.RunCount} runs in {stored.TaskCount} elements"))
+                ? (stored.JobId, string.Create(CultureInfo.InvariantCulture, $"{stored.Name}, submitted {stored.SubmittedAt.ToLocalTime():yyyy-MM-dd HH:mm}: {Counted.Of(stored.RunCount, "run")} in {Counted.Of(stored.TaskCount, "element")}"))
                 : null,
             beginning);
     }
@@ -97,7 +97,7 @@ public static class KnownIds
     {
         string[] sparsities = [.. new[] { run.Sparsity, run.DecodeSparsity }.OfType<double>().Select(s => s.ToString("R", CultureInfo.InvariantCulture))];
         string asked = sparsities.Length == 0 ? "" : $" at sparsity {string.Join(" / ", sparsities)}";
-        string outcome = summary is null ? "not finished" : summary.Score is { } score ? FormattableString.Invariant($"score {score:F3} of {summary.SampleCount} samples") : $"{summary.Status}";
+        string outcome = summary is null ? "not finished" : summary.Score is { } score ? FormattableString.Invariant($"score {score:F3} of {Counted.Of(summary.SampleCount, "sample")}") : $"{summary.Status}";
         return FormattableString.Invariant(
             $"{MethodNames.Of(run.Method, run.DecodeMethod)}{asked}, {run.Task} at {run.SequenceLength} tokens on {ModelCatalog.NameOf(run.Model)}, seed {run.Seed}: {outcome}");
     }

@@ -86,7 +86,7 @@ internal sealed class PairedScores
             ? [.. scored.Select(s => indices.Select(i => s[i].Score).ToArray())]
             : throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
-                $"'{rows[0]}' and the {rows.Count - 1} runs to compare with it share {indices.Length} scored samples; at least 2 are needed. Run them with the same seed and more samples.",
+                $"'{rows[0]}' and the {Counted.Of(rows.Count - 1, "run")} to compare with it share {Counted.Of(indices.Length, "scored sample")}; at least 2 are needed. Run them with the same seed and more samples.",
                 rows[0].RunId);
     }
 }

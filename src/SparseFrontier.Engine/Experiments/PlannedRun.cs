@@ -146,7 +146,7 @@ internal sealed class PlannedRun
         string prefill = Describe(run.Method, run.Sparsity);
         string decode = Describe(run.DecodeMethod, run.DecodeSparsity);
         string methods = Decode.BudgetParameter is null ? prefill : Prefill.BudgetParameter is null ? decode : $"{prefill} + {decode}";
-        return string.Create(CultureInfo.InvariantCulture, $"{methods}, {run.Task} at {run.SequenceLength} tokens on {ModelCatalog.NameOf(run.Model)}, {run.SampleCount} samples, seed {run.Seed}");
+        return string.Create(CultureInfo.InvariantCulture, $"{methods}, {run.Task} at {run.SequenceLength} tokens on {ModelCatalog.NameOf(run.Model)}, {Counted.Of(run.SampleCount, "sample")}, seed {run.Seed}");
     }
 
     private static string Describe(string method, double? sparsity) => sparsity is null ? method : $"{method} {Text(sparsity.Value)}";

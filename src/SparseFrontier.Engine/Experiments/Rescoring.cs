@@ -134,7 +134,7 @@ internal sealed class Rescoring
 
         if (summary.SampleCount > samples.Length)
         {
-            _changes.Add(FormattableString.Invariant($"the row is of {summary.SampleCount} samples, and {samples.Length} are there"));
+            _changes.Add(FormattableString.Invariant($"the row is of {Counted.Of(summary.SampleCount, "sample")}, and {samples.Length} are there"));
             return;
         }
 
@@ -155,7 +155,7 @@ internal sealed class Rescoring
         if (changed.Length > 0)
         {
             string rest = changed.Length > 10 ? ", ..." : "";
-            _changes.Insert(0, FormattableString.Invariant($"{changed.Length} of {Samples.Count} samples score otherwise: {string.Join(", ", changed.Take(10))}{rest}"));
+            _changes.Insert(0, FormattableString.Invariant($"{changed.Length} of {Counted.Of(Samples.Count, "sample")} score otherwise: {string.Join(", ", changed.Take(10))}{rest}"));
         }
     }
 

@@ -105,7 +105,7 @@ internal static class ResultSummaryFile
             ? new ResultSummary(header, rows, kernels)
             : throw new SparseFrontierException(
                 ErrorIds.ResultRowInvalid,
-                FormattableString.Invariant($"'{name}' is cut off: it holds {rows.Count} of {header?.RunCount ?? 0} runs and {kernels.Count} of {header?.KernelCount ?? 0} kernels. Restore it from a copy."),
+                FormattableString.Invariant($"'{name}' is cut off: it holds {rows.Count} of {Counted.Of(header?.RunCount ?? 0, "run")} and {kernels.Count} of {Counted.Of(header?.KernelCount ?? 0, "kernel")}. Restore it from a copy."),
                 name);
     }
 

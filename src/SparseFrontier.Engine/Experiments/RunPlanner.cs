@@ -63,7 +63,7 @@ internal static class RunPlanner
     public static string DescribeTotal(IReadOnlyList<SparseAttentionPlan> plans)
     {
         int infeasible = plans.Count(p => !p.IsFeasible);
-        string left = infeasible > 0 ? FormattableString.Invariant($"; {infeasible} infeasible runs compute nothing") : "";
+        string left = infeasible > 0 ? FormattableString.Invariant($"; {Counted.Of(infeasible, "infeasible run computes", "infeasible runs compute")} nothing") : "";
 
         // Runs that share a prefill read its prompts once.
         long prompts = plans.Where(p => p.IsFeasible).GroupBy(p => p.PrefillGroup).Sum(g => g.Max(p => p.PromptTokens));

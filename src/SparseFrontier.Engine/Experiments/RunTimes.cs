@@ -110,7 +110,7 @@ internal sealed class RunTimes
             OutputTokenOf,
             r => 1 - (r.CacheSparsity ?? r.DecodeSparsity),
             run.DecodeMethod);
-        string reason = prefill is null ? noPrefill : token is null ? noToken : FormattableString.Invariant($"from {rows.Length} runs measured on this machine");
+        string reason = prefill is null ? noPrefill : token is null ? noToken : FormattableString.Invariant($"from {Counted.Of(rows.Length, "run")} measured on this machine");
         return new PredictedTime(prefill, token, tokens, reason);
     }
 
@@ -122,7 +122,7 @@ internal sealed class RunTimes
 
     private string Unshared(SparseAttentionResult[] rows, SparseAttentionResult run, int companions) => string.Create(
         CultureInfo.InvariantCulture,
-        $"Steps of {run.DecodeMethod} were measured with {string.Join(", ", rows.Select(r => _companions[r].Length).Distinct().Order())} runs of {run.Model} side by side, not with {companions}: what a token takes depends on that.");
+        $"Steps of {run.DecodeMethod} were measured with other numbers of runs of {run.Model} side by side ({string.Join(", ", rows.Select(r => _companions[r].Length).Distinct().Order())}) than {companions}: what a token takes depends on that.");
 
     // Medians over samples where they are here: other work on the machine makes some samples slow, and with them the mean.
     private (double? Prefill, double? OutputToken) TimesOf(SparseAttentionResult row)

@@ -91,7 +91,7 @@ public sealed record SampleRequest
         int count = source.Count is int available ? Math.Min(SampleCount, Math.Max(0, available - Start)) : SampleCount;
         if (count < SampleCount)
         {
-            sink.Warning($"{task.Name} has {source.Count} samples here; there are {count} from number {Start} on.");
+            sink.Warning($"{task.Name} has {Counted.Of(source.Count ?? 0, "sample")} here; there are {count} from number {Start} on.");
         }
 
         return (source, count);

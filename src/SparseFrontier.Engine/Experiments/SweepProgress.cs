@@ -37,7 +37,7 @@ internal sealed class SweepProgress(IPipelineSink sink, int totalSamples)
         Send(new ProgressUpdate(
             1,
             "Sparse-attention sweep",
-            string.Create(CultureInfo.InvariantCulture, $"{_done} of {totalSamples} samples"),
+            string.Create(CultureInfo.InvariantCulture, $"{_done} of {Counted.Of(totalSamples, "sample")}"),
             totalSamples > 0 ? Math.Min(100, 100.0 * _done / totalSamples) : 100,
             remaining));
         Send(new ProgressUpdate(3, "Sample", method, -1));

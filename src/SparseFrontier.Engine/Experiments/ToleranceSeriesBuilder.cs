@@ -28,7 +28,7 @@ internal static class ToleranceSeriesBuilder
             {
                 report(new SparseFrontierException(
                     ErrorIds.DataInsufficient,
-                    $"There is no completed dense run of {sparse[0].Task} at {sparse[0].SequenceLength} tokens with {sparse[0].Model}, seed {sparse[0].Seed}, to compare {sparse.Length} sparse runs with. "
+                    $"There is no completed dense run of {sparse[0].Task} at {sparse[0].SequenceLength} tokens with {sparse[0].Model}, seed {sparse[0].Seed}, to compare {Counted.Of(sparse.Length, "sparse run")} with. "
                     + "Run the method Dense on it too.",
                     sparse[0].Task));
                 continue;

@@ -85,7 +85,7 @@ public static class CellText
     public static string RunState(SparseAttentionResult row)
     {
         ArgumentNullException.ThrowIfNull(row);
-        return row.FallbackCount > 0 ? FormattableString.Invariant($"{row.Status}, {row.FallbackCount} of {row.SampleCount} samples ran dense") : row.Status.ToString();
+        return row.FallbackCount > 0 ? FormattableString.Invariant($"{row.Status}, {row.FallbackCount} of {Counted.Of(row.SampleCount, "sample")} ran dense") : row.Status.ToString();
     }
 
     /// <summary>What was wrong with a sample: that it fell back to dense attention, that its answer has not the form asked for.</summary>
@@ -331,8 +331,8 @@ public static class CellText
     {
         ArgumentNullException.ThrowIfNull(scaling);
         string seen = scaling.HeldOut == ScalingHoldOut.None
-            ? FormattableString.Invariant($"all {scaling.PointCount} runs seen")
-            : FormattableString.Invariant($"{HeldOut(scaling)} predicted from {scaling.PointCount} other runs");
+            ? FormattableString.Invariant($"all {Counted.Of(scaling.PointCount, "run")} seen")
+            : FormattableString.Invariant($"{HeldOut(scaling)} predicted from {Counted.Of(scaling.PointCount, "other run")}");
         string better = scaling.PredictsBetter switch { true => ", the better form", false => ", the worse form", _ => "" };
         string protocol = scaling.Protocol.Length > 0 ? $" ({scaling.Protocol})" : "";
         return VisibleText.Line(FormattableString.Invariant(
@@ -380,7 +380,7 @@ public static class CellText
     {
         ArgumentNullException.ThrowIfNull(recommendation);
         string margin = FormattableString.Invariant($"loss below {recommendation.MaximumDrop:G3}{(recommendation.IsRelative ? " of dense" : "")} with confidence {recommendation.ConfidenceLevel:G3}");
-        string others = recommendation.TaskCount > 1 ? FormattableString.Invariant($" (with {recommendation.TaskCount - 1} other tasks)") : "";
+        string others = recommendation.TaskCount > 1 ? FormattableString.Invariant($" (with {Counted.Of(recommendation.TaskCount - 1, "other task")})") : "";
         string protocol = recommendation.CompressBefore != "None" ? $", cache compressed before the {recommendation.CompressBefore.ToLowerInvariant()} is known"
             : recommendation.QuestionPosition != "Both" ? $", question {recommendation.QuestionPosition.ToLowerInvariant()}"
             : "";

@@ -60,7 +60,7 @@ internal sealed class QuestionAnsweringSource : TaskSource
             throw questions.Length == 0
                 ? new SparseFrontierException(
                     ErrorIds.TaskDataInvalid,
-                    $"The data of {task.Name} hold {data.Questions.Count} questions, too few for a {options.Split} split: give a larger file.",
+                    $"The data of {task.Name} hold {Counted.Of(data.Questions.Count, "question")}, too few for a {options.Split} split: give a larger file.",
                     options.Split)
                 : new SparseFrontierException(
                     ErrorIds.SequenceLengthInvalid,
@@ -96,7 +96,7 @@ internal sealed class QuestionAnsweringSource : TaskSource
         {
             throw new SparseFrontierException(
                 ErrorIds.TaskDataMissing,
-                $"The data of {_task.Name} have {_pool.Length} questions in the {_options.Split} split that fit; sample {index} was asked for. "
+                $"The data of {_task.Name} have {Counted.Of(_pool.Length, "question")} in the {_options.Split} split that fit; sample {index} was asked for. "
                 + "Ask for fewer samples or give a larger file.",
                 index);
         }

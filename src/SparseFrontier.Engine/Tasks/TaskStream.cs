@@ -134,7 +134,7 @@ public static class TaskStream
         if (source.Count is { } available && request.Start + request.Count > available)
         {
             throw new SparseFrontierException(
-                ErrorIds.ParameterInvalid, $"{request.Task} has {available} samples in this split; {request.Start} + {request.Count} were asked for.", request.Count);
+                ErrorIds.ParameterInvalid, $"{request.Task} has {Counted.Of(available, "sample")} in this split; {request.Start} + {request.Count} were asked for.", request.Count);
         }
 
         var rows = new (int[] Ids, int TargetStart)[request.Count];

@@ -85,7 +85,7 @@ public sealed class ComparisonTests : IDisposable
         Assert.Equal(ErrorIds.ComparisonFailed, Assert.Single(sink.Errors).ErrorId);
         sink = Compare([dense], [same, quest]);
         Assert.Empty(sink.Errors);
-        Assert.Contains("1 of 2 runs have no baseline", Assert.Single(sink.Warnings), StringComparison.Ordinal);
+        Assert.Contains("1 of 2 runs has no baseline", Assert.Single(sink.Warnings), StringComparison.Ordinal);
 
         bool Fails(SparseAttentionResult now, ComparisonGate gate) => Compare([dense], [now], drop: 0.05, gate: gate).Errors.Count > 0;
     }
@@ -179,7 +179,7 @@ public sealed class ComparisonTests : IDisposable
         SparseAttentionResult whole = Row(_folder, "Quest", 0.9, Lost(30, 0));
         Assert.Empty(Compare([whole], [whole]).Warnings);
         SparseAttentionResult fallen = JsonSerializer.Deserialize<SparseAttentionResult>(JsonSerializer.Serialize(whole).Replace("\"FallbackCount\":0", "\"FallbackCount\":3", StringComparison.Ordinal))!;
-        Assert.Contains("1 of the runs to compare and the baselines have samples that fell back", Assert.Single(Compare([whole], [fallen]).Warnings), StringComparison.Ordinal);
+        Assert.Contains("Of the runs to compare and the baselines 1 has samples that fell back", Assert.Single(Compare([whole], [fallen]).Warnings), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -244,7 +244,7 @@ public sealed class FindingTests : IDisposable
         Assert.Contains("by one recipe, 2 to 3 trainings of a size, each of a seed of its own. They", page, StringComparison.Ordinal);
         Assert.DoesNotContain("one of these weights", page, StringComparison.Ordinal);
         Assert.Contains("This page is from 5 complete runs, 4 of them of 400 samples and 1 of 60;", page, StringComparison.Ordinal);
-        Assert.Contains("This page is from 1 complete runs of 400 samples;", Page(rows[..1]), StringComparison.Ordinal);
+        Assert.Contains("This page is from 1 complete run of 400 samples;", Page(rows[..1]), StringComparison.Ordinal);
 
         static string Page(SparseAttentionResult[] rows)
         {

@@ -178,7 +178,7 @@ public sealed class ImportTests : IDisposable
         SparseAttentionResult row = Assert.Single(sink.Rows, r => r.Task == "niah_single_1");
         Assert.Equal((0.125, null, 4), (row.Score!.Value, row.ScoreLow, row.SampleCount));
         Assert.Contains(sink.Warnings, w => w.Contains("does not give the figure", StringComparison.Ordinal));
-        Assert.Contains(sink.Warnings, w => w.Contains("1 have no scores of samples", StringComparison.Ordinal));
+        Assert.Contains(sink.Warnings, w => w.Contains("1 has no scores of samples", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -68,7 +68,7 @@ public class PlanTests
         // In the total each prompt is read once; what is infeasible reads none.
         string total = RunPlanner.DescribeTotal([.. plans, .. Plans([Sweeps.Specification(decode: "SnapKV", decodeSparsity: 0.99)])]);
         Assert.StartsWith(FormattableString.Invariant($"at most {plans[0].PromptTokens + plans[1].PromptTokens} prompt tokens, "), total, StringComparison.Ordinal);
-        Assert.EndsWith("; 1 infeasible runs compute nothing", total, StringComparison.Ordinal);
+        Assert.EndsWith("; 1 infeasible run computes nothing", total, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -241,7 +241,7 @@ public class PlanTests
         Assert.Contains("Dense was measured at 1024, 4096 tokens, not on both sides of 8192", Reason(Run(8192)), StringComparison.Ordinal);
         Assert.Contains("SnapKV was not measured on cpu", Reason(Run(2048, decode: "SnapKV")), StringComparison.Ordinal);
         Assert.Contains("No run of other was measured on cpu", Reason(Run(2048, model: "other")), StringComparison.Ordinal);
-        Assert.Contains("measured with 1 runs of m side by side, not with 4", Reason(Run(2048), 4), StringComparison.Ordinal);
+        Assert.Contains("measured with other numbers of runs of m side by side (1) than 4", Reason(Run(2048), 4), StringComparison.Ordinal);
         Assert.Contains("for a processor alone", Reason(Run(2048, device: "cuda:0")), StringComparison.Ordinal);
         Assert.Contains("not on both sides of 2048 near this sparsity", Reason(Run(2048, sparsity: 0.9)), StringComparison.Ordinal);
         times = RunTimes.Of([Timed(1024, 2e-9, 3e-10), Timed(8192, 8e-9, 12e-10)], "'here'");
@@ -254,7 +254,7 @@ public class PlanTests
 
         // Of another decode method steps were measured alone, of this one not.
         times = RunTimes.Of([Run(1024, decode: "SnapKV", prefill: 1, steps: 1), Run(1024, decode: "SnapKV", prefill: 1, steps: 1), Run(2048, prefill: 1, steps: 1)], "'here'");
-        Assert.Contains("Steps of SnapKV were measured with 2 runs of m side by side, not with 1", Reason(Run(1024, decode: "SnapKV")), StringComparison.Ordinal);
+        Assert.Contains("Steps of SnapKV were measured with other numbers of runs of m side by side (2) than 1", Reason(Run(1024, decode: "SnapKV")), StringComparison.Ordinal);
 
         string Reason(SparseAttentionResult run, int companions = 1)
         {

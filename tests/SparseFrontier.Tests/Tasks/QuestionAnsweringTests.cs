@@ -81,7 +81,7 @@ public class QuestionAnsweringTests
     [Theory]
     [InlineData("Quality", """{"context":"c","questions":["q"],"answer":["A"]}""" + "\n{\"context\":\"c\"}\n", "at line 2")]
     [InlineData("Quality", "\n\nnot json\n", "at line 3")]
-    [InlineData("Toefl", """{"context":"c","questions":["q","r"],"answer":["A"]}""", "2 questions and 1 answers at line 1")]
+    [InlineData("Toefl", """{"context":"c","questions":["q","r"],"answer":["A"]}""", "2 questions and 1 answer at line 1")]
     [InlineData("Toefl", """{"context":"c","questions":["q"],"answer":["E"]}""", "answer 1 is 'E'")]
     [InlineData("Toefl", """{"context":7,"questions":["q"],"answer":["A"]}""", "at line 1")]
     [InlineData("Toefl", "", "no answerable question")]

@@ -78,7 +78,7 @@ internal static class CostFindings
         FindingDraft draft = contrast.IsEmpty
             ? claims.Absent(name, claim, Source, measure, [method], pairs == 0 ? Invariant($"no two models of different sizes with {method} and dense runs of the same questions, each clearly above chance, at {length} tokens") : Invariant($"no sparsity that was run makes a larger model cost as little as a smaller dense one at {length} tokens"))
             : contrast.Over(claims, name, claim, Source, measure);
-        string said = beyond > 0 && !contrast.IsEmpty ? Invariant($"; {beyond} of {pairs} pairs of models and tasks cannot be made to cost the same by a sparsity that was run") : "";
+        string said = beyond > 0 && !contrast.IsEmpty ? Invariant($"; {beyond} of {Counted.Of(pairs, "pair")} of models and tasks cannot be made to cost the same by a sparsity that was run") : "";
         return draft with { Finding = WithShare(draft.Finding with { Message = draft.Finding.Message + said }, claims, length, isPrefill) };
     }
 

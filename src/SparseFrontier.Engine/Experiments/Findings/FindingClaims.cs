@@ -79,12 +79,12 @@ internal sealed class FindingClaims(FindingData data, string series)
         var parts = new List<string> { why ?? (methods.Count == 0 ? "no two runs to compare" : $"no cell in which {string.Join(" and ", methods)} can be compared") };
         if (forced > 0)
         {
-            parts.Add(FormattableString.Invariant($"{forced} runs keep more that is forced than chosen"));
+            parts.Add(FormattableString.Invariant($"{Counted.Of(forced, "run keeps", "runs keep")} more that is forced than chosen"));
         }
 
         if (data.Blind.Count > 0 && methods.Count > 0)
         {
-            parts.Add(FormattableString.Invariant($"{data.Blind.Count} dense runs are not clearly above chance"));
+            parts.Add(FormattableString.Invariant($"{Counted.Of(data.Blind.Count, "dense run is", "dense runs are")} not clearly above chance"));
         }
 
         return new FindingDraft(

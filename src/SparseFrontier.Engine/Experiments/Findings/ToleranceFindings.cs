@@ -47,7 +47,7 @@ internal static class ToleranceFindings
         double high = 1 - ((double)tolerant / configurations.Length);
         (string, FindingCell)[] cells = [.. configurations.SelectMany(c => c.Curves).Select(c => (c.Model, c.Cell)).Distinct()];
         SparsityFinding finding = claims.Plain(
-            Name, Claim, Source, measure, cells, Invariant($"{configurations.Length} configurations: {string.Join(", ", configurations.Select(c => c.Key.Model).Distinct())}; {string.Join(", ", configurations.Select(c => c.Key.Method).Distinct())}; {string.Join(", ", configurations.Select(c => c.Key.Length).Distinct().Order())} tokens")) with
+            Name, Claim, Source, measure, cells, Invariant($"{Counted.Of(configurations.Length, "configuration")}: {string.Join(", ", configurations.Select(c => c.Key.Model).Distinct())}; {string.Join(", ", configurations.Select(c => c.Key.Method).Distinct())}; {string.Join(", ", configurations.Select(c => c.Key.Length).Distinct().Order())} tokens")) with
         {
             Estimate = low,
             Low = low,
@@ -84,7 +84,7 @@ internal static class ToleranceFindings
         int[] gains = [.. Enumerable.Range(0, all.Length).Where(i => adjusted[i] < FindingDraft.Level).OrderByDescending(i => all[i].Test.Difference)];
         var largest = all.MaxBy(t => t.Test.Difference);
         (string, FindingCell)[] cells = [.. all.Select(t => (t.Curve.Model, t.Curve.Cell)).Distinct()];
-        SparsityFinding finding = claims.Plain(Name, Claim, Source, Measure, cells, Invariant($"{all.Length} runs: {string.Join(", ", all.Select(t => t.Curve.Model).Distinct())}; {string.Join(", ", all.Select(t => t.Curve.Cell.Task).Distinct())}; {string.Join(", ", all.Select(t => t.Curve.Cell.Length).Distinct().Order())} tokens")) with
+        SparsityFinding finding = claims.Plain(Name, Claim, Source, Measure, cells, Invariant($"{Counted.Of(all.Length, "run")}: {string.Join(", ", all.Select(t => t.Curve.Model).Distinct())}; {string.Join(", ", all.Select(t => t.Curve.Cell.Task).Distinct())}; {string.Join(", ", all.Select(t => t.Curve.Cell.Length).Distinct().Order())} tokens")) with
         {
             Estimate = largest.Test.Difference,
             Low = largest.Test.Low,
@@ -92,7 +92,7 @@ internal static class ToleranceFindings
             SampleCount = largest.Test.SampleCount,
             ForcedCount = claims.Data.Forced.Count,
             Message = gains.Length == 0
-                ? Invariant($"none of {all.Length} runs is shown above its dense run; the largest gain: {Investigate(claims, largest.Curve, largest.Level, largest.Test)}")
+                ? Invariant($"none of {Counted.Of(all.Length, "run")} is shown above its dense run; the largest gain: {Investigate(claims, largest.Curve, largest.Level, largest.Test)}")
                 : Invariant($"{gains.Length} of {all.Length} runs are shown above their dense run: ") + string.Join("; ", gains.Take(5).Select(i => Investigate(claims, all[i].Curve, all[i].Level, all[i].Test))),
         };
 

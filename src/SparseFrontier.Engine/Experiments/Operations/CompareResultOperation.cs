@@ -41,21 +41,21 @@ public sealed class CompareResultOperation
         int extra = candidates.Keys.Count(k => !baselines.ContainsKey(k));
         if (extra > 0)
         {
-            sink.Warning(string.Create(CultureInfo.InvariantCulture, $"{extra} of {candidates.Count} runs have no baseline and are left out."));
+            sink.Warning(string.Create(CultureInfo.InvariantCulture, $"{extra} of {Counted.Of(candidates.Count, "run")} {(extra == 1 ? "has no baseline and is" : "have no baseline and are")} left out."));
         }
 
         int dense = baselines.Values.Concat(candidates.Values).Count(r => r.FallbackCount > 0);
         if (dense > 0)
         {
             sink.Warning(string.Create(
-                CultureInfo.InvariantCulture, $"{dense} of the runs to compare and the baselines have samples that fell back to dense attention: where both did, it is compared with itself."));
+                CultureInfo.InvariantCulture, $"Of the runs to compare and the baselines {Counted.Of(dense, "has", "have")} samples that fell back to dense attention: where both did, it is compared with itself."));
         }
 
         if (!baselines.Keys.Any(candidates.ContainsKey))
         {
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
-                $"None of {candidates.Count} completed runs has a baseline among {baselines.Count}: task, length, seed, protocol and {(Property.Count == 0 ? "model, methods, sparsities and parameters" : string.Join(", ", Property))} must be the same. "
+                $"None of {Counted.Of(candidates.Count, "completed run")} has a baseline among {baselines.Count}: task, length, seed, protocol and {(Property.Count == 0 ? "model, methods, sparsities and parameters" : string.Join(", ", Property))} must be the same. "
                 + "Name fewer columns to compare by.");
         }
 
@@ -180,7 +180,7 @@ public sealed class CompareResultOperation
     private string Words(ResultDifference row, DifferenceTest test, double floor, ComparisonVerdict verdict, double level) => verdict switch
     {
         ComparisonVerdict.Unchanged => row.ChangedOutputCount > 0
-            ? FormattableString.Invariant($"every score is the same; {row.ChangedOutputCount} of {row.SampleCount} outputs differ")
+            ? FormattableString.Invariant($"every score is the same; {row.ChangedOutputCount} of {Counted.Of(row.SampleCount, "output")} changed")
             : "every score and output is the same",
         ComparisonVerdict.Regressed => FormattableString.Invariant($"a loss of {-row.Difference:F3} is shown{Beyond()}"),
         ComparisonVerdict.Improved => FormattableString.Invariant($"a gain of {row.Difference:F3} is shown{Beyond()}"),
@@ -206,7 +206,7 @@ public sealed class CompareResultOperation
         {
             sink.Error(new SparseFrontierException(
                 ErrorIds.ComparisonFailed,
-                FormattableString.Invariant($"{failed.Length} of {rows.Length} comparisons fail the gate {FailOn}: ")
+                FormattableString.Invariant($"{failed.Length} of {Counted.Of(rows.Length, "comparison")} failed the gate {FailOn}: ")
                 + string.Join("; ", failed.Take(3).Select(r => FormattableString.Invariant($"{r.Method}+{r.DecodeMethod} on {r.Task} at {r.SequenceLength} tokens, {r.Message}")))
                 + (failed.Length > 3 ? "; ..." : ""),
                 failed[0].RunId));

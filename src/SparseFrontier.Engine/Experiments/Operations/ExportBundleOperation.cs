@@ -49,7 +49,7 @@ public sealed class ExportBundleOperation
             }
         }
 
-        if (sink.ShouldProcess(Path, FormattableString.Invariant($"Write a bundle of {runs.Count} runs")))
+        if (sink.ShouldProcess(Path, FormattableString.Invariant($"Write a bundle of {Counted.Of(runs.Count, "run")}")))
         {
             string id = BundleWriter.Write(Path, runs, cancellationToken);
             sink.Object(new SparseAttentionBundle

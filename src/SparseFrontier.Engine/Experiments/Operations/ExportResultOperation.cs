@@ -34,7 +34,7 @@ public sealed class ExportResultOperation
             throw new SparseFrontierException(ErrorIds.OutputFileExists, $"'{Path}' is there already. Name another file, or replace it with -Force (--force).", Path);
         }
 
-        if (sink.ShouldProcess(Path, FormattableString.Invariant($"Write {Results.Count} rows with the scores of their samples")))
+        if (sink.ShouldProcess(Path, FormattableString.Invariant($"Write {Counted.Of(Results.Count, "row")} with the scores of their samples")))
         {
             cancellationToken.ThrowIfCancellationRequested();
             ResultSummaryFile.Write(Path, [.. Results.DistinctBy(r => r.RunId)]);

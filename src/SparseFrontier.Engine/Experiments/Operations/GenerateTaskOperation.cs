@@ -31,7 +31,7 @@ public sealed class GenerateTaskOperation
         {
             TaskStream.WriteSamples(Writer, source, encoder, count, Request.Start, cancellationToken);
         }
-        else if (sink.ShouldProcess(Output, $"Write {count} samples of {Request.Task}"))
+        else if (sink.ShouldProcess(Output, $"Write {Counted.Of(count, "sample")} of {Request.Task}"))
         {
             WriteFile(Output, writer => TaskStream.WriteSamples(writer, source, encoder, count, Request.Start, cancellationToken));
         }

@@ -78,9 +78,9 @@ public sealed class ImportResultOperation
 
         int unpaired = rows.Count(r => Directory.GetFiles(r.Path!, "samples-*.jsonl").Length == 0);
         int unknown = rows.Count(r => r.SequenceLength == 0);
-        string message = string.Create(CultureInfo.InvariantCulture, $"{rows.Count} imported rows have no measured sparsity of their sparse phases, no times and no memory: the files do not hold them. Analyses take the nominal sparsity and say so.");
+        string message = string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(rows.Count, "imported row has", "imported rows have")} no measured sparsity of their sparse phases, no times and no memory: the files do not hold them. Analyses take the nominal sparsity and say so.");
         sink.Warning(message
-            + (unpaired == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {unpaired} have no scores of samples: comparisons sample by sample, such as tolerance by non-inferiority, leave them out."))
+            + (unpaired == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {Counted.Of(unpaired, "has", "have")} no scores of samples: comparisons sample by sample, such as tolerance by non-inferiority, leave them out."))
             + (unknown == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" {unknown} are of unknown length and have 0 tokens: give the length if you know it.")));
     }
 

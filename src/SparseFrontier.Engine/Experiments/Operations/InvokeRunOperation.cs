@@ -62,7 +62,7 @@ public sealed class InvokeRunOperation
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             sink.Error(new SparseFrontierException(
-                ErrorIds.RunTimedOut, FormattableString.Invariant($"The {seconds} seconds that the runs were given are over. What is finished is kept; run the same again and it goes on from there."), seconds));
+                ErrorIds.RunTimedOut, FormattableString.Invariant($"The time that the runs were given, {seconds} s, is over. What is finished is kept; run the same again and it goes on from there."), seconds));
         }
     }
 

@@ -22,7 +22,7 @@ public sealed class MeasureScalingOperation
         SparseAttentionResult[] single = [.. rows.Where(r => ToleranceSeriesBuilder.FixedDecodeSparsity(r) is null)];
         if (single.Length < rows.Length)
         {
-            sink.Warning($"{rows.Length - single.Length} rows are left out: both phases are sparse, and the law has one compression.");
+            sink.Warning($"{Counted.Of(rows.Length - single.Length, "row is", "rows are")} left out: both phases are sparse, and the law has one compression.");
         }
 
         var reasons = new List<string>();
@@ -207,7 +207,7 @@ public sealed class MeasureScalingOperation
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"{coefficients} coefficients (an intercept, {fitted.Select(p => p.Task).Distinct().Count() - 1} task offsets and the slopes) need {needed} runs at least, {ScalingFit.PointsPerCoefficient} for each; there are {fitted.Length}. Run more lengths, model sizes or sparsities.");
+                $"{coefficients} coefficients (an intercept, {Counted.Of(fitted.Select(p => p.Task).Distinct().Count() - 1, "task offset")} and the slopes) need {needed} runs at least, {ScalingFit.PointsPerCoefficient} for each; there are {fitted.Length}. Run more lengths, model sizes or sparsities.");
     }
 
     private static string CellOf(SparseAttentionResult row) => string.Create(CultureInfo.InvariantCulture, $"{row.Model}\u001f{row.SequenceLength}\u001f{row.Task}");

@@ -147,7 +147,7 @@ public sealed class MergeResultOperation
         else if (summary is null)
         {
             sink.Warning(FormattableString.Invariant(
-                $"{specification.Specification.Method}+{specification.Specification.DecodeMethod} in '{directory.Path}' has {samples.Count} of {count} samples: run or submit it again to go on."));
+                $"{specification.Specification.Method}+{specification.Specification.DecodeMethod} in '{directory.Path}' has {samples.Count} of {Counted.Of(count, "sample")}: run or submit it again to go on."));
         }
 
         return directory.ReadRow(_ => { });

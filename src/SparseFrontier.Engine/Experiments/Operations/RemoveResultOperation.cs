@@ -31,7 +31,7 @@ public sealed class RemoveResultOperation
         foreach (SparseAttentionResult row in rows)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (!sink.ShouldProcess(row.Path!, FormattableString.Invariant($"Remove run {row.RunId} with {row.SampleCount} samples")))
+            if (!sink.ShouldProcess(row.Path!, FormattableString.Invariant($"Remove run {row.RunId} with {Counted.Of(row.SampleCount, "sample")}")))
             {
                 continue;
             }

@@ -21,7 +21,7 @@ public sealed class StopJobOperation
         foreach ((Submission submission, StoredSubmission stored) in GetJobOperation.Find(Id, ResultPath, sink))
         {
             cancellationToken.ThrowIfCancellationRequested();
-            if (!sink.ShouldProcess(FormattableString.Invariant($"job {stored.JobId} ({stored.Name}, {stored.RunCount} runs in {stored.TaskCount} elements)"), "Cancel"))
+            if (!sink.ShouldProcess(FormattableString.Invariant($"job {stored.JobId} ({stored.Name}, {Counted.Of(stored.RunCount, "run")} in {Counted.Of(stored.TaskCount, "element")})"), "Cancel"))
             {
                 continue;
             }

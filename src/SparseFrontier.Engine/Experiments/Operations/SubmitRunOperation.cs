@@ -86,7 +86,7 @@ public sealed class SubmitRunOperation
         {
             throw new SparseFrontierException(
                 ErrorIds.SubmissionRejected,
-                FormattableString.Invariant($"Slurm lets you have {limits.MaximumJobs} jobs, and {limits.QueuedJobs} are in the queue. Wait until some have ended."),
+                FormattableString.Invariant($"Slurm lets you have {Counted.Of(limits.MaximumJobs ?? 0, "job")}, and {Counted.Of(limits.QueuedJobs, "is", "are")} in the queue. Wait until some have ended."),
                 limits.MaximumJobs);
         }
 
@@ -110,7 +110,7 @@ public sealed class SubmitRunOperation
         script.Check();
         Submission submission = Submission.Next(resultPath, Name, now);
         script.Folder = submission.Path;
-        string target = FormattableString.Invariant($"{plans.Count} runs in {packs.Count} elements");
+        string target = FormattableString.Invariant($"{Counted.Of(plans.Count, "run")} in {Counted.Of(packs.Count, "element")}");
         string cost = sink.ShowsQuestions ? $" {RunPlanner.DescribeTotal(RunPlanner.Plan(Specifications, plans, engines, RunTimes.Of([], "")))}," : "";
         if (!sink.ShouldProcess(target, $"Submit to Slurm, with results in '{resultPath}',{cost} the script\n{script.Array()}"))
         {

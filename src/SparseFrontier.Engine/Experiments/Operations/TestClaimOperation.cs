@@ -113,7 +113,7 @@ public sealed class TestClaimOperation
         {
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
-                $"None of {rows.Length} completed runs is of {side.Methods}; there are runs of {string.Join(", ", rows.Select(MethodNames.Of).Distinct().Order(StringComparer.Ordinal))}. Run {side.Methods} too.",
+                $"None of {Counted.Of(rows.Length, "completed run")} is of {side.Methods}; there are runs of {string.Join(", ", rows.Select(MethodNames.Of).Distinct().Order(StringComparer.Ordinal))}. Run {side.Methods} too.",
                 side.Methods);
         }
     }

@@ -82,7 +82,7 @@ internal sealed partial class SlurmScript
         }
 
         Own(text);
-        text.Append(CultureInfo.InvariantCulture, $"\n# {RunCount} runs in {TaskCount} elements: each runs the file packs/N.jsonl. Made by sparsefrontier {ModuleInformation.Version}.\n");
+        text.Append(CultureInfo.InvariantCulture, $"\n# {Counted.Of(RunCount, "run")} in {Counted.Of(TaskCount, "element")}: each runs the file packs/N.jsonl. Made by sparsefrontier {ModuleInformation.Version}.\n");
         Variables(text);
         text.Append(ArrayBody.Replace("{restarts}", MaximumRestarts.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal));
         return text.ToString().ReplaceLineEndings("\n");

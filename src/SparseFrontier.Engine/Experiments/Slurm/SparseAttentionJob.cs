@@ -74,5 +74,5 @@ public sealed class SparseAttentionJob
     public string Path { get; init; } = "";
 
     /// <inheritdoc/>
-    public override string ToString() => FormattableString.Invariant($"{JobId} {Name}: {State}, {CompletedCount} of {TaskCount} elements done");
+    public override string ToString() => FormattableString.Invariant($"{JobId} {Name}: {State}, {CompletedCount} of {Counted.Of(TaskCount, "element")} done");
 }

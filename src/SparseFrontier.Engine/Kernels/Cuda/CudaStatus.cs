@@ -32,7 +32,7 @@ public static class CudaStatus
 
         if (ordinal >= devices.Length)
         {
-            string count = string.Create(CultureInfo.InvariantCulture, $"{devices.Length} GPU{(devices.Length == 1 ? "" : "s")}");
+            string count = Counted.Of(devices.Length, "GPU");
             return new SparseFrontierException(
                 ErrorIds.DeviceNotFound, $"There is no device '{name}': the driver shows {count}, numbered from 0 (CUDA_VISIBLE_DEVICES may hide others).", name);
         }

@@ -44,7 +44,7 @@ internal sealed class PackageEnergy : EnergyCounter
 
         try
         {
-            return (new PackageEnergy([.. packages.Select(p => new Domain(Path.Combine(p, "energy_uj"), Read(Path.Combine(p, "max_energy_range_uj"))))]), string.Create(CultureInfo.InvariantCulture, $"RAPL, {packages.Length} packages"));
+            return (new PackageEnergy([.. packages.Select(p => new Domain(Path.Combine(p, "energy_uj"), Read(Path.Combine(p, "max_energy_range_uj"))))]), string.Create(CultureInfo.InvariantCulture, $"RAPL, {Counted.Of(packages.Length, "package")}"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
         {

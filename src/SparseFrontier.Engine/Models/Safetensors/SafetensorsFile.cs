@@ -125,7 +125,7 @@ public sealed unsafe partial class SafetensorsFile : IDisposable
     {
         if (length < sizeof(ulong))
         {
-            throw Invalid(null, $"has {length} bytes and so no header; the download may have been cut off.");
+            throw Invalid(null, $"has {Counted.Of(length, "byte")} and so no header; the download may have been cut off.");
         }
 
         Span<byte> prefix = stackalloc byte[sizeof(ulong)];

@@ -380,7 +380,7 @@ internal sealed class TokenizerReader
 
         if (texts != 1)
         {
-            throw Invalid($"the post-processor's template holds the text {texts} times instead of once");
+            throw Invalid($"the post-processor's template holds the text {Counted.Of(texts, "time")} instead of once");
         }
     }
 

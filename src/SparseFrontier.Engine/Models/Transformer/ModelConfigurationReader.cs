@@ -119,7 +119,7 @@ internal sealed class ModelConfigurationReader
         int vocabulary = Integer("vocab_size", IsGemma ? 262208 : null, 1 << 24);
         if (heads % kvHeads != 0 || dimension % 2 != 0)
         {
-            throw Invalid($"has {heads} query heads over {kvHeads} KV heads of dimension {dimension}; the heads must divide, the dimension be even.");
+            throw Invalid($"has {Counted.Of(heads, "query head")} over {Counted.Of(kvHeads, "KV head")} of dimension {dimension}; the heads must divide, the dimension be even.");
         }
 
         int positions = Integer("max_position_embeddings", IsGemma ? 131072 : _family == "mistral" ? 131072 : IsQwen ? QwenNativeLength : 2048, 1 << 30);

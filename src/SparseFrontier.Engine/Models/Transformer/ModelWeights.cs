@@ -216,7 +216,7 @@ internal class ModelWeights<TMatrix, TVector> : IDisposable
     {
         if (!_checkpoint.Tensors.TryGetValue(name, out SafetensorsTensor? tensor))
         {
-            throw Invalid(name, $"is missing; config.json ({_configuration.Family}, {_configuration.LayerCount} layers) asks for it");
+            throw Invalid(name, $"is missing; config.json ({_configuration.Family}, {Counted.Of(_configuration.LayerCount, "layer")}) asks for it");
         }
 
         if (!shape.SequenceEqual([.. tensor.Shape]))
@@ -242,7 +242,7 @@ internal class ModelWeights<TMatrix, TVector> : IDisposable
             && !name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal));
         if (unknown is not null)
         {
-            throw Invalid(unknown, $"is no weight of the architecture that config.json describes ({_configuration.Family}, {_configuration.LayerCount} layers)");
+            throw Invalid(unknown, $"is no weight of the architecture that config.json describes ({_configuration.Family}, {Counted.Of(_configuration.LayerCount, "layer")})");
         }
     }
 

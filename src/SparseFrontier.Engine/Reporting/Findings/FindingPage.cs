@@ -58,10 +58,10 @@ internal static class FindingPage
             // Most runs of a grid have as many samples; those that were run with more, or fewer, are few.
             int usual = counts.GroupBy(n => n).MaxBy(g => g.Count())!.Key;
             int[] others = [.. counts.Where(n => n != usual).Order()];
-            samples = others.Length == 0 ? Invariant($" of {usual} samples") : Invariant($", {counts.Length - others.Length:N0} of them of {usual} samples and {others.Length:N0} of {Range(others)}");
+            samples = others.Length == 0 ? Invariant($" of {Counted.Of(usual, "sample")}") : Invariant($", {counts.Length - others.Length:N0} of them of {Counted.Of(usual, "sample")} and {others.Length:N0} of {Range(others)}");
         }
 
-        page.Append(Invariant($"This page is from {counts.Length:N0} complete runs{samples}{(devices.Length > 0 ? $", on {Text(string.Join(" and ", devices))}" : "")}; `examples/ReproduceFindings.ps1` runs such a grid and writes such a page.\n\n"));
+        page.Append(Invariant($"This page is from {counts.Length:N0} complete {(counts.Length == 1 ? "run" : "runs")}{samples}{(devices.Length > 0 ? $", on {Text(string.Join(" and ", devices))}" : "")}; `examples/ReproduceFindings.ps1` runs such a grid and writes such a page.\n\n"));
     }
 
     private static string Range(int[] ascending) => ascending[0] == ascending[^1] ? Invariant($"{ascending[0]}") : Invariant($"{ascending[0]} to {ascending[^1]}");
@@ -148,8 +148,8 @@ internal static class FindingPage
         foreach (SparsityFinding finding in findings)
         {
             string needed = finding.NeededSampleCount is { } n ? Invariant($" About {n} samples would decide it.") : "";
-            string left = finding.Label == FindingLabel.NotTestable ? "" : (finding.ForcedCount > 0 ? Invariant($" {finding.ForcedCount} runs are left out because more of what they keep is forced than chosen.") : "")
-                + (finding.BlindCount > 0 ? Invariant($" {finding.BlindCount} dense runs are not clearly above chance and left out.") : "");
+            string left = finding.Label == FindingLabel.NotTestable ? "" : (finding.ForcedCount > 0 ? Invariant($" {Counted.Of(finding.ForcedCount, "run is", "runs are")} left out because more of what {(finding.ForcedCount == 1 ? "it keeps" : "they keep")} is forced than chosen.") : "")
+                + (finding.BlindCount > 0 ? Invariant($" {Counted.Of(finding.BlindCount, "dense run is", "dense runs are")} not clearly above chance and left out.") : "");
             string message = finding.Message.Length > 0 ? $" {Capital(Text(finding.Message))}." : "";
             page.Append(Invariant($"- **{finding.Name}** ({Text(finding.Claim)}): {Label(finding)}. {Capital(finding.Measure)}.{(finding.Cells.Length > 0 ? $" {Text(finding.Cells)}." : "")}{message}{needed}{left}\n"));
         }

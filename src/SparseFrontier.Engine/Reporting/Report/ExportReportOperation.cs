@@ -67,7 +67,7 @@ public sealed class ExportReportOperation
             throw new SparseFrontierException(ErrorIds.OutputFileExists, $"'{path}' exists already. Overwrite it with -Force (--force), or choose another file.", path);
         }
 
-        if (!sink.ShouldProcess(path, string.Create(CultureInfo.InvariantCulture, $"Write a report of {Results.Count} runs")))
+        if (!sink.ShouldProcess(path, string.Create(CultureInfo.InvariantCulture, $"Write a report of {Counted.Of(Results.Count, "run")}")))
         {
             return;
         }

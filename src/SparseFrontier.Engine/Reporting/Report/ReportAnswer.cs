@@ -40,8 +40,8 @@ internal static class ReportAnswer
             $" On {both.Length - compared.Length} more dense attention itself is not clearly above chance, so that nothing could be lost: they are not counted.");
         int better = compared.Count(f => f.Where(IsDense).All(d => f.Any(p => !IsDense(p) && p.Value >= d.Value && p.Cost < d.Cost)));
         return compared.Length == 0
-            ? Invariant($"None of the {frontiers.Length} frontiers holds both a dense run clearly above chance and a sparse run, so nothing is said of sparse against dense.")
-            : Invariant($"On {better} of {compared.Length} frontiers a sparse run has at least dense attention's mean score at a lower computed cost; on {compared.Length - better} none has.{blind}");
+            ? Invariant($"None of {Counted.Of(frontiers.Length, "frontier")} holds both a dense run clearly above chance and a sparse run, so nothing is said of sparse against dense.")
+            : Invariant($"On {better} of {Counted.Of(compared.Length, "frontier")} a sparse run has at least dense attention's mean score at a lower computed cost; on {compared.Length - better} none has.{blind}");
     }
 
     private static string ByMethod(ReportData data, IReadOnlyList<SparsityPoint>[] frontiers)
@@ -62,7 +62,7 @@ internal static class ReportAnswer
         SparsityPoint[] optimal = [.. points.Where(p => p.IsOptimal).OrderBy(p => p.Cost).ThenBy(p => p.Value)];
         SparsityPoint best = optimal[^1];
         SparsityPoint? dense = points.Where(IsDense).MaxBy(p => p.Value);
-        string runs = points.Count == 1 ? "1 run" : Invariant($"{points.Count} runs");
+        string runs = Counted.Of(points.Count, "run");
         string least = optimal.Length > 1 ? $" The cheapest run on it, {Name(optimal[0])}, has {Mean(optimal[0])}." : "";
         string against = dense is null ? " No dense run is among them."
             : dense == best ? ""
@@ -75,7 +75,7 @@ internal static class ReportAnswer
     {
         SparsityTolerance[] shown = [.. rows.Where(r => r.ToleratedSparsity is not null)];
         string rule = ToleranceFigure.Rule(rows[0]);
-        string series = rows.Count == 1 ? "1 series" : Invariant($"{rows.Count} series");
+        string series = Counted.Of(rows.Count, "series", "series");
         if (shown.Length == 0)
         {
             return $"Tolerance ({rule}): none of {series} of rising sparsity establishes it at any tested sparsity. That is something that these samples do not show, not a loss that they show.";

@@ -93,7 +93,7 @@ internal sealed class ReportPage
         string[] warnings =
         [
             .. data.LeftOut > 0
-                ? [FormattableString.Invariant($"{data.LeftOut} of {data.Rows.Count} runs take no part in figures of scores: not completed, infeasible at their length, or with samples that fell back to dense.")]
+                ? [FormattableString.Invariant($"{data.LeftOut} of {Counted.Of(data.Rows.Count, "run")} {(data.LeftOut == 1 ? "takes" : "take")} no part in figures of scores: not completed, infeasible at their length, or with samples that fell back to dense.")]
                 : Array.Empty<string>(),
             .. data.Warnings,
         ];
@@ -197,7 +197,7 @@ internal sealed class ReportPage
     private void Table(ReportTable table)
     {
         bool isLong = table.Rows.Count > LongTable;
-        _html.Append("<details open").Append(isLong ? " class=\"long\"" : "").Append("><summary>Table: ").Append(FormattableString.Invariant($"{table.Rows.Count} {(table.Rows.Count == 1 ? "row" : "rows")}"))
+        _html.Append("<details open").Append(isLong ? " class=\"long\"" : "").Append("><summary>Table: ").Append(Counted.Of(table.Rows.Count, "row"))
             .Append("</summary>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"").Append(Text(table.Caption)).Append("\"><table>\n<caption>").Append(Text(table.Caption)).Append("</caption>\n<thead><tr>");
         foreach (ReportColumn column in table.Columns)
         {

@@ -17,12 +17,12 @@ internal static class ReportRuns
         }
 
         int[] samples = [.. rows.Where(r => r.SampleCount > 0).Select(r => r.SampleCount).Distinct().Order()];
-        string range = samples.Length == 0 ? "no samples" : samples[0] == samples[^1] ? Count(samples[0], "sample") + " a run" : string.Create(CultureInfo.InvariantCulture, $"{samples[0]} to {samples[^1]} samples a run");
+        string range = samples.Length == 0 ? "no samples" : samples[0] == samples[^1] ? Counted.Of(samples[0], "sample") + " a run" : string.Create(CultureInfo.InvariantCulture, $"{samples[0]} to {samples[^1]} samples a run");
         string lengths = string.Join(", ", rows.Select(r => r.SequenceLength).Distinct().Order().Select(l => l.ToString(CultureInfo.InvariantCulture)));
         string seeds = string.Join(", ", rows.Select(r => r.Seed).Distinct().Order().Select(s => s.ToString(CultureInfo.InvariantCulture)));
         int unfinished = rows.Count(r => r.Status != RunStatus.Completed);
-        return $"{Count(rows.Count, "run")}: {Count(data.LooksOf(rows.Select(ReportData.Methods)).Count, "method")} on {Names(rows.Select(r => r.Task), "task")} with {Names(rows.Select(r => r.Model), "model")}, "
-            + $"prompts of {lengths} tokens, {range}, {(seeds.Contains(',', StringComparison.Ordinal) ? "seeds" : "seed")} {seeds}.{(unfinished > 0 ? $" {Count(unfinished, "run")} not completed." : "")}";
+        return $"{Counted.Of(rows.Count, "run")}: {Counted.Of(data.LooksOf(rows.Select(ReportData.Methods)).Count, "method")} on {Names(rows.Select(r => r.Task), "task")} with {Names(rows.Select(r => r.Model), "model")}, "
+            + $"prompts of {lengths} tokens, {range}, {(seeds.Contains(',', StringComparison.Ordinal) ? "seeds" : "seed")} {seeds}.{(unfinished > 0 ? $" {Counted.Of(unfinished, "run")} not completed." : "")}";
     }
 
     /// <summary>Every run.</summary>
@@ -85,8 +85,6 @@ internal static class ReportRuns
     private static string Names(IEnumerable<string> names, string what)
     {
         string[] all = [.. names.Distinct().Order(StringComparer.Ordinal)];
-        return all.Length <= 4 ? string.Join(", ", all) : $"{Count(all.Length, what)} ({string.Join(", ", all.Take(3))}, ...)";
+        return all.Length <= 4 ? string.Join(", ", all) : $"{Counted.Of(all.Length, what)} ({string.Join(", ", all.Take(3))}, ...)";
     }
-
-    private static string Count(int count, string what) => string.Create(CultureInfo.InvariantCulture, $"{count} {what}{(count == 1 ? "" : "s")}");
 }

@@ -64,7 +64,7 @@ public sealed class TerminalScatter
         lines.AddRange(canvas.Lines(terminal.Color));
         lines.Add(Clip(X.Label.PadLeft(left + ((terminal.Width - left + X.Label.Length) / 2)), terminal.Width));
         lines.AddRange(Wrap([.. Series.Select(s => $"{s.Letter} {s.Name}")], terminal.Width, "  ", terminal.Color ? [.. Series.Select(s => s.Color)] : null));
-        string note = hidden > 0 ? $"{(Note.Length > 0 ? $"{Note}; " : "")}{hidden} {(hidden == 1 ? "point lies" : "points lie")} behind others" : Note;
+        string note = hidden > 0 ? $"{(Note.Length > 0 ? $"{Note}; " : "")}{Counted.Of(hidden, "point lies", "points lie")} behind others" : Note;
         if (note.Length > 0)
         {
             lines.AddRange(Wrap(note.Split(' '), terminal.Width, " "));

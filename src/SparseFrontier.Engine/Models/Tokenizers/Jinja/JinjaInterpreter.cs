@@ -165,7 +165,7 @@ internal sealed class JinjaInterpreter
         List<object?> parts = JinjaValues.Items(item, line);
         if (parts.Count != targets.Count)
         {
-            throw JinjaErrors.Unsupported($"{targets.Count} names for {parts.Count} values", line);
+            throw JinjaErrors.Unsupported($"{Counted.Of(targets.Count, "name")} for {Counted.Of(parts.Count, "value")}", line);
         }
 
         for (int i = 0; i < parts.Count; i++)
@@ -180,7 +180,7 @@ internal sealed class JinjaInterpreter
         List<object?> values = set.Targets.Count == 1 ? [value] : JinjaValues.Items(value, set.Line);
         if (values.Count != set.Targets.Count)
         {
-            throw JinjaErrors.Unsupported($"{set.Targets.Count} names for {values.Count} values", set.Line);
+            throw JinjaErrors.Unsupported($"{Counted.Of(set.Targets.Count, "name")} for {Counted.Of(values.Count, "value")}", set.Line);
         }
 
         for (int i = 0; i < values.Count; i++)
@@ -208,7 +208,7 @@ internal sealed class JinjaInterpreter
         {
             if (call.Positional.Count > macro.Parameters.Count)
             {
-                throw JinjaErrors.Unsupported($"'{macro.Name}' with {call.Positional.Count} arguments", call.Line);
+                throw JinjaErrors.Unsupported($"'{macro.Name}' with {Counted.Of(call.Positional.Count, "argument")}", call.Line);
             }
 
             if (++_callDepth > DeepestCall)

@@ -35,7 +35,7 @@ internal sealed record JinjaCall(string Name, List<object?> Positional, Dictiona
     {
         if (Positional.Count > positional)
         {
-            throw JinjaErrors.Unsupported($"'{Name}' with {Positional.Count} arguments", Line);
+            throw JinjaErrors.Unsupported($"'{Name}' with {Counted.Of(Positional.Count, "argument")}", Line);
         }
 
         foreach (string name in Named.Keys)

@@ -69,7 +69,7 @@ internal static class FrontierFigure
             $"{Place(data, first)}: by {AxisText.Name(first.CostName)}",
             new ChartSpecification
             {
-                Description = $"Score against {AxisText.Of(first.CostName)}, {Place(data, first)}: {points.Count} runs, {optimal.Length} of them on the frontier. The table holds the numbers.",
+                Description = $"Score against {AxisText.Of(first.CostName)}, {Place(data, first)}: {Counted.Of(points.Count, "run")}, {optimal.Length} of them on the frontier. The table holds the numbers.",
                 Height = 270,
                 Layer = layers,
             });

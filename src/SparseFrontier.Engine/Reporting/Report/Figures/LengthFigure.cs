@@ -72,7 +72,7 @@ internal static class LengthFigure
             title,
             new ChartSpecification
             {
-                Description = $"Score against prompt length, {title}: {rows.Length} runs. The table holds the numbers.",
+                Description = $"Score against prompt length, {title}: {Counted.Of(rows.Length, "run")}. The table holds the numbers.",
                 Height = 240,
                 Layer =
                 [

@@ -85,7 +85,7 @@ internal static class RooflineFigure
         string title = limits.Length > 0 ? $"{device}: {limits}" : device;
         return new ReportPanel(
             title,
-            new ChartSpecification { Description = $"Roofline of {title}: {marks.Length} kernels. The table holds the numbers.", Height = 280, Layer = layers });
+            new ChartSpecification { Description = $"Roofline of {title}: {Counted.Of(marks.Length, "kernel")}. The table holds the numbers.", Height = 280, Layer = layers });
     }
 
     private static object[] Roof(double low, double high, double? peak, double? bandwidth)

@@ -81,7 +81,7 @@ internal static class SpeedUpFigure
             title,
             new ChartSpecification
             {
-                Description = $"Speed-up against sparsity, {title}: {marks.Length} measurements from {CellText.Factor(marks.Min(m => m.SpeedUp))} to {CellText.Factor(marks.Max(m => m.SpeedUp))}. The table holds the numbers.",
+                Description = $"Speed-up against sparsity, {title}: {Counted.Of(marks.Length, "measurement")} from {CellText.Factor(marks.Min(m => m.SpeedUp))} to {CellText.Factor(marks.Max(m => m.SpeedUp))}. The table holds the numbers.",
                 Height = 240,
                 Layer =
                 [

@@ -51,7 +51,7 @@ internal static class ToleranceFigure
             place,
             new ChartSpecification
             {
-                Description = $"Tolerated sparsity of {rows.Length} methods, {place}: established for {established.Length}. The table holds the numbers.",
+                Description = $"Tolerated sparsity of {Counted.Of(rows.Length, "method")}, {place}: established for {established.Length}. The table holds the numbers.",
                 Height = 28 * rows.Select(Label).Distinct().Count(),
                 Layer =
                 [
