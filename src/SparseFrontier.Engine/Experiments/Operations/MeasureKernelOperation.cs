@@ -160,6 +160,11 @@ public sealed class MeasureKernelOperation
             found.AddRange(matches);
         }
 
+        if (found.Count == 0 && Method.All(NameMatcher.IsPattern))
+        {
+            sink.Warning($"There is nothing to measure: no method matches {string.Join(" or ", Method.Select(n => $"'{n}'"))}.");
+        }
+
         return [.. found.Distinct()];
     }
 
