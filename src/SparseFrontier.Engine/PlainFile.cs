@@ -47,7 +47,9 @@ internal static partial class PlainFile
     /// <summary>Opens a file that another process may be writing; <see cref="Stream.Null"/> for one without content.</summary>
     /// <inheritdoc cref="ThrowIfNone"/>
     public static Stream Open(string path) =>
-        IsEmpty(path) ? Stream.Null : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        Directory.Exists(path) ? throw new UnauthorizedAccessException("It is a folder, and a file is needed.")
+        : IsEmpty(path) ? Stream.Null
+        : new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
 
     /// <summary>
     /// Whether a file, or what a link leads to, is there and has no size. Nothing needs to be opened to read it, and must not: files of the kernel have none (/proc/kmsg waits), and where the system

@@ -19,6 +19,7 @@ internal static class ClaimVerb
             claim, results, task, margin, confidence,
         }.Does((parsed, sink, token) =>
         {
+            TestClaimOperation.Require(parsed.GetValue(claim)!);
             IReadOnlyList<SparseAttentionResult> rows = ResultFilters.Read(parsed.GetValue(results)!, sink, token);
             int open = 0;
             sink.Seen = item => open += item is SparsityClaim { Verdict: not ClaimVerdict.Supported } ? 1 : 0;

@@ -57,17 +57,18 @@ internal sealed partial record ClaimText(ClaimSide First, ClaimSide Second, bool
     /// <exception cref="SparseFrontierException">ParameterInvalid, MethodNotFound, SparsityOutOfRange.</exception>
     public static ClaimText Parse(string text, IReadOnlyList<SparseAttentionResult> rows)
     {
-        Match match = Form().Match(text);
-        if (!match.Success)
-        {
-            throw new SparseFrontierException(
-                ErrorIds.ParameterInvalid,
-                $"'{text}' is not of the form of a claim: METHOD [at SPARSITY] over METHOD [at SPARSITY], or METHOD not below METHOD. Such as 'Quest over SnapKV' or 'Quest at 0.9 not below Dense'.",
-                text);
-        }
-
+        Match match = Read(text);
         return new ClaimText(Side(match.Groups[1].Value, match.Groups[2].Value, rows), Side(match.Groups[4].Value, match.Groups[5].Value, rows), match.Groups[3].Value.StartsWith("not", StringComparison.OrdinalIgnoreCase));
     }
+
+    /// <summary>Refuses a text that is no claim, whatever its names stand for.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
+    public static Match Read(string text) => Form().Match(text) is { Success: true } match
+        ? match
+        : throw new SparseFrontierException(
+            ErrorIds.ParameterInvalid,
+            $"'{text}' is not of the form of a claim: METHOD [at SPARSITY] over METHOD [at SPARSITY], or METHOD not below METHOD. It is one text, in quotes: 'Quest over SnapKV' or 'Quest at 0.9 not below Dense'.",
+            text);
 
     private static ClaimSide Side(string methods, string sparsity, IReadOnlyList<SparseAttentionResult> rows)
     {

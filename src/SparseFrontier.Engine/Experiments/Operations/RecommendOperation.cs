@@ -63,6 +63,11 @@ public sealed class RecommendOperation
     public void Execute(IPipelineSink sink, CancellationToken cancellationToken)
     {
         MeasureToleranceOperation.Require(MaximumDrop, ConfidenceLevel);
+        if (SequenceLength.FirstOrDefault(n => n < 1, 1) is < 1 and int wrong)
+        {
+            throw new SparseFrontierException(ErrorIds.SequenceLengthInvalid, FormattableString.Invariant($"{wrong} is no length: it is a number of tokens, 1 or more."), wrong);
+        }
+
         SparseAttentionResult[] rows = [.. (Results ?? Shipped.Rows.Where(r => !FindingsGrid.IsOtherTraining(r.Model))).Where(r => Pareto.Includes(r) && r.BudgetSchedule.Length == 0 && !IsControl(r))];
         RequireRows(rows);
         var failures = new List<SparseFrontierException>();

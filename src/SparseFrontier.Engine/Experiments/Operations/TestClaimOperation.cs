@@ -106,6 +106,10 @@ public sealed class TestClaimOperation
         }
     }
 
+    /// <summary>Refuses a text that is no claim, before results are looked for.</summary>
+    /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
+    public static void Require(string claim) => ClaimText.Read(claim);
+
     // A method without a run at all is the plainest reason.
     private static void Require(ClaimSide side, SparseAttentionResult[] rows)
     {
