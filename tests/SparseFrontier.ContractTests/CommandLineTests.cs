@@ -75,6 +75,9 @@ public class CommandLineTests
     [InlineData("kernels test NoSuch*", "KernelNotFound")]
     [InlineData("run --input ./no/such/file", "FileNotFound")]
     [InlineData("run --input -", "RunSpecificationInvalid")]
+    [InlineData("run --input .", "ResultUnreadable: '.' cannot be read: It is a folder")]
+    [InlineData("claim Quest over SnapKV", "ParameterInvalid: 'Quest' is not of the form of a claim")]
+    [InlineData("recommend --length -5", "SequenceLengthInvalid")]
     [InlineData("run --input ./no/such/file --method Quest", "ParameterInvalid")]
     [InlineData("submit --worker ./no/such/file", "FileNotFound")]
     [InlineData("submit --time-limit 2:00", "ParameterInvalid")]
@@ -86,7 +89,7 @@ public class CommandLineTests
         (int code, string output, string error) = Run(arguments.Replace("TOKENIZER", $"\"{Path.Combine(LayerTests.Root(), "models", "frontier-3m")}\"", StringComparison.Ordinal));
         Assert.Equal(1, code);
         Assert.Empty(output.Trim());
-        Assert.Contains($"error {id}: ", error, StringComparison.Ordinal);
+        Assert.Contains($"error {id}{(id.Contains(':', StringComparison.Ordinal) ? "" : ": ")}", error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
     }
 
@@ -157,6 +160,17 @@ public class CommandLineTests
         Assert.Contains("TaskDataInvalid", Run("task score --task Squad", "nonsense\n").Error, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("run --method Nix*", "There is nothing to run: nothing matches 'Nix*'.")]
+    [InlineData("submit --task Nix* --what-if", "There is nothing to run: nothing matches 'Nix*'.")]
+    [InlineData("kernels measure Nix*", "There is nothing to measure: no method matches 'Nix*'.")]
+    [InlineData("tasks Nix*", "")]
+    public void Wildcards_that_match_nothing_leave_nothing_to_do_and_say_so(string arguments, string warning)
+    {
+        (int code, string output, string error) = Run(arguments);
+        Assert.Equal((0, "", warning.Length > 0 ? $"warning: {warning}" : ""), (code, output, error.Trim()));
+    }
+
     [Fact]
     public void What_if_lists_runs_and_writes_nothing()
     {
@@ -184,11 +198,12 @@ public class CommandLineTests
     }
 
     [Fact]
-    public void Advice_names_the_folder_that_nobody_named()
+    public void Messages_name_the_folder_that_nobody_named()
     {
         string folder = Directory.CreateTempSubdirectory("sparsefrontier-").FullName;
         try
         {
+            Assert.Contains($"There is no folder of results '{Path.Combine(folder, "results")}'", Run("pareto", folder: folder).Error, StringComparison.Ordinal);
             Directory.CreateDirectory(Path.Combine(folder, "results"));
             (int code, _, string error) = Run("recommend", folder: folder);
             Assert.Equal(1, code);

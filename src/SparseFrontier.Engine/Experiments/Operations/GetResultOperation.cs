@@ -123,7 +123,12 @@ public sealed class GetResultOperation
             }
             else if (!ResultSummaryFile.IsSummary(path))
             {
-                throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no folder of results '{path}', nor a file of rows (.jsonl, .jsonl.gz, .jsonl.br) of that name.", path);
+                throw new SparseFrontierException(
+                    ErrorIds.FileNotFound,
+                    Path.Count == 0
+                        ? $"There is no folder of results '{System.IO.Path.GetFullPath(path)}', where they are looked for if no other is named. Name one, or set SPARSEFRONTIER_RESULTS."
+                        : $"There is no folder of results '{path}', nor a file of rows (.jsonl, .jsonl.gz, .jsonl.br) of that name.",
+                    path);
             }
         }
 
