@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
+using static System.FormattableString;
 
 namespace SparseFrontier.Benchmarks;
 
@@ -18,36 +19,26 @@ internal static class ShippedResultsWriter
         nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules), nameof(SparseAttentionResult.PeakMemoryBytes), nameof(SparseAttentionResult.StartedAt),
     ];
 
-    // The significant digits that claims and advice ask of these; the others would take tens of kilobytes.
-    private static readonly Dictionary<string, string> s_digits = new()
-    {
-        [nameof(SparseAttentionResult.GoldLogLikelihood)] = "G3",
-        [nameof(SparseAttentionResult.DivergenceToDense)] = "G3",
-        [nameof(SparseAttentionResult.BytesRead)] = "G4",
-        [nameof(SparseAttentionResult.CacheBytes)] = "G4",
-        [nameof(SparseAttentionResult.OutputTokenCount)] = "G3",
-        [nameof(SparseAttentionResult.ForcedShare)] = "G4",
-        [nameof(SparseAttentionResult.DecodeForcedShare)] = "G4",
-        [nameof(SparseAttentionResult.DecodeOperations)] = "G3",
-        [nameof(SparseAttentionResult.ExecutedDensity)] = "G4",
-        [nameof(SparseAttentionResult.PrefillSparsity)] = "G5",
-        [nameof(SparseAttentionResult.DecodeSparsity)] = "G5",
-        [nameof(SparseAttentionResult.CacheSparsity)] = "G5",
-        [nameof(SparseAttentionResult.NominalSparsity)] = "G5",
-        [nameof(SparseAttentionResult.NominalDecodeSparsity)] = "G5",
-        [nameof(SparseAttentionResult.WholeModelSparsity)] = "G5",
-    };
+    // Four significant digits are all that claims and advice ask of these; the others would take tens of kilobytes.
+    private static readonly string[] s_rounded =
+    [
+        nameof(SparseAttentionResult.GoldLogLikelihood), nameof(SparseAttentionResult.DivergenceToDense), nameof(SparseAttentionResult.BytesRead), nameof(SparseAttentionResult.CacheBytes),
+        nameof(SparseAttentionResult.OutputTokenCount), nameof(SparseAttentionResult.ForcedShare), nameof(SparseAttentionResult.DecodeForcedShare), nameof(SparseAttentionResult.DecodeOperations),
+        nameof(SparseAttentionResult.ExecutedDensity),
+    ];
 
     private const string RowsPrefix = "rows:";
+    private const string OlderPrefix = "older:";
+    private const string NumberPrefix = "older-";
     private const string KernelsPrefix = "kernels:";
     private const string DevicePrefix = "device:";
     private const string KernelDevicePrefix = "kernel-device:";
-    private const string UsedPrefixes = $"{RowsPrefix}PATH {KernelsPrefix}PATH {DevicePrefix}ID=NAME {KernelDevicePrefix}ID=NAME";
+    private const string UsedPrefixes = $"{RowsPrefix}PATH {OlderPrefix}PATH {KernelsPrefix}PATH {DevicePrefix}ID=NAME {KernelDevicePrefix}ID=NAME";
 
     /// <summary>Writes the file.</summary>
     /// <param name="output">File to write.</param>
     /// <param name="parts">
-    /// "rows:PATH" for folders of runs and files of rows, "kernels:PATH" for what `kernels measure --json` wrote and for files of rows whose kernels stay where the device was not measured anew, "device:cuda:0=NVIDIA H200" and
+    /// "rows:PATH" for folders of runs and files of rows, "older:PATH" for those whose runs have other ids today (their own name nothing, and are numbered), "kernels:PATH" for what `kernels measure --json` wrote and for files of rows whose kernels stay where the device was not measured anew, "device:cuda:0=NVIDIA H200" and
     /// "kernel-device:cpu=AMD EPYC" for names of devices that the rows do not tell.
     /// </param>
     public static void Write(string output, IReadOnlyList<string> parts)
@@ -58,9 +49,12 @@ internal static class ShippedResultsWriter
         }
 
         // Where the same was asked twice, perhaps of two versions of a method, the one with more samples, else the one that is named first: they are of the same questions.
-        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).OrderByDescending(r => r.SampleCount).DistinctBy(Asked)];
+        SparseAttentionResult[] older = [.. After(OlderPrefix).SelectMany(Rows)];
+        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).Concat(older).OrderByDescending(r => r.SampleCount).DistinctBy(Asked)];
         ResultSummaryHeader header = ResultSummaryFile.HeaderOf(rows);
-        rows = [.. rows.Select(Small)];
+        HashSet<SparseAttentionResult> numbered = [.. older];
+        int count = rows.Max(r => NumberOf(r) ?? 0);
+        rows = [.. ResultSummaryFile.InOrder(rows).Select(r => Small(r, numbered.Contains(r) ? Invariant($"{NumberPrefix}{++count}") : r.RunId))];
         ResultSummary[] files = [.. After(KernelsPrefix).Where(IsPacked).Select(ResultSummaryFile.Read)];
         KernelMeasurement[] measured = [.. Quiet(After(KernelsPrefix).Where(p => !IsPacked(p)).Select(RecommendOperation.ReadKernels)).Select(k => k with { Device = DeviceOf(k.Device) })];
         KernelMeasurement[] kernels = [.. files.SelectMany(f => f.Kernels).Where(k => !measured.Any(m => m.Device == k.Device)), .. measured];
@@ -73,7 +67,7 @@ internal static class ShippedResultsWriter
             },
             rows,
             kernels));
-        Console.WriteLine(FormattableString.Invariant($"{rows.Length} runs, {kernels.Length} kernels, {new FileInfo(output).Length} bytes"));
+        Console.WriteLine(Invariant($"{rows.Length} runs, {kernels.Length} kernels, {new FileInfo(output).Length} bytes"));
 
         IEnumerable<string> After(string prefix) => parts.Where(p => p.StartsWith(prefix, StringComparison.Ordinal)).Select(p => p[prefix.Length..]);
 
@@ -88,6 +82,9 @@ internal static class ShippedResultsWriter
             return names;
         }
     }
+
+    private static int? NumberOf(SparseAttentionResult row) =>
+        row.RunId.StartsWith(NumberPrefix, StringComparison.Ordinal) ? int.Parse(row.RunId.AsSpan(NumberPrefix.Length), CultureInfo.InvariantCulture) : null;
 
     // What a run was asked; the budget is in it where no sparsity was asked for.
     private static object Asked(SparseAttentionResult row) => (
@@ -115,15 +112,16 @@ internal static class ShippedResultsWriter
     // Which of a machine's GPUs it was is of no use elsewhere.
     private static string DeviceOf(string device) => string.Join(',', device.Split(',').Select(d => d.StartsWith("cuda", StringComparison.Ordinal) && !d.Contains('+', StringComparison.Ordinal) ? "cuda:0" : d).Distinct());
 
-    private static SparseAttentionResult Small(SparseAttentionResult row)
+    private static SparseAttentionResult Small(SparseAttentionResult row, string id)
     {
         var node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
         Array.ForEach(s_left, name => node[name] = null);
-        foreach ((string name, string digits) in s_digits.Where(d => node[d.Key] is not null))
+        foreach (string name in s_rounded.Where(n => node[n] is not null))
         {
-            node[name] = double.Parse(node[name]!.GetValue<double>().ToString(digits, CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+            node[name] = double.Parse(node[name]!.GetValue<double>().ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
         }
 
+        node[nameof(SparseAttentionResult.RunId)] = id;
         node[nameof(SparseAttentionResult.Device)] = DeviceOf(row.Device);
         SparseAttentionResult small = node.Deserialize<SparseAttentionResult>(StoreJson.Line)!;
         small.Samples = row.Samples;

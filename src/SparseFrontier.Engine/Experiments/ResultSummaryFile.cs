@@ -240,16 +240,19 @@ internal static class ResultSummaryFile
         stream.WriteByte((byte)'\n');
     }
 
+    /// <summary>Rows in the order of a file.</summary>
+    public static IEnumerable<SparseAttentionResult> InOrder(IEnumerable<SparseAttentionResult> rows) => rows
+        .OrderBy(r => r.Task, StringComparer.Ordinal).ThenBy(r => r.SequenceLength).ThenBy(r => r.TaskParameters, StringComparer.Ordinal).ThenBy(r => r.Seed)
+        .ThenBy(r => r.Model, StringComparer.Ordinal).ThenBy(r => r.CompressBefore, StringComparer.Ordinal).ThenBy(r => r.Method, StringComparer.Ordinal).ThenBy(r => r.DecodeMethod, StringComparer.Ordinal)
+        .ThenBy(r => SummaryColumn.Round(r.PrefillSparsity ?? 0)).ThenBy(r => SummaryColumn.Round(r.DecodeSparsity ?? 0)).ThenBy(r => r.RunId, StringComparer.Ordinal);
+
     // Runs of the same questions, over models and methods: a block's golds are those of all of them.
     private static IEnumerable<List<(SparseAttentionResult Row, IReadOnlyList<SampleResult> Samples)>> Blocks(IEnumerable<SparseAttentionResult> rows)
     {
         var scores = new PairedScores();
         var block = new List<(SparseAttentionResult Row, IReadOnlyList<SampleResult> Samples)>();
         var golds = new Dictionary<int, string>();
-        foreach (SparseAttentionResult row in rows
-            .OrderBy(r => r.Task, StringComparer.Ordinal).ThenBy(r => r.SequenceLength).ThenBy(r => r.TaskParameters, StringComparer.Ordinal).ThenBy(r => r.Seed)
-            .ThenBy(r => r.Model, StringComparer.Ordinal).ThenBy(r => r.CompressBefore, StringComparer.Ordinal).ThenBy(r => r.Method, StringComparer.Ordinal).ThenBy(r => r.DecodeMethod, StringComparer.Ordinal)
-            .ThenBy(r => SummaryColumn.Round(r.PrefillSparsity ?? 0)).ThenBy(r => SummaryColumn.Round(r.DecodeSparsity ?? 0)).ThenBy(r => r.RunId, StringComparer.Ordinal))
+        foreach (SparseAttentionResult row in InOrder(rows))
         {
             IReadOnlyList<SampleResult> samples = row.Score is null ? [] : scores.Of(row);
             if (block.Count > 0 && (block[0].Row.Task != row.Task || block[0].Row.SequenceLength != row.SequenceLength || block[0].Row.TaskParameters != row.TaskParameters || block[0].Row.Seed != row.Seed

@@ -164,7 +164,7 @@ internal static class FindingPage
         page.Append("| model | task | parameters | tokens | dense | sparse runs | infeasible | half forced |\n| --- | --- | --- | ---: | --- | ---: | ---: | ---: |\n");
         foreach (var cell in rows.GroupBy(r => (r.Model, r.Task, r.TaskParameters, r.CompressBefore, r.SequenceLength)).OrderBy(g => g.Key.Model, StringComparer.Ordinal).ThenBy(g => g.Key.Task, StringComparer.Ordinal).ThenBy(g => g.Key.TaskParameters, StringComparer.Ordinal).ThenBy(g => g.Key.CompressBefore, StringComparer.Ordinal).ThenBy(g => g.Key.SequenceLength))
         {
-            SparseAttentionResult? dense = cell.FirstOrDefault(r => Experiments.ToleranceSeriesBuilder.IsDense(r) && r.Score is not null);
+            SparseAttentionResult? dense = cell.Where(r => Experiments.ToleranceSeriesBuilder.IsDense(r) && r.Score is not null).MaxBy(r => r.SampleCount);
             SparseAttentionResult[] sparse = [.. cell.Where(r => !Experiments.ToleranceSeriesBuilder.IsDense(r))];
             string parameters = cell.Key.TaskParameters + (cell.Key.CompressBefore is "" or "None" ? "" : Invariant($" CompressBefore={cell.Key.CompressBefore}"));
             string score = dense is null ? "" : Invariant($"{dense.Score:F3} [{dense.ScoreLow:F2}, {dense.ScoreHigh:F2}], {dense.SampleCount}");
