@@ -1,5 +1,7 @@
+using System.Runtime.Intrinsics;
 using SparseFrontier.Attention;
 using SparseFrontier.Kernels;
+using SparseFrontier.Kernels.Cpu;
 using SparseFrontier.Kernels.Measurement;
 using SparseFrontier.Tensors;
 
@@ -67,6 +69,31 @@ internal sealed unsafe class AttentionInputs(int length, int dimension) : IDispo
         {
             Bytes = 2.0 * length * rowBytes,
         };
+    }
+
+    /// <summary>Transposes the queries as the attention kernel does, 64 rows of the heads of a KV head at a time, and drops them.</summary>
+    public Contender TransposeQueries(string name)
+    {
+        const int TaskRows = 64;
+        int group = QueryHeads / KvHeads;
+        HeadTensor queries = Layer.Queries;
+        return new Contender(name, () => WorkerPool.For(KvHeads * length / TaskRows, task =>
+        {
+            float* transposed = ThreadScratch.Rent((long)group * TaskRows * dimension);
+            for (int h = 0; h < group; h++, transposed += TaskRows * dimension)
+            {
+                int head = (task / (length / TaskRows) * group) + h;
+                int row = task % (length / TaskRows) * TaskRows;
+                if (Vector512.IsHardwareAccelerated)
+                {
+                    PrefillTiles<Simd512, Vector512<float>>.TransposeQueries(queries, head, row, TaskRows, 1, transposed);
+                }
+                else
+                {
+                    PrefillTiles<Simd256, Vector256<float>>.TransposeQueries(queries, head, row, TaskRows, 1, transposed);
+                }
+            }
+        }));
     }
 
     public void Dispose()
