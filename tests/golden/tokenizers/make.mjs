@@ -1,10 +1,10 @@
-// Writes golden.json.gz: small tokenizer.json files, one for each component and option, with what Hugging Face's tokenizers library gives;
+// Writes golden.json.br: small tokenizer.json files, one for each component and option, with what Hugging Face's tokenizers library gives;
 // and normalization.json: hashes of all code points in the four normalization forms.
 // Usage: npm install --no-save tokenizers@0.23.2 && node make.mjs, here.
 import { createHash } from "node:crypto";
 import { createRequire } from "node:module";
 import { writeFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync } from "node:zlib";
 
 const tokenizers = createRequire(import.meta.url)("tokenizers");
 const { Tokenizer } = tokenizers;
@@ -153,7 +153,7 @@ for (const { name, tokenizer, parts, count } of configurations) {
     const model = tokenizer.model === bytes ? "bytes" : tokenizer.model;
     output.push({ name, tokenizer: { ...tokenizer, model }, entries });
 }
-writeFileSync("golden.json.gz", gzipSync("[\n" + output.map((entry) => JSON.stringify(entry)).join(",\n") + "\n]\n", { level: 9 }));
+writeFileSync("golden.json.br", brotliCompressSync("[\n" + output.map((entry) => JSON.stringify(entry)).join(",\n") + "\n]\n"));
 
 // Every code point between others that it may join or be ordered with, in each form: one hash each.
 const hashes = {};

@@ -47,7 +47,7 @@ public sealed class TokenizerComponentTests : IDisposable
         }
     }
 
-    private static JsonDocument Golden() => JsonDocument.Parse(Fixtures.Decompress("tokenizers/golden.json.gz"));
+    private static JsonDocument Golden() => JsonDocument.Parse(Fixtures.Decompress("tokenizers/golden.json.br"));
 
     private static JsonObject ByteVocabulary()
     {

@@ -10,8 +10,8 @@ internal sealed class UnicodeData
 
     private UnicodeData()
     {
-        using Stream stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("SparseFrontier.unicode_decompositions.txt.gz")!;
-        using var reader = new StreamReader(new GZipStream(stream, CompressionMode.Decompress));
+        using Stream stream = typeof(UnicodeData).Assembly.GetManifestResourceStream("SparseFrontier.unicode_decompositions.txt.br")!;
+        using var reader = new StreamReader(new BrotliStream(stream, CompressionMode.Decompress));
         while (reader.ReadLine() is { } line)
         {
             string[] fields = line.Split(' ');

@@ -1,10 +1,10 @@
-"""Writes unicode_decompositions.txt.gz from the Unicode data that comes with Python (14.0), less what came after Unicode 9.0: the tokenizers
+"""Writes unicode_decompositions.txt.br from the Unicode data that comes with Python (14.0), less what came after Unicode 9.0: the tokenizers
 library's tables are of that version (found by comparison with it over all code points), and its tokens are what models were trained on.
 
-D: canonical decomposition that composes back; X: canonical, excluded from composition; K: compatibility; C: combining class of a range.
+D: canonical decomposition that composes back; X: canonical, excluded from composition; K: compatibility; C: combining class of a range. Needs the program brotli.
 """
-import gzip
 import pathlib
+import subprocess
 import unicodedata
 
 NEWER = """7FD 898-89F 8CA-8D3 9FE C3C D3B-D3C EBA 1715 1ABF-1ACE 1DF6-1DFA 32FF A7F2-A7F4 A82C AB69 10781-10785 10787-107B0 107B2-107BA
@@ -37,4 +37,5 @@ for code in range(0x110000):
         kind = "D" if unicodedata.normalize("NFC", character) == character else "X"
     lines.append(" ".join([kind, f"{code:X}"] + [f"{int(part, 16):X}" for part in parts]))
 lines += [f"C {first:X} {last:X} {combining}" for first, last, combining in classes]
-pathlib.Path(__file__).with_name("unicode_decompositions.txt.gz").write_bytes(gzip.compress(("\n".join(lines) + "\n").encode("ascii"), 9, mtime=0))
+target = pathlib.Path(__file__).with_name("unicode_decompositions.txt.br")
+subprocess.run(["brotli", "-fq", "11", "-w", "24", "-o", target, "-"], input=("\n".join(lines) + "\n").encode("ascii"), check=True)
