@@ -40,7 +40,6 @@ public static unsafe partial class KernelCorrectness
         kernel,
         $"[{rows}, {inputs}] x [{outputs}, {inputs}]ᵀ{(hasBias ? " + bias" : "")}",
         type,
-        1e-5,
         (kernels, random) =>
         {
             using var input = GuardedArray.Normal(random, (long)rows * inputs);
@@ -76,6 +75,6 @@ public static unsafe partial class KernelCorrectness
                 kernels.MatMulAdd(input.Pointer, rows, weight, output.Pointer, CancellationToken.None);
             }
 
-            return output.Read();
+            return [output.Read()];
         });
 }

@@ -12,7 +12,12 @@ public static unsafe partial class KernelCorrectness
         {
             foreach ((int rows, int window) in windows)
             {
-                yield return LastWindowCase(rows, window, dimension);
+                yield return LastWindowCase(4, 2, rows, window, dimension);
+            }
+
+            foreach ((int queryHeads, int kvHeads) in s_headGroups)
+            {
+                yield return LastWindowCase(queryHeads, kvHeads, 70, 33, dimension);
             }
 
             foreach (int rows in (int[])[1, 15, 16, 17, 63, 70])
@@ -22,63 +27,68 @@ public static unsafe partial class KernelCorrectness
                 foreach (DataType type in s_cacheTypes)
                 {
                     yield return ExtendBoundsCase(rows, dimension, type);
-                    yield return PageScoresCase(rows, 1, dimension, type);
-                    yield return PageScoresCase(rows, 3, dimension, type);
+                    foreach (int heads in (int[])[1, 3, 4, 7, 8])
+                    {
+                        yield return PageScoresCase(rows, heads, dimension, type);
+                    }
                 }
             }
         }
     }
 
-    private static KernelCorrectnessCase LastWindowCase(int rows, int window, int dimension) => new(
+    // Sums of all query heads, one after the other.
+    private static KernelCorrectnessCase LastWindowCase(int queryHeads, int kvHeads, int rows, int window, int dimension) => new(
         "LastWindowAttention",
-        $"4:2 heads, {rows} rows, window {window}, dimension {dimension}",
+        $"{queryHeads}:{kvHeads} heads, {rows} rows, window {window}, dimension {dimension}",
         DataType.F32,
-        1e-5,
         (kernels, random) =>
         {
-            using var queries = GuardedArray.Normal(random, 4L * rows * dimension, 2);
-            using var keys = GuardedArray.Normal(random, 2L * rows * dimension);
-            using var columns = GuardedArray.Poisoned(rows);
-            using var diagonals = GuardedArray.Poisoned(rows);
-            using var maxima = GuardedArray.Poisoned(rows);
-            var q = HeadTensor.RowMajor(queries.Pointer, 4, rows, dimension);
-            var k = HeadTensor.HeadMajor(keys.Pointer, 2, rows, dimension);
-            kernels.LastWindowAttention(q, k, 3, window, 1 / MathF.Sqrt(dimension), columns.Span, diagonals.Span, maxima.Span);
-            return [.. columns.Read(), .. diagonals.Read(), .. maxima.Read()];
+            using var queries = GuardedArray.Normal(random, (long)queryHeads * rows * dimension, 2);
+            using var keys = GuardedArray.Normal(random, (long)kvHeads * rows * dimension);
+            var q = HeadTensor.RowMajor(queries.Pointer, queryHeads, rows, dimension);
+            var k = HeadTensor.HeadMajor(keys.Pointer, kvHeads, rows, dimension);
+            float[][] sums = [[], [], []];
+            for (int head = 0; head < queryHeads; head++)
+            {
+                using var columns = GuardedArray.Poisoned(rows);
+                using var diagonals = GuardedArray.Poisoned(rows);
+                using var maxima = GuardedArray.Poisoned(rows);
+                kernels.LastWindowAttention(q, k, head, window, 1 / MathF.Sqrt(dimension), columns.Span, diagonals.Span, maxima.Span);
+                sums = [[.. sums[0], .. columns.Read()], [.. sums[1], .. diagonals.Read()], [.. sums[2], .. maxima.Read()]];
+            }
+
+            return sums;
         });
 
     private static KernelCorrectnessCase SumBlocksCase(int rows, int dimension) => new(
         "SumBlocks",
         $"[2, {rows}, {dimension}] by 16",
         DataType.F32,
-        1e-5,
         (kernels, random) =>
         {
             using var vectors = GuardedArray.Normal(random, 2L * rows * dimension);
             using var sums = GuardedArray.Poisoned((rows + 15L) / 16 * dimension);
             kernels.SumBlocks(HeadTensor.RowMajor(vectors.Pointer, 2, rows, dimension), 1, 16, sums.Pointer);
-            return sums.Read();
+            return [sums.Read()];
         });
 
     private static KernelCorrectnessCase MatMulTransposedCase(int rows, int depth) => new(
         "MatMulTransposed",
         $"[{rows}, {depth}] x [{rows + 3}, {depth}]ᵀ",
         DataType.F32,
-        1e-5,
         (kernels, random) =>
         {
             using var left = GuardedArray.Normal(random, (long)rows * (depth + 5));
             using var right = GuardedArray.Normal(random, (rows + 3L) * depth);
             using var output = GuardedArray.Poisoned(rows * (rows + 3L));
             kernels.MatMulTransposed(left.Pointer, depth + 5, rows, right.Pointer, depth, rows + 3, depth, output.Pointer);
-            return output.Read();
+            return [output.Read()];
         });
 
     private static KernelCorrectnessCase ExtendBoundsCase(int rows, int dimension, DataType type) => new(
         "ExtendBounds",
         $"[{rows}, {dimension}]",
         type,
-        0,
         (kernels, random) =>
         {
             float[] initial = new float[2 * dimension];
@@ -87,14 +97,16 @@ public static unsafe partial class KernelCorrectness
             using GuardedArray keys = Stored(Normal(random, (long)rows * dimension), type);
             using GuardedArray bounds = Stored(initial, type);
             kernels.ExtendBounds((byte*)keys.Pointer, type, rows, dimension, (byte*)bounds.Pointer);
-            return ReadStored(bounds, initial.Length, type);
-        });
+            return [ReadStored(bounds, initial.Length, type)];
+        })
+    {
+        IsExact = true,
+    };
 
     private static KernelCorrectnessCase PageScoresCase(int pages, int heads, int dimension, DataType type) => new(
         "PageScores",
         $"[{pages} pages, {heads} heads, {dimension}]",
         type,
-        1e-5,
         (kernels, random) =>
         {
             using var queries = GuardedArray.Normal(random, (long)heads * dimension);
@@ -111,7 +123,7 @@ public static unsafe partial class KernelCorrectness
 
             using GuardedArray bounds = Stored(values, type);
             kernels.PageScores(queries.Pointer, heads, (byte*)bounds.Pointer, type, pages, dimension, scores.Pointer);
-            return scores.Read();
+            return [scores.Read()];
         });
 
     private static float[] Normal(RandomSource random, long length)

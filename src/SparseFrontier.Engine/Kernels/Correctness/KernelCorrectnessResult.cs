@@ -15,13 +15,13 @@ public sealed class KernelCorrectnessResult
     /// <summary>Element type: of the weights where there are some, else F32.</summary>
     public string DataType { get; init; } = "";
 
-    /// <summary>Largest |difference| of an output element; NaN where the kernel left an element unwritten or wrote beyond its output.</summary>
+    /// <summary>Largest |difference| of an element of the output that comes nearest to what is allowed, or most beyond it; NaN where the kernel left an element unwritten or wrote beyond its output.</summary>
     public double MaximumAbsoluteError { get; init; }
 
-    /// <summary>Largest |difference| / max(1, |reference|) of an output element.</summary>
+    /// <summary>Largest |difference| / max(s, |reference|) of an element of that output; s is the root mean square of its elements.</summary>
     public double MaximumRelativeError { get; init; }
 
-    /// <summary>What <see cref="MaximumRelativeError"/> may be at most.</summary>
+    /// <summary>What <see cref="MaximumRelativeError"/> may be at most: twice that of the formula computed plainly in the kernel's precision, and a few units of the last place.</summary>
     public double Tolerance { get; init; }
 
     /// <summary>Whether it was within the tolerance.</summary>
@@ -32,5 +32,5 @@ public sealed class KernelCorrectnessResult
 
     /// <inheritdoc/>
     public override string ToString() =>
-        FormattableString.Invariant($"{(Passed ? "passed" : "FAILED")} {Backend} {Kernel} {DataType} {Shape}: {MaximumRelativeError:E1} (tolerance {Tolerance:E0})");
+        FormattableString.Invariant($"{(Passed ? "passed" : "FAILED")} {Backend} {Kernel} {DataType} {Shape}: {MaximumRelativeError:E1} (tolerance {Tolerance:E1})");
 }

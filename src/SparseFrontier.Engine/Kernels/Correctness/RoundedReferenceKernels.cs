@@ -1,14 +1,21 @@
+using System.Numerics;
 using SparseFrontier.Kernels.Reference;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels;
 
 /// <summary>
-/// The reference kernels over operands rounded to a 16-bit type: what a device that stores this type is compared with. Where it is told to round results too, it shows
-/// the error that storing them costs by itself, of which a device may make twice as much.
+/// The reference kernels over operands rounded to the type that kernels store (F32: as they are). In double and without rounding anything else they are what kernels are compared with;
+/// in float, rounding what is stored on the way too (softmax weights before they meet the values, and attention's results), they are the plain computation of that precision.
 /// </summary>
-internal sealed unsafe class RoundedReferenceKernels(DataType type, bool roundsResults) : ReferenceKernels
+internal sealed unsafe class RoundedReferenceKernels<TNumber>(DataType type, bool roundsOnTheWay) : ReferenceKernels<TNumber>
+    where TNumber : struct, IBinaryFloatingPointIeee754<TNumber>
 {
+    /// <inheritdoc/>
+    public override string Name => "Rounded";
+
+    private protected override TNumber StoreWeight(TNumber weight) => roundsOnTheWay ? TNumber.CreateTruncating(type.Round(float.CreateTruncating(weight))) : weight;
+
     /// <inheritdoc/>
     public override void PrefillAttention(
         HeadTensor queries,
@@ -25,7 +32,7 @@ internal sealed unsafe class RoundedReferenceKernels(DataType type, bool roundsR
         using var k = new Rounded(keys, type);
         using var v = new Rounded(values, type);
         base.PrefillAttention(q.Tensor, k.Tensor, v.Tensor, scale, plans, slidingWindow, output, logSumExp, cancellationToken);
-        for (int head = 0; head < output.Heads && roundsResults; head++)
+        for (int head = 0; head < output.Heads && roundsOnTheWay; head++)
         {
             for (int row = 0; row < output.Rows; row++)
             {
@@ -53,7 +60,7 @@ internal sealed unsafe class RoundedReferenceKernels(DataType type, bool roundsR
         }
 
         base.DecodeAttention(q.Tensor.Data, queryHeads, rounded, selection, scale, output);
-        if (roundsResults)
+        if (roundsOnTheWay)
         {
             Round(output, (long)queryHeads * dimension);
         }

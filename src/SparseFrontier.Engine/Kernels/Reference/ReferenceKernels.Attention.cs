@@ -4,7 +4,7 @@ namespace SparseFrontier.Kernels.Reference;
 
 // Softmax attention: output = Σ_k w_k v_k, w_k = exp(s_k - max s) / Σ_j exp(s_j - max s), s_k = scale · q·k. Cost: 2 · dimension
 // multiplications a pair.
-public unsafe partial class ReferenceKernels
+public abstract unsafe partial class ReferenceKernels<TNumber>
 {
     /// <inheritdoc/>
     public override void PrefillAttention(
@@ -36,7 +36,7 @@ public unsafe partial class ReferenceKernels
                     }
                 }
 
-                double logarithm = Attend(
+                TNumber logarithm = Attend(
                     queries.Row(h, row),
                     rowKeys,
                     key => (nint)keys.Row(kvHead, key),
@@ -46,7 +46,7 @@ public unsafe partial class ReferenceKernels
                     output.Row(h, row));
                 if (logSumExp is not null)
                 {
-                    logSumExp[((long)h * queries.Rows) + row] = (float)logarithm;
+                    logSumExp[((long)h * queries.Rows) + row] = Narrow(logarithm);
                 }
             }
         }
@@ -92,23 +92,23 @@ public unsafe partial class ReferenceKernels
     {
         int kvHead = queryHead / (queries.Heads / keys.Heads);
         int rows = queries.Rows;
-        double[] columns = new double[rows];
-        double[] diagonals = new double[rows];
-        double[] maxima = new double[rows];
+        TNumber[] columns = new TNumber[rows];
+        TNumber[] diagonals = new TNumber[rows];
+        TNumber[] maxima = new TNumber[rows];
         for (int row = rows - window; row < rows; row++)
         {
-            double[] scores = [.. Enumerable.Range(0, row + 1).Select(key => scale * Dot(queries.Row(queryHead, row), keys.Row(kvHead, key), keys.Dimension))];
-            if (Array.TrueForAll(scores, double.IsNegativeInfinity))
+            TNumber[] scores = [.. Enumerable.Range(0, row + 1).Select(key => Number(scale) * Dot(queries.Row(queryHead, row), keys.Row(kvHead, key), keys.Dimension))];
+            if (Array.TrueForAll(scores, TNumber.IsNegativeInfinity))
             {
                 continue;
             }
 
-            double[] weights = Softmax([.. Enumerable.Range(0, row + 1)], key => scores[key], out _);
+            TNumber[] weights = Softmax([.. Enumerable.Range(0, row + 1)], key => scores[key], out _);
             for (int key = 0; key <= row; key++)
             {
                 columns[key] += weights[key];
                 diagonals[row - key] += weights[key];
-                maxima[key] = Math.Max(maxima[key], weights[key]);
+                maxima[key] = TNumber.Max(maxima[key], weights[key]);
             }
         }
 
@@ -121,35 +121,36 @@ public unsafe partial class ReferenceKernels
     public override long CountExecutedPairs(AttentionPlan plan, int slidingWindow) => plan.CountPairs(slidingWindow);
 
     // Returns the logarithm of the sum of the exponentials. Addresses travel as nint because a pointer cannot be a type argument.
-    private static double Attend(float* query, List<int> tokens, Func<int, nint> key, Func<int, nint> value, float scale, int dimension, float* output)
+    private TNumber Attend(float* query, List<int> tokens, Func<int, nint> key, Func<int, nint> value, float scale, int dimension, float* output)
     {
-        double[] weights = Softmax(tokens, token => scale * Dot(query, (float*)key(token), dimension), out double logarithm);
-        double[] sums = new double[dimension];
+        TNumber[] weights = Softmax(tokens, token => Number(scale) * Dot(query, (float*)key(token), dimension), out TNumber logarithm);
+        TNumber[] sums = new TNumber[dimension];
         for (int t = 0; t < tokens.Count; t++)
         {
             float* v = (float*)value(tokens[t]);
+            TNumber weight = StoreWeight(weights[t]);
             for (int d = 0; d < dimension; d++)
             {
-                sums[d] += weights[t] * v[d];
+                sums[d] += weight * Number(v[d]);
             }
         }
 
         for (int d = 0; d < dimension; d++)
         {
-            output[d] = (float)sums[d];
+            output[d] = Narrow(sums[d]);
         }
 
         return logarithm;
     }
 
-    private static double[] Softmax(List<int> tokens, Func<int, double> score, out double logarithm)
+    private static TNumber[] Softmax(List<int> tokens, Func<int, TNumber> score, out TNumber logarithm)
     {
-        double[] weights = [.. tokens.Select(score)];
-        double maximum = weights.Length == 0 ? 0 : weights.Max();
-        double sum = 0;
+        TNumber[] weights = [.. tokens.Select(score)];
+        TNumber maximum = weights.Length == 0 ? TNumber.Zero : weights.Max()!;
+        TNumber sum = TNumber.Zero;
         for (int i = 0; i < weights.Length; i++)
         {
-            weights[i] = Math.Exp(weights[i] - maximum);
+            weights[i] = TNumber.Exp(weights[i] - maximum);
             sum += weights[i];
         }
 
@@ -158,15 +159,15 @@ public unsafe partial class ReferenceKernels
             weights[i] /= sum;
         }
 
-        logarithm = maximum + Math.Log(sum);
+        logarithm = maximum + TNumber.Log(sum);
         return weights;
     }
 
-    private static void Write(double[] source, Span<float> target)
+    private static void Write(TNumber[] source, Span<float> target)
     {
         for (int i = 0; i < target.Length; i++)
         {
-            target[i] = (float)source[i];
+            target[i] = Narrow(source[i]);
         }
     }
 }

@@ -1,7 +1,7 @@
 namespace SparseFrontier.Kernels.Reference;
 
 // Operations of one pass over their operands. Cost: a few operations an element.
-public unsafe partial class ReferenceKernels
+public abstract unsafe partial class ReferenceKernels<TNumber>
 {
     /// <inheritdoc/>
     public override void RmsNorm(float* input, int rows, int width, float* weight, float epsilon, float* output)
@@ -10,10 +10,10 @@ public unsafe partial class ReferenceKernels
         {
             float* x = input + ((long)r * width);
             float* y = output + ((long)r * width);
-            double scale = 1 / Math.Sqrt((Dot(x, x, width) / width) + epsilon);
+            TNumber scale = TNumber.One / TNumber.Sqrt((Dot(x, x, width) / Number(width)) + Number(epsilon));
             for (int i = 0; i < width; i++)
             {
-                y[i] = (float)(x[i] * scale * weight[i]);
+                y[i] = Narrow(Number(x[i]) * scale * Number(weight[i]));
             }
         }
     }
@@ -29,12 +29,12 @@ public unsafe partial class ReferenceKernels
                 float* x = vectors + ((((long)r * heads) + h) * dimension);
                 for (int i = 0; i < half; i++)
                 {
-                    double cosine = cosines[((long)r * half) + i];
-                    double sine = sines[((long)r * half) + i];
-                    double first = x[i];
-                    double second = x[i + half];
-                    x[i] = (float)((first * cosine) - (second * sine));
-                    x[i + half] = (float)((second * cosine) + (first * sine));
+                    TNumber cosine = Number(cosines[((long)r * half) + i]);
+                    TNumber sine = Number(sines[((long)r * half) + i]);
+                    TNumber first = Number(x[i]);
+                    TNumber second = Number(x[i + half]);
+                    x[i] = Narrow((first * cosine) - (second * sine));
+                    x[i + half] = Narrow((second * cosine) + (first * sine));
                 }
             }
         }
@@ -45,14 +45,14 @@ public unsafe partial class ReferenceKernels
     {
         for (long i = 0; i < count; i++)
         {
-            double x = gate[i];
-            double activated = activation switch
+            TNumber x = Number(gate[i]);
+            TNumber activated = activation switch
             {
-                GateActivation.Silu => x / (1 + Math.Exp(-x)),
-                GateActivation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+                GateActivation.Silu => x / (TNumber.One + TNumber.Exp(-x)),
+                GateActivation.GeluTanh => Number(0.5) * x * (TNumber.One + TNumber.Tanh(Number(Math.Sqrt(2 / Math.PI)) * (x + (Number(0.044715) * x * x * x)))),
                 _ => throw new ArgumentOutOfRangeException(nameof(activation)),
             };
-            gate[i] = (float)(activated * up[i]);
+            gate[i] = Narrow(activated * Number(up[i]));
         }
     }
 

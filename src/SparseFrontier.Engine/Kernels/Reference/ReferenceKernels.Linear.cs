@@ -1,7 +1,7 @@
 namespace SparseFrontier.Kernels.Reference;
 
 // Products: y[r, o] = b[o] + Σ_i x[r, i] W[o, i]. Cost: rows · outputs · inputs multiplications.
-public unsafe partial class ReferenceKernels
+public abstract unsafe partial class ReferenceKernels<TNumber>
 {
     /// <inheritdoc/>
     public override void MatMul(float* input, int rows, WeightMatrix weight, float* bias, float* output, CancellationToken cancellationToken)
@@ -11,7 +11,7 @@ public unsafe partial class ReferenceKernels
             cancellationToken.ThrowIfCancellationRequested();
             for (int o = 0; o < weight.Rows; o++)
             {
-                output[((long)r * weight.Rows) + o] = (float)Sum(bias == null ? 0 : bias[o], input + ((long)r * weight.Columns), weight, o);
+                output[((long)r * weight.Rows) + o] = Narrow(Sum(bias == null ? 0 : bias[o], input + ((long)r * weight.Columns), weight, o));
             }
         }
     }
@@ -25,7 +25,7 @@ public unsafe partial class ReferenceKernels
             for (int o = 0; o < weight.Rows; o++)
             {
                 float* element = output + ((long)r * weight.Rows) + o;
-                *element = (float)Sum(*element, input + ((long)r * weight.Columns), weight, o);
+                *element = Narrow(Sum(*element, input + ((long)r * weight.Columns), weight, o));
             }
         }
     }
@@ -37,29 +37,30 @@ public unsafe partial class ReferenceKernels
         {
             for (int c = 0; c < columns; c++)
             {
-                output[((long)r * columns) + c] = (float)Dot(left + (r * leftStride), right + (c * rightStride), depth);
+                output[((long)r * columns) + c] = Narrow(Dot(left + (r * leftStride), right + (c * rightStride), depth));
             }
         }
     }
 
-    private static double Dot(float* a, float* b, int length)
+    private static TNumber Dot(float* a, float* b, int length)
     {
-        double sum = 0;
+        TNumber sum = TNumber.Zero;
         for (int i = 0; i < length; i++)
         {
-            sum += (double)a[i] * b[i];
+            sum += Number(a[i]) * Number(b[i]);
         }
 
         return sum;
     }
 
-    private static double Sum(double start, float* row, WeightMatrix weight, int output)
+    private static TNumber Sum(float start, float* row, WeightMatrix weight, int output)
     {
+        TNumber sum = Number(start);
         for (int i = 0; i < weight.Columns; i++)
         {
-            start += (double)row[i] * weight[output, i];
+            sum += Number(row[i]) * Number(weight[output, i]);
         }
 
-        return start;
+        return sum;
     }
 }

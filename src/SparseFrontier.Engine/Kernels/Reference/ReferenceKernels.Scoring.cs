@@ -3,7 +3,7 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Kernels.Reference;
 
 // What methods estimate importance with: block sums, page bounds and page scores. Cost: one pass over the vectors.
-public unsafe partial class ReferenceKernels
+public abstract unsafe partial class ReferenceKernels<TNumber>
 {
     /// <summary>The means that <see cref="Kernels.NeighbourMeans"/> computes.</summary>
     internal static double[] NeighbourMeans(float[] values, int size) =>
@@ -20,13 +20,13 @@ public unsafe partial class ReferenceKernels
             int end = Math.Min(vectors.Rows, start + blockSize);
             for (int d = 0; d < vectors.Dimension; d++)
             {
-                double sum = 0;
+                TNumber sum = TNumber.Zero;
                 for (int row = start; row < end; row++)
                 {
-                    sum += vectors.Row(head, row)[d];
+                    sum += Number(vectors.Row(head, row)[d]);
                 }
 
-                sums[((long)(start / blockSize) * vectors.Dimension) + d] = (float)sum;
+                sums[((long)(start / blockSize) * vectors.Dimension) + d] = Narrow(sum);
             }
         }
     }
@@ -50,19 +50,19 @@ public unsafe partial class ReferenceKernels
     {
         for (int page = 0; page < pages; page++)
         {
-            double sum = 0;
+            TNumber sum = TNumber.Zero;
             for (int h = 0; h < heads; h++)
             {
                 for (int d = 0; d < dimension; d++)
                 {
-                    double query = queries[((long)h * dimension) + d];
-                    double minimum = Element(bounds, type, (((2L * page) + 0) * dimension) + d);
-                    double maximum = Element(bounds, type, (((2L * page) + 1) * dimension) + d);
-                    sum += Math.Max(query * minimum, query * maximum);
+                    TNumber query = Number(queries[((long)h * dimension) + d]);
+                    TNumber minimum = Number(Element(bounds, type, (((2L * page) + 0) * dimension) + d));
+                    TNumber maximum = Number(Element(bounds, type, (((2L * page) + 1) * dimension) + d));
+                    sum += TNumber.Max(query * minimum, query * maximum);
                 }
             }
 
-            scores[page] = (float)sum;
+            scores[page] = Narrow(sum);
         }
     }
 

@@ -42,7 +42,7 @@ public sealed unsafe class CudaKernelTests
         var kernels = new CudaKernels(Device());
         Assert.All(KernelCorrectness.Cases.Where((c, i) => i % 7 == 0 && kernels.RunsOnDevice(c.Kernel)), test =>
         {
-            float[] first = test.Execute(kernels, new RandomSource("repeat", 1));
+            float[][] first = test.Execute(kernels, new RandomSource("repeat", 1));
             Assert.Equal(first, test.Execute(kernels, new RandomSource("repeat", 1)));
         });
     }
