@@ -47,7 +47,7 @@ public abstract class BlockMethod : PrefillMethod
         (CountPairs(length, parameters.Integer(BlockSize), parameters.Integer(TopBlocks)), ForcedPairs(length, parameters));
 
     /// <summary>Creates what scores the block pairs of one query head.</summary>
-    private protected abstract BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters);
+    internal abstract BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters);
 
     /// <summary>Pairs of the selection that count as forced.</summary>
     private protected virtual long ForcedPairs(int length, MethodParameters parameters) =>

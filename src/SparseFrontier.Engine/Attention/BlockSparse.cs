@@ -27,7 +27,7 @@ public sealed class BlockSparse : BlockMethod
     }
 
     /// <inheritdoc/>
-    private protected override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
+    internal override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
         new PooledScorer(layer, queryHead, parameters.Integer(BlockSize));
 
     // The last block's mean is taken over its padded size, as in the reference; that scales a whole row's scores, or a forced block's.

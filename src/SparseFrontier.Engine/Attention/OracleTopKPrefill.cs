@@ -21,7 +21,7 @@ public sealed class OracleTopKPrefill : BlockMethod
     public override string Source => "A control of this project";
 
     /// <inheritdoc/>
-    private protected override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
+    internal override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
         new MassScorer(layer, queryHead, parameters.Integer(BlockSize));
 
     private sealed unsafe class MassScorer(PromptLayer layer, int queryHead, int size) : BlockScorer

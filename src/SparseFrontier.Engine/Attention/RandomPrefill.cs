@@ -21,7 +21,7 @@ public sealed class RandomPrefill : BlockMethod
     public override string Source => "A control of this project";
 
     /// <inheritdoc/>
-    private protected override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
+    internal override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
         new RandomScorer(Numbers(layer.Seed, layer.Layer, queryHead));
 
     /// <summary>What a head's blocks are drawn by: each block of rows has the stream of its index.</summary>

@@ -71,7 +71,7 @@ internal sealed class UserBlockMethod(UserMethod user) : BlockMethod
     }
 
     /// <inheritdoc/>
-    private protected override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
+    internal override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) =>
         new Scorer(user, layer, queryHead, parameters.Integer(BlockSize));
 
     private sealed class Scorer : BlockScorer

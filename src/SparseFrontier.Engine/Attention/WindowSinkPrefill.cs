@@ -19,7 +19,7 @@ public sealed class WindowSinkPrefill : BlockMethod
     public override string Source => "StreamingLLM, Xiao et al. 2023, arXiv:2309.17453";
 
     /// <inheritdoc/>
-    private protected override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) => new RecencyScorer();
+    internal override BlockScorer CreateScorer(PromptLayer layer, int queryHead, MethodParameters parameters) => new RecencyScorer();
 
     /// <summary>All of them: nothing depends on what the blocks hold.</summary>
     private protected override long ForcedPairs(int length, MethodParameters parameters) =>
