@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes statistics.json: values of an independent implementation (scipy, statsmodels, numpy) that the statistics are tested against.
+"""Writes statistics.json.br (by the program brotli): values of an independent implementation (scipy, statsmodels, numpy) that the statistics are tested against.
 
     python3 tests/golden/statistics.py        # Debian: python3-scipy, python3-statsmodels
 """
 import json
 import pathlib
+import subprocess
 
 import numpy as np
 import scipy
@@ -67,5 +68,5 @@ b = a + b
 rho = st.spearmanr(a, b)
 out["spearman"] = dict(a=[float(v) for v in a], b=[float(v) for v in b], rho=float(rho[0]))
 
-path = pathlib.Path(__file__).with_suffix(".json")
-path.write_text(json.dumps(out, separators=(",", ":")) + "\n")
+path = pathlib.Path(__file__).with_suffix(".json.br")
+subprocess.run(["brotli", "-fq", "11", "-w", "24", "-o", path, "-"], input=(json.dumps(out, separators=(",", ":")) + "\n").encode(), check=True)

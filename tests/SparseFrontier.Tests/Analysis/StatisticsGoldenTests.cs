@@ -8,7 +8,7 @@ namespace SparseFrontier.Tests.Analysis;
 /// <summary>Statistics against scipy, statsmodels and numpy (tests/golden/statistics.py).</summary>
 public class StatisticsGoldenTests
 {
-    private static readonly JsonElement s_golden = JsonDocument.Parse(File.ReadAllText(Fixtures.Golden("statistics.json"))).RootElement;
+    private static readonly JsonElement s_golden = JsonDocument.Parse(Fixtures.Decompress("statistics.json.br")).RootElement;
 
     [Fact]
     public void Normal_distribution() => Assert.All(Cases("normal"), c =>

@@ -137,7 +137,7 @@ public class ToleranceTests
     [Fact]
     public void The_papers_rule_is_Welchs_test_and_takes_the_largest()
     {
-        JsonElement golden = JsonDocument.Parse(File.ReadAllText(Fixtures.Golden("statistics.json"))).RootElement;
+        JsonElement golden = JsonDocument.Parse(Fixtures.Decompress("statistics.json.br")).RootElement;
         Assert.All(golden.GetProperty("welch").EnumerateArray(), c => Assert.Equal(
             c.GetProperty("p").GetDouble(),
             Tolerance.WelchPValue(Summary(c, "1"), Summary(c, "2")),
