@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace SparseFrontier.Experiments;
@@ -9,31 +7,6 @@ internal static class HostInformation
 {
     /// <summary>The processor's name, or its architecture where the system does not tell.</summary>
     public static string ProcessorName { get; } = ReadProcessorName();
-
-    /// <summary>Largest resident memory of the process so far, in bytes.</summary>
-    public static long PeakMemoryBytes()
-    {
-        if (OperatingSystem.IsLinux())
-        {
-            try
-            {
-                foreach (string line in File.ReadLines("/proc/self/status"))
-                {
-                    if (line.StartsWith("VmHWM:", StringComparison.Ordinal))
-                    {
-                        return long.Parse(line.AsSpan(6).Trim().TrimEnd("kB").Trim(), CultureInfo.InvariantCulture) * 1024;
-                    }
-                }
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException or FormatException)
-            {
-                // Asked of .NET below.
-            }
-        }
-
-        using var process = Process.GetCurrentProcess();
-        return process.PeakWorkingSet64;
-    }
 
     private static string ReadProcessorName()
     {

@@ -61,6 +61,15 @@ internal abstract class SampleEngine : IDisposable
     /// <summary>Bytes of a cached element.</summary>
     public virtual int CacheElementBytes => sizeof(float);
 
+    /// <summary>Bytes in use of the memory that the model computes in.</summary>
+    public virtual long UsedBytes => NativeMemoryUse.Live;
+
+    /// <summary>Most of them since <see cref="ResetMostUsedBytes"/>.</summary>
+    public virtual long MostUsedBytes => NativeMemoryUse.Peak;
+
+    /// <summary>Begins to measure <see cref="MostUsedBytes"/> anew.</summary>
+    public virtual void ResetMostUsedBytes() => NativeMemoryUse.ResetPeak();
+
     /// <summary>The text of generated tokens.</summary>
     public abstract string Decode(ReadOnlySpan<int> tokens);
 

@@ -45,6 +45,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     private readonly Queue<Lane> _waiting = [];
     private readonly List<Lane> _active = [];
     private float[] _logits = [];
+    private long _idleBytes;
 
     /// <summary>What counts the device's energy; null where nothing does.</summary>
     public EnergyCounter? Energy { get; init; }
@@ -91,6 +92,11 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             while (_open.Count > 0 && _open.Sum(s => s.CacheBytes) is var held && held + bytes > engine.CacheRoom(held))
             {
                 Advance();
+            }
+
+            if (_open.Count == 0)
+            {
+                _idleBytes = engine.UsedBytes;
             }
 
             _open.Add(own);
@@ -274,6 +280,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         var places = new Dictionary<string, int>();
         int[] place = [.. group.Select(j => Place(DecodeOf(j)))];
         int referencePlace = references > 0 ? Place(s_dense) : -1;
+        engine.ResetMostUsedBytes();
+        long heldBytes = engine.UsedBytes;
         double? before = Energy?.ReadJoules();
         var stopwatch = Stopwatch.StartNew();
         EnginePrompt state = engine.Prefill(
@@ -296,6 +304,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         {
             lanes.AddRange(group.Select((job, i) => new Lane(sample, job, shared, state.StartSequence(place[i]), any.Specification.MaximumOutputTokens)));
             lanes.AddRange(Enumerable.Range(0, references).Select(_ => new Lane(sample, null, shared, state.StartSequence(referencePlace), any.Specification.MaximumOutputTokens)));
+
+            // Without what other prompts under way hold, which is there before and after.
+            shared.PeakBytes = _idleBytes + engine.MostUsedBytes - heldBytes;
 
             // A lane's part of the energy is that of the time: the prefill and its own eviction.
             foreach (Lane lane in lanes)
@@ -439,23 +450,22 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     private SampleResult[] Results(OpenSample sample, Lane[] lanes)
     {
         var rows = new SampleResult[lanes.Length];
-        long peakBytes = lanes.Length > 0 ? HostInformation.PeakMemoryBytes() : 0;
         if (Array.Exists(lanes, l => l.Job!.Run.HasOwnCode))
         {
             for (int i = 0; i < rows.Length; i++)
             {
-                rows[i] = Row(sample, lanes[i], peakBytes);
+                rows[i] = Row(sample, lanes[i]);
             }
         }
         else
         {
-            WorkerPool.For(rows.Length, i => rows[i] = Row(sample, lanes[i], peakBytes), CancellationToken.None);
+            WorkerPool.For(rows.Length, i => rows[i] = Row(sample, lanes[i]), CancellationToken.None);
         }
 
         return rows;
     }
 
-    private SampleResult Row(OpenSample open, Lane lane, long peakBytes)
+    private SampleResult Row(OpenSample open, Lane lane)
     {
         (TaskSample sample, SamplePrompt prompt, int[] gold) = (open.Sample, open.Prompt, open.Gold);
         int[]? denseOutput = open.Reference is null ? null : open.DenseOutput;
@@ -506,7 +516,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             Joules = lane.Joules,
             BytesRead = decode.BytesRead,
             CacheBytes = decode.CacheBytes,
-            PeakMemoryBytes = peakBytes,
+            PeakMemoryBytes = lane.Prompt.PeakBytes,
             PrefillShared = lane.Prompt.IsShared,
             Device = device ?? run.Specification.Device,
         };
@@ -537,6 +547,9 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         public EnginePrompt State => state;
 
         public bool IsShared => isShared;
+
+        /// <summary>Bytes that were in use at most from the beginning of the prefill until its sequences were started, had it been alone.</summary>
+        public long PeakBytes { get; set; }
 
         public void Release()
         {

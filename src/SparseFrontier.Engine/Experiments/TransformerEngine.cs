@@ -94,6 +94,12 @@ internal sealed class TransformerEngineFactory : EngineFactory
 
         public override int CacheElementBytes => 2;
 
+        public override long UsedBytes => _model.Devices.Sum(d => d.UsedBytes);
+
+        public override long MostUsedBytes => _model.Devices.Sum(d => d.MostUsedBytes);
+
+        public override void ResetMostUsedBytes() => _model.Devices.ToList().ForEach(d => d.ResetMostUsedBytes());
+
         public override void Compare(IReadOnlyList<EngineRow> rows, LogitQuestion[] questions, LogitAnswer[] answers, CancellationToken cancellationToken) =>
             _model.Compare(Inner(rows), questions.AsSpan(0, rows.Count), answers.AsSpan(0, rows.Count), cancellationToken);
 

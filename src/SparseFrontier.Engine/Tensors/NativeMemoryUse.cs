@@ -1,6 +1,6 @@
 namespace SparseFrontier.Tensors;
 
-/// <summary>Bytes that all <see cref="NativeArray{T}"/> of the process hold, and held at most: what promises about memory are tested by.</summary>
+/// <summary>Bytes that all <see cref="NativeArray{T}"/> of the process hold, and held at most: the peak in a row, and what promises about memory are tested by.</summary>
 internal static class NativeMemoryUse
 {
     private static long s_live;

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using SparseFrontier.Attention;
-using SparseFrontier.Experiments;
 using SparseFrontier.Models.Safetensors;
 using SparseFrontier.Models.Transformer;
 using SparseFrontier.Tensors;
@@ -92,17 +91,21 @@ internal static class PrefillMemorySuite
             DecodeConfigurations = [new(dense, dense.CreateParameters()), new(snap, snap.CreateParameters("Capacity=4096"))],
         };
         int[] tokens = [.. Enumerable.Range(0, length).Select(i => (int)((i * 7919L) + (i * (long)i % 613)) % Vocabulary)];
-        double runtime = HostInformation.PeakMemoryBytes() - model.SizeInBytes;
+        double runtime = PeakResidentBytes() - model.SizeInBytes;
         long start = Stopwatch.GetTimestamp();
         using PromptState prompt = model.Prefill(tokens, request);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         double hidden = 2.0 * length * model.Configuration.HiddenSize * sizeof(float);
-        double peak = HostInformation.PeakMemoryBytes();
+        double peak = PeakResidentBytes();
         double named = model.SizeInBytes + prompt.CacheBytes + hidden;
         var memory = PrefillMemory.Divide(model.Configuration, model.CacheType, length, request);
         double[] figures = [model.SizeInBytes / 1e6, prompt.CacheBytes / 1e6, hidden / 1e6, runtime / 1e6, memory.ExtraBytes / 1e6, peak / 1e6, (peak - named) / 1e6, seconds];
         Console.WriteLine(string.Join(' ', figures.Select(f => f.ToString("R", CultureInfo.InvariantCulture))));
     }
+
+    // Linux's own count: that of .NET is what is resident now.
+    private static double PeakResidentBytes() =>
+        1024 * double.Parse(File.ReadLines("/proc/self/status").First(l => l.StartsWith("VmHWM:", StringComparison.Ordinal)).AsSpan(6).Trim().TrimEnd("kB"), CultureInfo.InvariantCulture);
 
     private static double[] Measure(string folder, int method, int length)
     {
