@@ -9,6 +9,7 @@ Describe 'Measure-SparseKernel' {
         $rows = Measure-SparseKernel BlockSparse -Sparsity 0.5 @small
         $rows | Should -BeOfType SparseFrontier.KernelMeasurement
         $rows | ForEach-Object { "$($_.Method) $($_.SequenceLength)" } | Should -Be 'Dense 256', 'Dense 512', 'BlockSparse 256', 'BlockSparse 512'
+        $rows | Out-String -Width 120 | Should -Match '(?m) Rate +Roof +Memory.*[\s\S]* [\d.]+ GFLOP/s +\d'
         $rows.AttentionMilliseconds | ForEach-Object { $_ | Should -BeGreaterThan 0 }
         $rows[2].Sparsity | Should -BeGreaterThan 0.4
         $rows[2].IndexOperations | Should -BeGreaterThan 0

@@ -9,7 +9,8 @@ namespace SparseFrontier.Commands;
 /// <summary>Times methods on one attention layer over several lengths, beside dense attention timed in the same run.</summary>
 /// <remarks>
 /// Inputs are random, so that what a method keeps is scattered as widely as can be. Output comes after the last length, because the length
-/// from which on a method pays (CrossoverLength) is known only then.
+/// from which on a method pays (CrossoverLength) is known only then. Rate in the table is what attending executed in a second, tiles and padding included (prefill),
+/// or what a step read in a second (decode).
 /// </remarks>
 /// <example>
 /// Shows where BlockSparse pays on this machine.

@@ -53,6 +53,20 @@ public class OutputTests
     public void A_score_that_is_not_its_method_s_has_no_interval(double? low, double? high, int fallbacks, RunStatus status, string expected) =>
         Assert.Equal(expected, CellText.RunInterval(low, high, fallbacks, 20, status));
 
+    [Theory]
+    [InlineData(692_000.0, null, "692 TFLOP/s")]
+    [InlineData(183.5, null, "184 GFLOP/s")]
+    [InlineData(0.05, null, "50.0 MFLOP/s")]
+    [InlineData(null, 3210.0, "3.21 TB/s")]
+    [InlineData(null, null, "-")]
+    public void Measurements_of_kernels_show_what_is_executed_or_read_in_a_second(double? operations, double? bytes, string expected)
+    {
+        using var writer = new StringWriter { NewLine = "\n" };
+        Tables.KernelMeasurements(writer, [new() { Method = "Dense", RoofShare = 0.5, GigaOperationsPerSecond = operations, GigaBytesPerSecond = bytes }]);
+        Assert.Matches(@"  Ideal +Rate +Roof ", writer.ToString());
+        Assert.Matches($@"Dense .* {expected}  0\.50 ", writer.ToString());
+    }
+
     [Fact]
     public void Runs_and_samples_that_ran_dense_are_marked()
     {

@@ -367,6 +367,7 @@ internal static class Tables
                 new("Attention ms", r => CellText.Milliseconds(r.AttentionMilliseconds), Right: true),
                 new("Speed-up", r => CellText.Factor(r.SpeedUp), Right: true),
                 new("Ideal", r => CellText.Factor(r.IdealSpeedUp), Right: true),
+                new("Rate", CellText.Rate, Right: true),
                 new("Roof", r => CellText.Fraction(r.RoofShare), Right: true),
                 new("Memory", r => CellText.Bytes(r.MemoryBytes), Right: true),
                 new("Pays from", r => r.CrossoverLength?.ToString(CultureInfo.InvariantCulture) ?? "-", Right: true));

@@ -102,6 +102,15 @@ public static class CellText
     /// <summary>A factor, "9.5x", "-" where there is none.</summary>
     public static string Factor(double? value) => value is null ? "-" : $"{value.Value.ToString(value >= 10 ? "F1" : "F2", CultureInfo.CurrentCulture)}x";
 
+    /// <summary>What a measurement executed in a second of attending, "692 TFLOP/s", or of a step what it read in a second, "3.21 TB/s"; "-" where it is unknown.</summary>
+    public static string Rate(KernelMeasurement row)
+    {
+        ArgumentNullException.ThrowIfNull(row);
+        return row.GigaOperationsPerSecond is { } operations ? $"{Amount(operations * 1e9)}FLOP/s"
+            : row.GigaBytesPerSecond is { } bytes ? $"{Amount(bytes * 1e9)}B/s"
+            : "-";
+    }
+
     /// <summary>The layer that a measurement was made on.</summary>
     public static string KernelShape(KernelMeasurement row)
     {
