@@ -35,18 +35,22 @@ internal sealed class BenchmarkReport
         _suite = suite;
         _console = console;
         string date = DateTime.UtcNow.ToString("yyyy-MM-dd", CultureInfo.InvariantCulture);
+        string processor = HostInformation.ProcessorFamily.Length > 0 ? $"{HostInformation.ProcessorName} ({HostInformation.ProcessorFamily})" : HostInformation.ProcessorName;
+        string version = ModuleInformation.Version;
+        int revision = version.IndexOf('+', StringComparison.Ordinal) + 1;
+        string commit = (revision > 0 ? version[revision..Math.Min(version.Length, revision + 7)] : "unknown") + (HasChanges() ? " with changes" : string.Empty);
         _machine = new
         {
-            Processor = HostInformation.ProcessorName,
+            Processor = processor,
             KernelSets.InstructionSet,
             Cores = Environment.ProcessorCount,
             Threads = WorkerPool.ThreadCount,
             Runtime = RuntimeInformation.FrameworkDescription,
             System = RuntimeInformation.OSDescription,
-            Commit = Git("rev-parse --short HEAD") + (Git("status --porcelain").Length > 0 ? " with changes" : string.Empty),
+            Commit = commit,
             Date = date,
         };
-        WriteLine($"{suite}: {HostInformation.ProcessorName}, {KernelSets.InstructionSet}, {WorkerPool.ThreadCount} threads, {RuntimeInformation.FrameworkDescription}, {date}");
+        WriteLine($"{suite}: {processor}, {KernelSets.InstructionSet}, {WorkerPool.ThreadCount} threads, {RuntimeInformation.FrameworkDescription}, commit {commit}, {date}");
     }
 
     /// <summary>Says which version of a peer takes part.</summary>
@@ -124,16 +128,17 @@ internal sealed class BenchmarkReport
 
     private static string Rate(double rate) => rate > 0 ? rate.ToString("0.0", CultureInfo.InvariantCulture) : string.Empty;
 
-    private static string Git(string arguments)
+    // Of the working tree where it runs, as far as git is there; the commit is that of the build.
+    private static bool HasChanges()
     {
         try
         {
-            using Process? git = Process.Start(new ProcessStartInfo("git", arguments) { RedirectStandardOutput = true, RedirectStandardError = true });
-            return git!.StandardOutput.ReadToEnd().Trim();
+            using Process? git = Process.Start(new ProcessStartInfo("git", "status --porcelain") { RedirectStandardOutput = true, RedirectStandardError = true });
+            return git!.StandardOutput.ReadToEnd().Length > 0;
         }
         catch (System.ComponentModel.Win32Exception)
         {
-            return "unknown";
+            return false;
         }
     }
 
