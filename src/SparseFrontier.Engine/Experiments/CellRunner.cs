@@ -178,7 +178,8 @@ internal sealed class CellRunner(
         }
 
         CompleteFinished(open);
-        foreach (string advice in new[] { DenseAdvice.Create(_completed), PrefillAdvice.Create(_completed), FallbackAdvice.Create(_completed) }.OfType<string>())
+        string? ofDecode = executor.SharesSteps ? null : SpeedAdvice.OfDecode(_completed);
+        foreach (string advice in new[] { DenseAdvice.Create(_completed), SpeedAdvice.OfPrefill(_completed), ofDecode, FallbackAdvice.Create(_completed) }.OfType<string>())
         {
             sink.Warning(advice);
         }

@@ -18,6 +18,9 @@ internal abstract class SampleExecutor : IDisposable
     /// <summary>Whether a sample may be taken while others are under way.</summary>
     public abstract bool RunsSideBySide { get; }
 
+    /// <summary>Whether a step of generation may be of several sequences, among which its seconds are divided.</summary>
+    public abstract bool SharesSteps { get; }
+
     /// <summary>Has a sample computed; may return before it is, as soon as another can be taken.</summary>
     /// <param name="sample">The sample.</param>
     /// <param name="jobs">Configurations of one cell, the dense one first if it is among them.</param>
@@ -66,6 +69,9 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
 
     /// <inheritdoc/>
     /// <remarks>A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.</remarks>
+    public override bool SharesSteps => batchSize > 1;
+
+    /// <inheritdoc/>
     public override bool RunsSideBySide { get; } = Devices.CudaOrdinal(device) is not null;
 
     /// <inheritdoc/>

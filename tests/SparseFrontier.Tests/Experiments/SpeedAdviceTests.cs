@@ -1,0 +1,74 @@
+using SparseFrontier.Experiments;
+using Xunit;
+
+namespace SparseFrontier.Tests.Experiments;
+
+public class SpeedAdviceTests
+{
+    [Fact]
+    public void Slow_prefills_are_named()
+    {
+        string? advice = SpeedAdvice.OfPrefill([Row("Dense", 0, 1.5), Row("VerticalSlash", 0.5, 1.75), Row("BlockSparse", 0.9, 0.5)]);
+        Assert.NotNull(advice);
+        Assert.Contains("VerticalSlash at 0.50 (1.75 s)", advice, StringComparison.Ordinal);
+        Assert.Contains("1.50 s a sample", advice, StringComparison.Ordinal);
+        Assert.Contains("At 2048 tokens", advice, StringComparison.Ordinal);
+        Assert.DoesNotContain("BlockSparse", advice, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nothing_is_said_where_every_sparse_prefill_was_faster() =>
+        Assert.Null(SpeedAdvice.OfPrefill([Row("Dense", 0, 1.5), Row("VerticalSlash", 0.5, 1.25)]));
+
+    [Fact]
+    public void Nothing_is_said_without_a_dense_run() => Assert.Null(SpeedAdvice.OfPrefill([Row("VerticalSlash", 0.5, 9)]));
+
+    [Fact]
+    public void Decode_methods_share_the_dense_prefill_and_are_left_out() =>
+        Assert.Null(SpeedAdvice.OfPrefill([Row("Dense", 0, 1.5), Row("Dense", 0, 1.6, "SnapKV")]));
+
+    [Fact]
+    public void What_ran_dense_is_named_as_such_and_not_as_slow()
+    {
+        SparseAttentionResult[] rows = [Row("Dense", 0, 1.5), Row("BlockSparse", 0, 1.75, fallbacks: 2), Row("VerticalSlash", 0.25, 1.25, "Quest", fallbacks: 1), Row("BlockSparse", 0.5, 1)];
+        Assert.Null(SpeedAdvice.OfPrefill(rows));
+        string? advice = FallbackAdvice.Create(rows);
+        Assert.Contains(": BlockSparse in 2 of 4 samples, VerticalSlash + Quest in 1 of 4 samples.", advice, StringComparison.Ordinal);
+        Assert.Null(FallbackAdvice.Create(rows[..1]));
+    }
+
+    [Fact]
+    public void Slow_generation_is_named()
+    {
+        SparseAttentionResult[] rows =
+        [
+            Step("Dense", 0.4), Step("Quest", 0.41), Step("SnapKV", 0.3), Step("AdaSnapKV", 0.5, fallbacks: 1), Step("Quest", 0.9, device: "cuda:0"),
+            Step("SnapKV", 0.5, tokens: 40), Step("SnapKV", 0.5, tokens: 0),
+        ];
+        string? advice = SpeedAdvice.OfDecode(rows);
+        Assert.StartsWith("At 2048 tokens generation took longer than the dense run's (20 ms a token) with: Quest at 0.50 (20.5 ms). 'kernels measure'", advice, StringComparison.Ordinal);
+        Assert.Null(SpeedAdvice.OfDecode(rows[1..]));
+        Assert.Null(SpeedAdvice.OfPrefill(rows));
+    }
+
+    // Seconds of a step that several sequences share are divided equally, which tells nothing of their methods.
+    [Theory]
+    [InlineData(1, true)]
+    [InlineData(2, false)]
+    public void Generation_is_compared_where_sequences_step_alone(int batch, bool compared)
+    {
+        int steps = 0;
+        using var folder = new TemporaryFolder();
+
+        // The dense run's steps come first, and each takes longer than the one before.
+        var factory = new HashEngineFactory { BeforeStep = () => Thread.Sleep(steps++ / 4) };
+        var sink = Sweeps.Run(folder.Path, [Sweeps.Specification(samples: 1), Sweeps.Specification(samples: 1, decode: "Quest", decodeParameters: "PageSize=16;TokenBudget=64")], engines: factory, batch: batch, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal(compared, sink.Warnings.Any(w => w.Contains("generation took longer", StringComparison.Ordinal)));
+    }
+
+    private static SparseAttentionResult Step(string decode, double seconds, int tokens = 20, int fallbacks = 0, string device = "cpu") =>
+        new() { FallbackCount = fallbacks, Method = "Dense", DecodeMethod = decode, DecodeSparsity = 0.5, DecodeSeconds = seconds, OutputTokenCount = tokens, SequenceLength = 2048, Device = device };
+
+    private static SparseAttentionResult Row(string method, double sparsity, double seconds, string decode = "Dense", int fallbacks = 0) =>
+        new() { SampleCount = 4, FallbackCount = fallbacks, Method = method, DecodeMethod = decode, PrefillSparsity = sparsity, PrefillSeconds = seconds, SequenceLength = 2048 };
+}
