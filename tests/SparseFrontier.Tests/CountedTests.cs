@@ -1,5 +1,5 @@
-using Xunit;
 using SparseFrontier.Analysis;
+using Xunit;
 
 namespace SparseFrontier.Tests;
 

@@ -68,10 +68,10 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
     public override PromptEncoder Encoder => engine.Encoder;
 
     /// <inheritdoc/>
-    /// <remarks>A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.</remarks>
     public override bool SharesSteps => batchSize > 1;
 
     /// <inheritdoc/>
+    /// <remarks>A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.</remarks>
     public override bool RunsSideBySide { get; } = Devices.CudaOrdinal(device) is not null;
 
     /// <inheritdoc/>

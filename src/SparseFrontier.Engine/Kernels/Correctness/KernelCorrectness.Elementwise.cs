@@ -32,7 +32,8 @@ public static unsafe partial class KernelCorrectness
         using var source = GuardedArray.Normal(random, length);
         kernels.Add(target.Pointer, source.Pointer, length);
         return [target.Read()];
-    }) { IsExact = true };
+    })
+    { IsExact = true };
 
     private static KernelCorrectnessCase GateCase(int length, GateActivation activation) => new(
         "Gate",
