@@ -12,11 +12,20 @@ internal static class StandardStreams
 
     /// <summary>All of standard input. Waiting for it ends by Ctrl-C.</summary>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public static byte[] ReadInput(CancellationToken cancellationToken)
     {
         using Stream input = Console.OpenStandardInput();
         using var content = new MemoryStream();
-        Task.Run(() => input.CopyTo(content), CancellationToken.None).Wait(cancellationToken);
+        try
+        {
+            Task.Run(() => input.CopyTo(content), CancellationToken.None).Wait(cancellationToken);
+        }
+        catch (AggregateException e) when (e.InnerException is IOException or UnauthorizedAccessException)
+        {
+            throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"Standard input cannot be read: {e.InnerException.Message}", "-", e.InnerException);
+        }
+
         return content.ToArray();
     }
 

@@ -53,7 +53,7 @@ internal static class ShippedResultsWriter
         SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).Concat(older).OrderByDescending(r => r.SampleCount).DistinctBy(Asked)];
         ResultSummaryHeader header = ResultSummaryFile.HeaderOf(rows);
         HashSet<SparseAttentionResult> numbered = [.. older];
-        int count = rows.Max(r => NumberOf(r) ?? 0);
+        int count = rows.Select(r => NumberOf(r) ?? 0).DefaultIfEmpty().Max();
         rows = [.. ResultSummaryFile.InOrder(rows).Select(r => Small(r, numbered.Contains(r) ? Invariant($"{NumberPrefix}{++count}") : r.RunId))];
         ResultSummary[] files = [.. After(KernelsPrefix).Where(IsPacked).Select(ResultSummaryFile.Read)];
         KernelMeasurement[] measured = [.. Quiet(After(KernelsPrefix).Where(p => !IsPacked(p)).Select(RecommendOperation.ReadKernels)).Select(k => k with { Device = DeviceOf(k.Device) })];

@@ -77,6 +77,9 @@ public class CommandLineTests
     [InlineData("run --input -", "RunSpecificationInvalid")]
     [InlineData("run --input .", "ResultUnreadable: '.' cannot be read: It is a folder")]
     [InlineData("claim Quest over SnapKV", "ParameterInvalid: 'Quest' is not of the form of a claim")]
+    [InlineData("run --preset findings --method Nix* --what-if", "ParameterInvalid: The preset findings has no run of Nix*.")]
+    [InlineData("run --preset ablation --method Nix* --what-if", "ParameterInvalid: The preset ablation has no run of Nix*.")]
+    [InlineData("run --preset paper --task Nix* --what-if", "ParameterInvalid: The preset paper has no run of Nix*.")]
     [InlineData("recommend --length -5", "SequenceLengthInvalid")]
     [InlineData("run --input ./no/such/file --method Quest", "ParameterInvalid")]
     [InlineData("submit --worker ./no/such/file", "FileNotFound")]
@@ -191,6 +194,7 @@ public class CommandLineTests
         (int code, string plan, string error) = Run($"run --method Quest --sparsity 0.5,0.9 --what-if --results {folder} --json");
         Assert.Equal((0, ""), (code, error));
         Assert.Equal((0, plan, ""), Run($"run --input - --what-if --results {folder} --json", plan));
+        Assert.Equal((0, plan, ""), Run($"run --input - --what-if --results {folder} --json", "\uFEFF" + plan));
         string away = plan.Replace("\"cpu\"", "\"tpu:0\"", StringComparison.Ordinal);
         Assert.Contains("DeviceNotFound", Run($"run --input - --what-if --results {folder}", away).Error, StringComparison.Ordinal);
         Assert.Equal((0, plan, ""), Run($"run --input - --device cpu --what-if --results {folder} --json", away));

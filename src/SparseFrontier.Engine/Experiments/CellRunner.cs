@@ -469,15 +469,15 @@ internal sealed class CellRunner(
     /// <summary>Tells why runs failed: what several say in the same words once, with their number. The row of each says it too.</summary>
     private void TellErrors()
     {
-        foreach (var same in _untold.GroupBy(e => (e.Error.ErrorId, e.Error.Message)).ToList())
+        (ActiveRun Run, SparseFrontierException Error)[] untold = [.. _untold];
+        _untold.Clear();
+        foreach (var same in untold.GroupBy(e => (e.Error.ErrorId, e.Error.Message)))
         {
             int count = same.Count();
             (ActiveRun run, SparseFrontierException error) = same.First();
             sink.Error(count == 1 ? error : new SparseFrontierException(
                 error.ErrorId, string.Create(CultureInfo.InvariantCulture, $"{error.Message} This ended {count} runs of {Name(run.Plan)}."), error.Target, error));
         }
-
-        _untold.Clear();
     }
 
     /// <summary>Notes why a run stops; that it stops must not hang on it. What cannot be noted reads as Partial, and goes on all the same.</summary>

@@ -86,8 +86,8 @@ internal static class SweepPresets
         {
             // A pattern matches no controls, which belong to this grid: only names restrict it.
             string[] named = [.. sweep.Method.Count > 0 ? SweepBuilder.FindMethods(sweep.Method, decodeOnly: false).Select(m => m.Method.Name) : []];
-            List<RunSpecification> findings = [.. FindingsGrid.Runs(sweep, name == "FindingsSmall", named)];
-            return findings.Count > 0 ? findings : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", named)}.", sweep.Method);
+            List<RunSpecification> findings = sweep.Method.Count > 0 && named.Length == 0 ? [] : [.. FindingsGrid.Runs(sweep, name == "FindingsSmall", named)];
+            return findings.Count > 0 ? findings : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", sweep.Method.Concat(sweep.Task))}.", sweep.Method);
         }
 
         HashSet<string> methods = [.. SweepBuilder.FindMethods(sweep.Method.Count > 0 ? sweep.Method : ["*"], decodeOnly: false).Select(m => m.Method.Name)];
@@ -112,7 +112,7 @@ internal static class SweepPresets
 
         return specifications.Count > 0
             ? specifications
-            : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", methods)}.", sweep.Method);
+            : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", sweep.Method.Concat(sweep.Task))}.", sweep.Method);
     }
 
     private static IEnumerable<Combination> Paper(CellDefinition cell)

@@ -7,6 +7,10 @@
 set -euo pipefail
 program=$1 folder=$2 gpus=$3 workers=$4 cores=$5 lengths=${6:-"2048 1024 4096 8192"} models=${7:-"frontier-7m frontier-3m frontier-1m"}
 arguments=("${@:8}")
+if [[ -n ${PLAN:-} && ${#arguments[@]} -gt 0 ]]; then
+    echo "PLAN says what to run: '${arguments[*]}' would be left out." >&2
+    exit 2
+fi
 mkdir -p "$folder/runs"
 
 source "$(dirname "$0")/share_gpu.sh"

@@ -21,7 +21,7 @@ public sealed class ReadRunsOperation
         byte[] bytes = Content ?? StoreIO.ReadAll(Path) ?? throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{Path}'.", Path);
         int number = 0;
         bool any = false;
-        for (int start = 0; start < bytes.Length;)
+        for (int start = bytes.AsSpan().StartsWith("\uFEFF"u8) ? "\uFEFF"u8.Length : 0; start < bytes.Length;)
         {
             cancellationToken.ThrowIfCancellationRequested();
             int length = bytes.AsSpan(start).IndexOf((byte)'\n');

@@ -21,7 +21,7 @@ public sealed class KernelCorrectnessResult
     /// <summary>Largest |difference| / max(s, |reference|) of an element of that output; s is the root mean square of its elements.</summary>
     public double MaximumRelativeError { get; init; }
 
-    /// <summary>What <see cref="MaximumRelativeError"/> may be at most: twice that of the formula computed plainly in the kernel's precision, and a few units of the last place.</summary>
+    /// <summary>What <see cref="MaximumRelativeError"/> may be at most: twice that of the formula computed plainly in the kernel's precision (on the same inputs; where the kernel exceeds it, the largest over up to three further draws of the shape as well), and a few units of the last place.</summary>
     public double Tolerance { get; init; }
 
     /// <summary>Whether it was within the tolerance.</summary>

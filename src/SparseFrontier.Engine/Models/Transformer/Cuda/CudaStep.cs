@@ -299,15 +299,21 @@ internal sealed unsafe class CudaStep : IDisposable
         {
             try
             {
-                _recordings[shape] = recording = CudaGraph.Record(_device, () => Give(shape));
+                recording = CudaGraph.Record(_device, () => Give(shape));
+
+                // The first launch uploads it, for which memory may be short as well.
+                recording.Launch();
+                _recordings[shape] = recording;
             }
             catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
             {
                 // Recordings save time and take memory: the step goes without.
+                recording?.Dispose();
                 Forget();
                 Give(shape);
-                return;
             }
+
+            return;
         }
 
         recording.Launch();
