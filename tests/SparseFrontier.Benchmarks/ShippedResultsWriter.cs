@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
 using SparseFrontier.Experiments.Operations;
 using static System.FormattableString;
@@ -88,11 +89,10 @@ internal static class ShippedResultsWriter
 
     // What a run was asked; the budget is in it where no sparsity was asked for.
     private static object Asked(SparseAttentionResult row) => (
-        (row.Model, row.CacheType, row.Task, row.TaskParameters, row.SequenceLength, row.Seed),
-        (row.QuestionPosition, row.CompressBefore, row.ShortInstructions, row.ReferenceScoring, row.MaximumOutputTokens),
-        (row.Method, row.RequestedSparsity, FixedParameters.Of("Prefill", row.Method, row.Parameters), Budget: row.RequestedSparsity is null ? row.Parameters : ""),
-        (row.DecodeMethod, row.RequestedDecodeSparsity, FixedParameters.Of("Decode", row.DecodeMethod, row.DecodeParameters), Budget: row.RequestedDecodeSparsity is null ? row.DecodeParameters : ""),
-        (row.BudgetSchedule, row.AllowDenseFallback));
+        (row.Model, row.CacheType, row.Task, row.SequenceLength, row.Seed, Protocol.Key(row)),
+        (row.Method, row.RequestedSparsity, Budget: row.RequestedSparsity is null ? row.Parameters : ""),
+        (row.DecodeMethod, row.RequestedDecodeSparsity, Budget: row.RequestedDecodeSparsity is null ? row.DecodeParameters : ""),
+        (FixedParameters.Of(row), row.BudgetSchedule, row.AllowDenseFallback));
 
     // `kernels measure --json` writes plain lines.
     private static bool IsPacked(string path) => path.EndsWith(".gz", StringComparison.Ordinal) || path.EndsWith(".br", StringComparison.Ordinal);

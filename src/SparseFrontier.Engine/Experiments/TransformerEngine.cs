@@ -65,14 +65,9 @@ internal sealed class TransformerEngineFactory : EngineFactory
     private sealed class CudaEngine : CheckpointEngine
     {
         private readonly CudaModel _model;
-        private readonly CudaDevice[] _devices;
 
         public CudaEngine(string directory, CudaDevice[] devices)
-            : base(directory)
-        {
-            _model = CudaModel.Load(directory, devices);
-            _devices = devices;
-        }
+            : base(directory) => _model = CudaModel.Load(directory, devices);
 
         public override ModelConfiguration Configuration => _model.Configuration;
 
@@ -90,7 +85,7 @@ internal sealed class TransformerEngineFactory : EngineFactory
         public override int RowsAtOnce => _model.MostRows;
 
         // Half of what other programs leave of the GPU now, so that several that share one come to equal parts of it and leave one for prompts that are read and sequences.
-        public override long CacheRoom(long held) => (_devices.Min(d => d.FreeBytes) + held) / 2;
+        public override long CacheRoom(long held) => (_model.Devices.Min(d => d.FreeBytes) + held) / 2;
 
         public override int CacheElementBytes => 2;
 

@@ -134,12 +134,21 @@ public sealed unsafe class CudaDevice
         CudaException.Check(CudaDriver.cuStreamSynchronize(Stream), "A kernel or copy before cuStreamSynchronize");
     }
 
-    /// <summary>Waits for the work given so far and gives back what the pool keeps without using it, for what then asks the driver for memory once more.</summary>
-    internal void ReturnUnused()
+    /// <summary>
+    /// Whether a call that ended so is worth another try: where the driver found no memory, waits for the work given so far and gives back what the pool keeps without using it, which may lie in pieces.
+    /// </summary>
+    /// <param name="code">What the call gave.</param>
+    internal bool MakesRoom(int code)
     {
+        if (code != CudaException.OutOfMemory)
+        {
+            return false;
+        }
+
         using Scope scope = Enter();
         Synchronize();
         _ = CudaDriver.cuMemPoolTrimTo(Pool, 0);
+        return true;
     }
 
     /// <summary>Makes this thread the owner of the device until the scope is disposed; may be nested.</summary>
@@ -241,9 +250,8 @@ public sealed unsafe class CudaDevice
         fixed (byte* data = image)
         {
             int code = CudaDriver.cuModuleLoadData(out nint module, data);
-            if (code == CudaException.OutOfMemory)
+            if (MakesRoom(code))
             {
-                ReturnUnused();
                 code = CudaDriver.cuModuleLoadData(out module, data);
             }
 

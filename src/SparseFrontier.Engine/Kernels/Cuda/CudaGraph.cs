@@ -36,9 +36,8 @@ internal sealed class CudaGraph : CudaHandle
         try
         {
             int code = CudaDriver.cuGraphInstantiateWithFlags(out nint value, graph, 0);
-            if (code == CudaException.OutOfMemory)
+            if (device.MakesRoom(code))
             {
-                device.ReturnUnused();
                 code = CudaDriver.cuGraphInstantiateWithFlags(out value, graph, 0);
             }
 

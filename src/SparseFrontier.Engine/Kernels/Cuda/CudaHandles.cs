@@ -65,10 +65,8 @@ internal sealed unsafe class CudaMemory : CudaHandle
     {
         using CudaDevice.Scope scope = device.Enter();
         int code = CudaDriver.cuMemAllocAsync(out ulong address, (nuint)Math.Max(16, bytes), device.Stream);
-        if (code == CudaException.OutOfMemory)
+        if (device.MakesRoom(code))
         {
-            // What the pool keeps may lie in pieces.
-            device.ReturnUnused();
             code = CudaDriver.cuMemAllocAsync(out address, (nuint)Math.Max(16, bytes), device.Stream);
         }
 
