@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using SparseFrontier.Experiments;
 using Xunit;
 
@@ -57,12 +58,18 @@ public class SpeedAdviceTests
     [InlineData(2, false)]
     public void Generation_is_compared_where_sequences_step_alone(int batch, bool compared)
     {
-        int steps = 0;
         using var folder = new TemporaryFolder();
+        RunSpecification dense = Sweeps.Specification(samples: 1);
+        var alone = new HashEngineFactory();
+        Sweeps.Run(folder.File("alone"), [dense], engines: alone, cancellationToken: TestContext.Current.CancellationToken);
 
-        // The dense run's steps come first, and each takes longer than the one before.
-        var factory = new HashEngineFactory { BeforeStep = () => Thread.Sleep(steps++ / 4) };
-        var sink = Sweeps.Run(folder.Path, [Sweeps.Specification(samples: 1), Sweeps.Specification(samples: 1, decode: "Quest", decodeParameters: "PageSize=16;TokenBudget=64")], engines: factory, batch: batch, cancellationToken: TestContext.Current.CancellationToken);
+        // The dense run's steps come first. Each step after them takes longer than theirs on average, however loaded the machine is.
+        var watch = Stopwatch.StartNew();
+        TimeSpan? longer = null;
+        HashEngineFactory factory = null!;
+        factory = new HashEngineFactory { BeforeStep = () => Thread.Sleep(factory.Steps < alone.Steps ? TimeSpan.Zero : longer ??= TimeSpan.FromMilliseconds(1) + (watch.Elapsed / alone.Steps)) };
+        RunSpecification[] runs = [dense, Sweeps.Specification(samples: 1, decode: "Quest", decodeParameters: "PageSize=16;TokenBudget=64")];
+        var sink = Sweeps.Run(folder.File("both"), runs, engines: factory, batch: batch, cancellationToken: TestContext.Current.CancellationToken);
         Assert.Equal(compared, sink.Warnings.Any(w => w.Contains("generation took longer", StringComparison.Ordinal)));
     }
 
