@@ -43,6 +43,22 @@ public class CommandLineTests
         Assert.False(string.IsNullOrWhiteSpace(command.Description));
     }
 
+    // What the README gives bash.
+    [Theory]
+    [InlineData("sparsefrontier rec", "recommend")]
+    [InlineData("sparsefrontier run --decode-me", "--decode-method")]
+    [InlineData("sparsefrontier run --method Qu", "Quest")]
+    [InlineData("sparsefrontier run --decode-method ", "SnapKV")]
+    [InlineData("sparsefrontier results --task StoryF", "StoryFiltering")]
+    [InlineData("sparsefrontier recommend --model ", "frontier-3m")]
+    [InlineData("sparsefrontier submit --preset ab", "ablation")]
+    public void Shells_are_told_how_a_line_may_go_on(string line, string expected)
+    {
+        (int code, string output, string error) = Run($"\"[suggest:{line.Length}]\" \"{line}\"");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains(expected, output.Split('\n', StringSplitOptions.TrimEntries));
+    }
+
     [Theory]
     [InlineData("run --sparsity lots", "ParameterInvalid")]
     [InlineData("run --nonsense", "ParameterInvalid")]
