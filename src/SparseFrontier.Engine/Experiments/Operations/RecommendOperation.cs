@@ -152,11 +152,11 @@ public sealed class RecommendOperation
             return ResultPath.Length > 0 ? $"the results{InResultPath}" : "";
         }
 
-        SparseAttentionResult[] all = [.. series.Select(s => s.Dense)];
-        SparseAttentionResult[] asked = [.. all.Where(d => SequenceLength.Contains(d.SequenceLength))];
-        SparseAttentionResult[] dense = asked.Length > 0 ? asked : all;
+        ToleranceSeries[] asked = [.. series.Where(s => SequenceLength.Contains(s.Dense.SequenceLength))];
+        ToleranceSeries[] used = asked.Length > 0 ? asked : [.. series];
+        SparseAttentionResult[] dense = [.. used.Select(s => s.Dense)];
         string device = string.Join(" and ", dense.Select(d => Name(Shipped.Header.Devices, d.Device)).Distinct());
-        int[] counts = [.. dense.Select(d => d.SampleCount).Distinct().Order()];
+        int[] counts = [.. used.SelectMany(s => s.Levels.Select(l => l.Row).Append(s.Dense)).Select(r => r.SampleCount).Distinct().Order()];
         string speed = Kernel.Count > 0 ? "yours" : Shipped.Kernels.Any(k => k.Device == DeviceOf(dense[0])) ? Name(Shipped.Header.KernelDevices, DeviceOf(dense[0])) : $"not measured on {DeviceOf(dense[0])}";
         return FormattableString.Invariant(
             $"the shipped summary: {dense[0].Model}, {string.Join(" to ", new[] { counts[0], counts[^1] }.Distinct())} samples a run, seed {string.Join(", ", dense.Select(d => d.Seed).Distinct())}, computed on {device} by version {Shipped.Header.ModuleVersion}, {Shipped.Header.Date}; speed of kernels: {speed}");
