@@ -65,6 +65,21 @@ Describe 'Get-SparseAttentionResult' {
             Get-Completion 'Get-SparseAttentionResult TestDrive:/none -RunId ' | Should -BeNullOrEmpty
         }
 
+        It 'takes a folder with brackets in its name as it is where nothing matches the pattern, and completes it' {
+            $brackets = Join-Path $TestDrive 'brackets [1] ü'
+            $null = [System.IO.Directory]::CreateDirectory($brackets)
+            Copy-Item $row.Path -Destination $brackets -Recurse
+            (Get-SparseAttentionResult $brackets).RunId | Should -Be $row.RunId
+            (Get-Completion "Get-SparseAttentionResult -LiteralPath '$brackets' -RunId ").CompletionText | Should -Be $row.RunId
+            Push-Location -LiteralPath $TestDrive
+            try {
+                (Get-Completion 'Get-SparseAttentionResult ./brack').CompletionText | Should -Be "'./brackets ``[1``] ü'"
+                (Get-Completion 'Invoke-SparseAttentionRun -ResultPath ./brack').CompletionText | Should -Be "'./brackets [1] ü'"
+                (Get-Completion 'Get-SparseAttentionJob -ResultPath "./brack').CompletionText | Should -Be '"./brackets `[1`] ü"'
+            }
+            finally { Pop-Location }
+        }
+
         It 'completes run ids in a folder of ten thousand in less than two seconds' {
             # Folders without files are as many names to go through, and none is a run.
             $many = "$TestDrive/many"

@@ -51,8 +51,9 @@ foreach ($name in 'SampleCount', 'Model', 'Task', 'SequenceLength') {
 $runs = New-SparseAttentionSweep @grid
 $plan = $runs | Get-SparseAttentionPlan -ResultPath $ResultPath
 $infeasible = @($plan | Where-Object -Not IsFeasible).Count
-'{0} runs, samples a run: {1}, infeasible at their length: {2}' -f $plan.Count, ($plan.SampleCount | Measure-Object -Maximum).Maximum, $infeasible
-if (-not $PSCmdlet.ShouldProcess($ResultPath, "Run $($plan.Count) runs")) { return }
+$count = [SparseFrontier.Counted]::Of($plan.Count, 'run')
+'{0}, samples a run: {1}, infeasible at their length: {2}' -f $count, ($plan.SampleCount | Measure-Object -Maximum).Maximum, $infeasible
+if (-not $PSCmdlet.ShouldProcess($ResultPath, "Run $count")) { return }
 
 # Infeasible cells stay in the rows, and so in the page's table, without scores. A run that fails does not stop the others.
 $rows = $runs | Invoke-SparseAttentionRun -ResultPath $ResultPath -ErrorAction Continue

@@ -30,8 +30,9 @@ $plan = $Grid ? (Import-Csv $Grid | Get-SparseAttentionPlan) : (New-SparseAttent
 $plan | Format-Table
 $plan | Where-Object -Not IsFeasible | ForEach-Object { Write-Warning "$_ does not fit: at most $($_.MaximumFeasibleSparsity)." }
 $sum = $plan | Measure-Object SharedPrefillOperations -Sum
-'{0} runs, {1:N0} billion operations of prefill' -f $plan.Count, ($sum.Sum / 1e9)
-if (-not $PSCmdlet.ShouldProcess($ResultPath, "Run $($plan.Count) runs")) { return }
+$runs = [SparseFrontier.Counted]::Of($plan.Count, 'run')
+'{0}, {1:N0} billion operations of prefill' -f $runs, ($sum.Sum / 1e9)
+if (-not $PSCmdlet.ShouldProcess($ResultPath, "Run $runs")) { return }
 
 $rows = $plan | Where-Object IsFeasible | Invoke-SparseAttentionRun -ResultPath $ResultPath
 

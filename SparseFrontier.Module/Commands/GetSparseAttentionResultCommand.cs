@@ -8,7 +8,7 @@ namespace SparseFrontier.Commands;
 /// <summary>Reads results of runs from disk.</summary>
 /// <remarks>
 /// Without a path it reads SPARSEFRONTIER_RESULTS, else the folder "results" here. Damaged files are warned of and skipped. Filters are
-/// wildcards and narrow one another.
+/// wildcards and narrow one another. A folder with brackets in its name is taken as it is where nothing matches it as a pattern.
 /// </remarks>
 /// <example>
 /// Finds the frontier of what was run on one task.

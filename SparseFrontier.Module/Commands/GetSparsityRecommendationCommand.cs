@@ -82,7 +82,7 @@ public sealed class GetSparsityRecommendationCommand : SparseFrontierCmdlet
     public double ConfidenceLevel { get; set; } = 0.95;
 
     /// <summary>Rows of Measure-SparseKernel, or what 'kernels measure --json' wrote, to predict speed-ups from.</summary>
-    /// <value>The seconds of the runs; of the shipped summary its kernels</value>
+    /// <value>The seconds of the runs, of generation where they stepped alone (-BatchSize 1); of the shipped summary its kernels</value>
     [Parameter(HelpMessage = "Rows of Measure-SparseKernel to predict speed-ups from.")]
     [RowTransformation(typeof(SparseFrontier.KernelMeasurement), nameof(SparseFrontier.KernelMeasurement.Method), nameof(SparseFrontier.KernelMeasurement.Phase))]
     [ValidateNotNull]

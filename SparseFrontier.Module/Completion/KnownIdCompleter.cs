@@ -37,7 +37,7 @@ internal abstract class KnownIdCompleter : IArgumentCompleter
         using var shell = PowerShell.Create(RunspaceMode.CurrentRunspace);
         string[] folders =
         [
-            .. shell.AddCommand("Microsoft.PowerShell.Management\\Resolve-Path").AddParameter(named == "LiteralPath" ? named : "Path", paths).AddParameter("ErrorAction", ActionPreference.Ignore)
+            .. shell.AddCommand("Microsoft.PowerShell.Management\\Resolve-Path").AddParameter(named is null or "Path" ? "Path" : "LiteralPath", paths).AddParameter("ErrorAction", ActionPreference.Ignore)
                 .Invoke<PathInfo>().Where(p => p.Provider.Name == "FileSystem").Select(p => p.ProviderPath),
         ];
 

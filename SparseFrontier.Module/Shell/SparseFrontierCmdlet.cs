@@ -85,6 +85,11 @@ public abstract class SparseFrontierCmdlet : PSCmdlet, IDisposable
                     System.Collections.ObjectModel.Collection<string> found = SessionState.Path.GetResolvedProviderPathFromPSPath(path, out ProviderInfo provider);
                     RequireFileSystem(provider, path);
                     resolved.AddRange(found);
+                    if (found.Count == 0 && InvokeProvider.Item.Exists(path, force: false, literalPath: true))
+                    {
+                        // A name with brackets, as -ResultPath takes it.
+                        resolved.Add(ResolveOutput(path));
+                    }
                 }
             }
             catch (ItemNotFoundException e)

@@ -204,9 +204,9 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
 
     /// <summary>
     /// Device to compute on, as Get-SparseAttentionDevice lists it. Samples are spread over several GPUs, each with a worker process: cuda:0, cuda:1, or cuda:all. A model
-    /// that does not fit one of them has its layers spread over as few as hold it. The device is no part of what a run is: with specifications it stands instead of theirs.
+    /// that does not fit one of them has its layers spread over as few as hold it. The device is no part of what a run is: a cmdlet that takes specifications uses it instead of theirs.
     /// </summary>
-    /// <value>cpu; with specifications that of each</value>
+    /// <value>cpu; where a cmdlet takes specifications, that of each</value>
     [Parameter(
         ValueFromPipelineByPropertyName = true,
         HelpMessage = "Device to compute on: cpu or cuda:0; samples are spread over several GPUs (cuda:0, cuda:1 or cuda:all).")]

@@ -7,8 +7,8 @@ namespace SparseFrontier.Cli;
 internal static class Root
 {
     /// <summary>The command line.</summary>
-    public static RootCommand Create() =>
-        new("Runs sparse-attention methods on long-context tasks and tells which method at which sparsity is worth it.")
+    public static RootCommand Create() => ShellCompletion.With(
+        new RootCommand("Runs sparse-attention methods on long-context tasks and tells which method at which sparsity is worth it.")
         {
             CommonOptions.Json,
             CommonOptions.Verbose,
@@ -43,5 +43,5 @@ internal static class Root
             TraceVerb.Create(),
             new Command("task", "Generates and scores samples of a task.") { TaskGenerateVerb.Create(), TaskScoreVerb.Create() },
             new Command("kernels", "Checks and times the kernels.") { KernelsTestVerb.Create(), KernelsMeasureVerb.Create() },
-        };
+        });
 }

@@ -41,7 +41,7 @@ internal static class VerbHost
         {
             // Every other file access names its path.
             sink.Error(new SparseFrontierException(
-                ErrorIds.ResultWriteFailed, $"Standard output cannot be written: {e.Message} Runs that had finished are kept in the results folder.", "standard output", e));
+                ErrorIds.ResultWriteFailed, $"Standard output cannot be written: {e.Message.TrimEnd('.')}. Runs that had finished are kept in the results folder.", "standard output", e));
         }
         finally
         {

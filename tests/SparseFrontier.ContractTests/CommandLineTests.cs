@@ -43,6 +43,22 @@ public class CommandLineTests
         Assert.False(string.IsNullOrWhiteSpace(command.Description));
     }
 
+    // What the README gives bash.
+    [Theory]
+    [InlineData("sparsefrontier rec", "recommend")]
+    [InlineData("sparsefrontier run --decode-me", "--decode-method")]
+    [InlineData("sparsefrontier run --method Qu", "Quest")]
+    [InlineData("sparsefrontier run --decode-method ", "SnapKV")]
+    [InlineData("sparsefrontier results --task StoryF", "StoryFiltering")]
+    [InlineData("sparsefrontier recommend --model ", "frontier-3m")]
+    [InlineData("sparsefrontier submit --preset ab", "ablation")]
+    public void Shells_are_told_how_a_line_may_go_on(string line, string expected)
+    {
+        (int code, string output, string error) = Run($"\"[suggest:{line.Length}]\" \"{line}\"");
+        Assert.Equal((0, ""), (code, error));
+        Assert.Contains(expected, output.Split('\n', StringSplitOptions.TrimEntries));
+    }
+
     [Theory]
     [InlineData("run --sparsity lots", "ParameterInvalid")]
     [InlineData("run --nonsense", "ParameterInvalid")]
@@ -235,7 +251,31 @@ public class CommandLineTests
         process.WaitForExit();
         Assert.Equal(1, process.ExitCode);
         Assert.Contains("ResultWriteFailed", error, StringComparison.Ordinal);
+        Assert.Matches("No space left on device[^.]*\\. [A-Z]", error);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    // It would stand in the way of the next.
+    [Fact]
+    public void Of_a_report_that_the_disk_does_not_hold_nothing_is_left()
+    {
+        Assert.SkipUnless(File.Exists("/bin/sh") && OperatingSystem.IsLinux(), "A limit on the size of files needs a Linux shell.");
+        string folder = Directory.CreateTempSubdirectory("sparsefrontier-").FullName;
+        try
+        {
+            // 100 blocks of 512 bytes; memory that code is compiled into is a file too.
+            string command = $"trap '' XFSZ; ulimit -f 100; DOTNET_EnableWriteXorExecute=0 exec dotnet '{Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll")}' report '{Path.Combine(LayerTests.Root(), "docs", "findings.jsonl.br")}' --output new/report.html";
+            using Process process = Process.Start(new ProcessStartInfo("sh", ["-c", command]) { RedirectStandardError = true, WorkingDirectory = folder })!;
+            string error = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            Assert.Equal(1, process.ExitCode);
+            Assert.Contains("ResultWriteFailed", error, StringComparison.Ordinal);
+            Assert.Empty(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

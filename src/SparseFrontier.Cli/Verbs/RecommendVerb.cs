@@ -16,7 +16,7 @@ internal static class RecommendVerb
         Option<double> maximumDrop = new("--maximum-drop") { Description = "The mean loss of score that is accepted.", HelpName = "d", DefaultValueFactory = _ => 0.05 };
         Option<bool> relative = new("--relative") { Description = "The loss is a share of the dense score." };
         Option<double> confidence = new("--confidence") { Description = "Confidence of what is shown at a length, over all methods.", HelpName = "p", DefaultValueFactory = _ => 0.95 };
-        Option<string> kernels = Options.Text("--kernels", "What 'kernels measure --json' wrote, to predict speed-ups from; without it the seconds of the runs, or the kernels of the shipped summary.", "FILE", "");
+        Option<string> kernels = Options.Text("--kernels", "What 'kernels measure --json' wrote, to predict speed-ups from; without it the seconds of the runs (of generation where they stepped alone: --batch 1), or the kernels of the shipped summary.", "FILE", "");
         Option<string> device = Options.Text("--device", "The device whose speed counts; without it that of the rows; of the shipped summary cpu.", "D", "");
         return new Command("recommend", "Advises a method and its budget for tasks and lengths, and says why; where there are no results, from the summary that comes with this program.")
         {

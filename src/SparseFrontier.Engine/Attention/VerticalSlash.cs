@@ -58,7 +58,7 @@ public class VerticalSlash : VerticalSlashMethod
         {
             double most = 1 - ((double)ForcedPlan(shape.Length, parameters).Plan.CountPairs() / shape.CausalPairs);
             throw new BudgetInfeasibleException(
-                $"{Name} at {shape.Length} tokens: {parameters.Integer(VerticalSize)} verticals and {parameters.Integer(SlashSize)} slashes cannot hold "
+                $"{Name} at {shape.Length} tokens: {Counted.Of(parameters.Integer(VerticalSize), "vertical")} and {Counted.Of(parameters.Integer(SlashSize), "slash", "slashes")} cannot hold "
                 + $"the {forcedVerticals} and {forcedSlashes} that are always kept. Give at least those "
                 + FormattableString.Invariant($"(sparsity {most:F4} at most), or lower {ForcedVerticals} and {ForcedSlashes}."),
                 most,

@@ -98,7 +98,7 @@ internal sealed class AggregatedTasks
 
         return new SparseAttentionResult
         {
-            Task = string.Create(CultureInfo.InvariantCulture, $"{Name(_aggregate)} of {tasks} tasks"),
+            Task = string.Create(CultureInfo.InvariantCulture, $"{Name(_aggregate)} of {Counted.Of(tasks, "task")}"),
             Model = first.Model,
             SequenceLength = first.SequenceLength,
             Method = first.Method,

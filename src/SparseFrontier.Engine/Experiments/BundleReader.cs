@@ -40,7 +40,7 @@ internal sealed class BundleReader
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
         {
-            throw new SparseFrontierException(ErrorIds.BundleInvalid, $"'{path}' is no zip archive, or a damaged one: {e.Message} Get it again.", path, e);
+            throw new SparseFrontierException(ErrorIds.BundleInvalid, $"'{path}' is no zip archive, or a damaged one: {e.Message.TrimEnd('.')}. Get it again.", path, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -178,8 +178,7 @@ internal sealed class CellRunner(
         }
 
         CompleteFinished(open);
-        string? ofDecode = executor.SharesSteps ? null : SpeedAdvice.OfDecode(_completed);
-        foreach (string advice in new[] { DenseAdvice.Create(_completed), SpeedAdvice.OfPrefill(_completed), ofDecode, FallbackAdvice.Create(_completed) }.OfType<string>())
+        foreach (string advice in new[] { DenseAdvice.Create(_completed), SpeedAdvice.OfPrefill(_completed), SpeedAdvice.OfDecode(_completed), FallbackAdvice.Create(_completed) }.OfType<string>())
         {
             sink.Warning(advice);
         }

@@ -82,11 +82,13 @@ internal sealed class PlannedRun
                 given.SequenceLength);
         }
 
+        string name = ModelCatalog.NameOf(directory);
+
         // What a task does not read must not become part of its runs' identity.
         string? dataPath = task.ReadsData ? given.TaskDataPath : null;
         var specification = new RunSpecification
         {
-            Model = given.Model.Length == 0 ? ModelCatalog.NameOf(directory) : given.Model,
+            Model = given.Model.Length == 0 || given.Model.Equals(name, StringComparison.OrdinalIgnoreCase) ? name : given.Model,
             Method = methods.Prefill.Name,
             DecodeMethod = methods.Decode.Name,
             Parameters = methods.PrefillParameters.With(BudgetSchedule.Uniform).ToString(),

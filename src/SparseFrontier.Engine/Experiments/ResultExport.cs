@@ -14,7 +14,7 @@ public static class ResultExport
     [
         nameof(SampleResult.PrefillSeconds), nameof(SampleResult.IndexSeconds), nameof(SampleResult.AttentionSeconds),
         nameof(SampleResult.DecodeSeconds), nameof(SampleResult.ElapsedSeconds), nameof(SampleResult.Joules), nameof(SampleResult.PeakMemoryBytes),
-        nameof(SampleResult.PrefillShared), nameof(SampleResult.Device),
+        nameof(SampleResult.PrefillShared), nameof(SampleResult.SequencesPerStep), nameof(SampleResult.Device),
         nameof(SparseAttentionResult.StartedAt), nameof(SparseAttentionResult.ModuleVersion), nameof(SparseAttentionResult.Path),
     ];
 

@@ -70,6 +70,9 @@ internal static class RunSummary
             IndexSeconds = Mean(samples, s => s.IndexSeconds),
             AttentionSeconds = Mean(samples, s => s.AttentionSeconds),
             DecodeSeconds = Mean(samples, s => s.DecodeSeconds),
+
+            // Samples of older versions have steps and do not say of how many sequences.
+            SequencesPerStep = samples.Any(s => s is { DecodeSeconds: > 0, SequencesPerStep: null }) ? null : Mean(samples, s => s.SequencesPerStep),
             DecodeOperations = Mean(samples, s => s.DecodeOperations),
             ElapsedSeconds = Mean(samples, s => s.ElapsedSeconds),
             Joules = Mean(samples, s => s.Joules),

@@ -18,9 +18,6 @@ internal abstract class SampleExecutor : IDisposable
     /// <summary>Whether a sample may be taken while others are under way.</summary>
     public abstract bool RunsSideBySide { get; }
 
-    /// <summary>Whether a step of generation may be of several sequences, among which its seconds are divided.</summary>
-    public abstract bool SharesSteps { get; }
-
     /// <summary>Has a sample computed; may return before it is, as soon as another can be taken.</summary>
     /// <param name="sample">The sample.</param>
     /// <param name="jobs">Configurations of one cell, the dense one first if it is among them.</param>
@@ -66,9 +63,6 @@ internal sealed class LocalExecutor(SampleEngine engine, string device, int batc
 
     /// <inheritdoc/>
     public override PromptEncoder Encoder => engine.Encoder;
-
-    /// <inheritdoc/>
-    public override bool SharesSteps => batchSize > 1;
 
     /// <inheritdoc/>
     /// <remarks>A GPU's steps cost what starting them costs, so that more rows are for nothing; a processor's cost what their rows cost, and its memory is for the prompts.</remarks>

@@ -35,6 +35,7 @@ public sealed class SampleResult
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }
+    public double? SequencesPerStep { get; init; }
     public double? DecodeOperations { get; init; }
     public double? ElapsedSeconds { get; init; }
     public double? Joules { get; init; }

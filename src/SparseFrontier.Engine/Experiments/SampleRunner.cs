@@ -189,12 +189,12 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             var stopwatch = Stopwatch.StartNew();
             int[] chosen = new int[lanes.Length];
             engine.Choose(Array.ConvertAll(lanes, l => new EngineRow(l.Sequence, l.Output[^1])), chosen, cancellationToken);
-            double seconds = stopwatch.Elapsed.TotalSeconds / lanes.Length;
+            double seconds = stopwatch.Elapsed.TotalSeconds;
             double? joules = (Energy?.ReadJoules() - before) / lanes.Length;
             _active.Clear();
             for (int i = 0; i < lanes.Length; i++)
             {
-                lanes[i].DecodeSeconds += seconds;
+                lanes[i].AddStep(seconds, lanes.Length);
                 lanes[i].Joules += joules;
                 Take(lanes[i], chosen[i]);
             }
@@ -359,10 +359,11 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
 
         Step(lanes, tokens.AsSpan(tokens.Length - 1), wantLogits: true);
         double? joules = (Energy?.ReadJoules() - before) / lanes.Count;
+        double seconds = stopwatch.Elapsed.TotalSeconds;
         for (int i = 0; i < lanes.Count; i++)
         {
             lanes[i].LastLogits = _logits.AsSpan(i * _vocabulary, _vocabulary).ToArray();
-            lanes[i].DecodeSeconds += stopwatch.Elapsed.TotalSeconds / lanes.Count;
+            lanes[i].AddStep(seconds, lanes.Count);
             lanes[i].Joules += joules;
         }
     }
@@ -511,6 +512,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
             IndexSeconds = prefill.IndexSeconds + decode.IndexSeconds,
             AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
             DecodeSeconds = lane.DecodeSeconds,
+            SequencesPerStep = lane.SequencesPerStep,
             DecodeOperations = decode.Operations,
             ElapsedSeconds = lane.PrefillSeconds + lane.DecodeSeconds,
             Joules = lane.Joules,
@@ -603,6 +605,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     private sealed class Lane(OpenSample sample, SampleJob? job, SharedPrompt prompt, EngineSequence sequence, int maximumOutputTokens) : IDisposable
     {
         private bool _disposed;
+        private int _steps;
+        private int _sequences;
 
         public OpenSample Sample => sample;
 
@@ -626,7 +630,10 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
 
         public DecodeStatistics? Statistics { get; set; }
 
-        public double DecodeSeconds { get; set; }
+        public double DecodeSeconds { get; private set; }
+
+        /// <summary>Sequences of a step, this one among them, on average; null before the first.</summary>
+        public double? SequencesPerStep => _steps > 0 ? _sequences / (double)_steps : null;
 
         /// <summary>Joules of the prefill and of this lane's part of the steps; null where nothing counts them.</summary>
         public double? Joules { get; set; }
@@ -634,6 +641,16 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
         public double GoldLogLikelihood { get; set; }
 
         public double Divergence { get; set; }
+
+        /// <summary>Takes this lane's part of a step.</summary>
+        /// <param name="seconds">Of the whole step.</param>
+        /// <param name="sequences">Among how many it is divided.</param>
+        public void AddStep(double seconds, int sequences)
+        {
+            DecodeSeconds += seconds / sequences;
+            _sequences += sequences;
+            _steps++;
+        }
 
         public void Dispose()
         {

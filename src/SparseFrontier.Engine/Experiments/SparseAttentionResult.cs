@@ -71,6 +71,7 @@ public sealed class SparseAttentionResult
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }
+    public double? SequencesPerStep { get; init; }
     public double? DecodeOperations { get; init; }
     public double? ElapsedSeconds { get; init; }
     public double? Joules { get; init; }
@@ -97,6 +98,12 @@ public sealed class SparseAttentionResult
 
     /// <summary>The samples of a row that was read from a file of rows. Null: they are in <see cref="Path"/>.</summary>
     internal IReadOnlyList<SampleResult>? Samples { get; set; }
+
+    /// <summary>
+    /// Seconds of an output token where every step was of this run's sequence alone, else null: a step that several share is divided equally among them, which says nothing of
+    /// their methods.
+    /// </summary>
+    internal double? OwnSecondsPerToken => SequencesPerStep == 1 && OutputTokenCount > 0 ? DecodeSeconds / OutputTokenCount : null;
 
     /// <summary>A row with the same columns.</summary>
     internal SparseAttentionResult Copy() => (SparseAttentionResult)MemberwiseClone();

@@ -14,14 +14,11 @@ internal static class SpeedAdvice
         (r, seconds) => string.Create(CultureInfo.InvariantCulture, $"{r.Method} at {r.PrefillSparsity:F2} ({seconds:F2} s)"),
         seconds => string.Create(CultureInfo.InvariantCulture, $"these prefills took longer than the dense one ({seconds:F2} s a sample)"));
 
-    /// <summary>
-    /// The same of generation, by its seconds an output token. Only of rows whose steps were of one sequence each: those of a step that several share are divided equally among
-    /// them, whatever their methods.
-    /// </summary>
+    /// <summary>The same of generation, by its seconds an output token, of rows that stepped alone (<see cref="SparseAttentionResult.OwnSecondsPerToken"/>).</summary>
     public static string? OfDecode(IReadOnlyCollection<SparseAttentionResult> rows) => Create(
         rows,
         r => !MethodRegistry.IsDense(r.DecodeMethod),
-        r => r.OutputTokenCount > 0 ? r.DecodeSeconds / r.OutputTokenCount : null,
+        r => r.OwnSecondsPerToken,
         (r, seconds) => string.Create(CultureInfo.InvariantCulture, $"{r.DecodeMethod} at {r.DecodeSparsity:F2} ({1000 * seconds:G3} ms)"),
         seconds => string.Create(CultureInfo.InvariantCulture, $"generation took longer than the dense run's ({1000 * seconds:G3} ms a token) with"));
 

@@ -36,7 +36,7 @@ internal static partial class StoreIO
             parent = Path.GetDirectoryName(parent);
         }
 
-        string why = string.IsNullOrEmpty(parent) ? cause.Message : $"'{parent}' is a file, not a folder.";
+        string why = string.IsNullOrEmpty(parent) ? $"{cause.Message.TrimEnd('.')}." : $"'{parent}' is a file, not a folder.";
         return new SparseFrontierException(
             ErrorIds.ResultWriteFailed,
             $"Results cannot be written to '{path}': {why} What was written before is kept; free space or choose another folder, and run the same again to go on.",
@@ -77,6 +77,20 @@ internal static partial class StoreIO
                 throw;
             }
         });
+    }
+
+    /// <summary>Writes a file that somebody named, in a folder that is made where it is missing: a new one appears when it is whole, what exists (a device too) is written in place.</summary>
+    /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
+    public static void WriteOutput(string path, byte[] content)
+    {
+        if (File.Exists(path))
+        {
+            Write(path, () => File.WriteAllBytes(path, content));
+            return;
+        }
+
+        Write(path, () => Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!));
+        Replace(path, content);
     }
 
     /// <summary>

@@ -85,8 +85,8 @@ internal static class SweepPresets
         if (name.StartsWith("Findings", StringComparison.Ordinal))
         {
             // A pattern matches no controls, which belong to this grid: only names restrict it.
-            string[] named = [.. sweep.Method.Count > 0 ? SweepBuilder.FindMethods(sweep.Method, decodeOnly: false).Select(m => m.Method.Name) : []];
-            List<RunSpecification> findings = sweep.Method.Count > 0 && named.Length == 0 ? [] : [.. FindingsGrid.Runs(sweep, name == "FindingsSmall", named)];
+            string[]? named = sweep.Method.Count > 0 ? [.. SweepBuilder.FindMethods(sweep.Method, decodeOnly: false).Select(m => m.Method.Name)] : null;
+            List<RunSpecification> findings = [.. FindingsGrid.Runs(sweep, name == "FindingsSmall", named)];
             return findings.Count > 0 ? findings : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", sweep.Method.Concat(sweep.Task))}.", sweep.Method);
         }
 

@@ -91,7 +91,7 @@ internal sealed class QuestionAnsweringData
                 string[] answers = [.. Items(document.RootElement, "answer").Select(i => Text(i.Item))];
                 if (questions.Length != answers.Length)
                 {
-                    throw new FormatException($"there are {questions.Length} questions and {Counted.Of(answers.Length, "answer")}");
+                    throw new FormatException($"there are {Counted.Of(questions.Length, "question")} and {Counted.Of(answers.Length, "answer")}");
                 }
 
                 for (int i = 0; i < questions.Length; i++)

@@ -290,6 +290,7 @@ public sealed class FindingTests : IDisposable
         SparseAttentionResult[] rows = [Dense("Niah", 0.5), Decode("Quest", 0.8, 0.7, "Niah"), Decode("Random", 0.8, 0.65, "Niah")];
         SparsityFinding finding = Find("NoneOverDense", rows);
         Assert.Equal(FindingLabel.Disagrees, finding.Label);
+        Assert.Contains("1 of 1 run is shown above its dense run: Quest", finding.Message, StringComparison.Ordinal);
         Assert.Contains("Random +0.150, so that the choice is not the reason", finding.Message, StringComparison.Ordinal);
 
         finding = Find("NoneOverDense", [rows[0], Decode("Quest", 0.8, 0.4, "Niah"), Decode("Random", 0.8, 0.3, "Niah")]);

@@ -156,7 +156,7 @@ public sealed class GridAdviceTests : IDisposable
     {
         var sweep = new SweepDefinition { Preset = "Findings", Model = ["frontier-7m"], Task = task.Length > 0 ? [task] : s_tasks, SequenceLength = lengths, QuestionPosition = position };
         string file = _folder.File($"{Guid.NewGuid():N}.jsonl.gz");
-        ResultSummaryFile.Write(file, [.. FindingsGrid.Runs(sweep, small: false, []).Select(r => Row(r, Math.Min(lost(r), samples), samples, sparsity?.Invoke(r)))]);
+        ResultSummaryFile.Write(file, [.. FindingsGrid.Runs(sweep, small: false, methods: null).Select(r => Row(r, Math.Min(lost(r), samples), samples, sparsity?.Invoke(r)))]);
         return [.. ResultSummaryFile.Read(file).Rows];
     }
 

@@ -89,6 +89,38 @@ public sealed class RecommendTests : IDisposable
         Assert.Null(Assert.Single(Recommend(rows, kernels: [.. kernels.Select(k => k with { Device = "cuda:0" })], device: "cpu")).SpeedUp);
     }
 
+    // Two thirds of dense attention's time a token say so of steps that a run had to itself, and nothing of an equal share of steps.
+    [Theory]
+    [InlineData(1.0, 1.0, 1.5)]
+    [InlineData(8.0, 8.0, null)]
+    [InlineData(1.0, 2.0, null)]
+    [InlineData(null, null, null)]
+    public void Seconds_of_generation_count_where_runs_stepped_alone(double? sequences, double? denseSequences, double? speedUp)
+    {
+        SparseAttentionResult[] rows = [.. Cell(1024, "Niah", 200, (0.5, 0)), .. Cell(4096, "Niah", 200, (0.5, 0))];
+        SparseAttentionResult[] timed = [.. rows.Select(r => r.DecodeMethod == "Dense" ? Timed(r, 6, denseSequences) : Timed(r, 4, sequences))];
+        SparsityRecommendation[] advice = [.. Recommend(timed), .. Recommend(timed, length: 2048)];
+        Assert.Equal(3, advice.Length);
+        Assert.All(advice, a =>
+        {
+            Assert.Equal(("Quest", speedUp), (a.DecodeMethod, a.SpeedUp is { } f ? Math.Round(f, 9) : null));
+            Assert.Contains(speedUp is null ? "Its speed is not known: steps were shared with other runs (SequencesPerStep)" : "0.67 of dense attention's time", a.Reason, StringComparison.Ordinal);
+        });
+
+        // Where there are kernels, they are what is meant; where nothing was measured, nothing was shared.
+        Assert.Contains("No speed was measured.", Recommend(timed, kernels: [Kernel("SnapKV", 1024, 0.5, 2)])[0].Reason, StringComparison.Ordinal);
+        Assert.Contains("No speed was measured.", Recommend(rows)[0].Reason, StringComparison.Ordinal);
+
+        static SparseAttentionResult Timed(SparseAttentionResult row, double seconds, double? sequences)
+        {
+            JsonNode node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!;
+            node[nameof(row.DecodeSeconds)] = seconds;
+            node[nameof(row.OutputTokenCount)] = 10;
+            node[nameof(row.SequencesPerStep)] = sequences;
+            return RunSummary.WithPath(node.Deserialize<SparseAttentionResult>(StoreJson.Line)!, row.Path);
+        }
+    }
+
     [Fact]
     public void Kernels_are_interpolated_and_never_beyond_what_was_measured()
     {

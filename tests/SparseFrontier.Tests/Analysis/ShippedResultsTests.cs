@@ -23,6 +23,10 @@ public class ShippedResultsTests
         Assert.EndsWith($"From {advice.Source}.", advice.Reason, StringComparison.Ordinal);
         Assert.Equal((2.0, "attention"), (Math.Round(advice.SpeedUp!.Value, 9), advice.SpeedUpOf));
 
+        // Runs may have fewer samples than the dense one that they are compared with.
+        advice = Assert.Single(Recommend(new RecommendOperation { Results = null, Shipped = s_made with { Rows = [Row(1024, null, 2), Row(1024, 0.8, 2, samples: 150)] } }).Rows);
+        Assert.StartsWith("the shipped summary: small, 150 to 200 samples a run, ", advice.Source, StringComparison.Ordinal);
+
         // Another device's kernels are not here; kernels of one's own are taken instead.
         advice = Assert.Single(Recommend(new RecommendOperation { Results = null, Shipped = s_made, Task = ["Niah"], SequenceLength = [1024], Device = "cuda:0" }).Rows);
         Assert.Null(advice.SpeedUp);
@@ -126,9 +130,9 @@ public class ShippedResultsTests
         return ResultSummaryFile.Read(File.ReadAllBytes(file), file, null);
     }
 
-    private static SparseAttentionResult Row(int length, double? sparsity, int lost, string model = "small")
+    private static SparseAttentionResult Row(int length, double? sparsity, int lost, string model = "small", int samples = 200)
     {
-        double[] scores = StoredScores.Lost(200, lost);
+        double[] scores = StoredScores.Lost(samples, lost);
         return new SparseAttentionResult
         {
             RunId = FormattableString.Invariant($"{model}-{length}-{sparsity}"),

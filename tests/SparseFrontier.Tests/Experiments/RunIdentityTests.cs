@@ -48,6 +48,17 @@ public class RunIdentityTests
     public static TheoryData<string> Properties => [.. typeof(RunSpecification).GetProperties().Select(p => p.Name)];
 
     [Theory]
+    [InlineData("FRONTIER-1M", "frontier-1m")]
+    [InlineData("frontier-1m", "frontier-1m")]
+    [InlineData("", "frontier-3m")]
+    public void A_model_is_called_by_its_own_name_however_it_was_typed(string typed, string name)
+    {
+        JsonObject given = JsonSerializer.SerializeToNode(Sweeps.Specification(length: 1200))!.AsObject();
+        given[nameof(RunSpecification.Model)] = typed;
+        Assert.Equal(name, PlannedRun.Create(given.Deserialize<RunSpecification>()!, new TransformerEngineFactory()).Specification.Model);
+    }
+
+    [Theory]
     [MemberData(nameof(Properties))]
     public void A_property_changes_the_identity_or_not_as_the_table_says(string property)
     {

@@ -44,11 +44,12 @@ public class SpeedAdviceTests
         SparseAttentionResult[] rows =
         [
             Step("Dense", 0.4), Step("Quest", 0.41), Step("SnapKV", 0.3), Step("AdaSnapKV", 0.5, fallbacks: 1), Step("Quest", 0.9, device: "cuda:0"),
-            Step("SnapKV", 0.5, tokens: 40), Step("SnapKV", 0.5, tokens: 0),
+            Step("SnapKV", 0.5, tokens: 40), Step("SnapKV", 0.5, tokens: 0), Step("SnapKV", 0.9, sequences: 1.5), Step("SnapKV", 0.9, sequences: null),
         ];
         string? advice = SpeedAdvice.OfDecode(rows);
         Assert.StartsWith("At 2048 tokens generation took longer than the dense run's (20 ms a token) with: Quest at 0.50 (20.5 ms). 'kernels measure'", advice, StringComparison.Ordinal);
         Assert.Null(SpeedAdvice.OfDecode(rows[1..]));
+        Assert.Null(SpeedAdvice.OfDecode([Step("Dense", 0.4, sequences: 2), .. rows[1..]]));
         Assert.Null(SpeedAdvice.OfPrefill(rows));
     }
 
@@ -71,10 +72,27 @@ public class SpeedAdviceTests
         RunSpecification[] runs = [dense, Sweeps.Specification(samples: 1, decode: "Quest", decodeParameters: "PageSize=16;TokenBudget=64")];
         var sink = Sweeps.Run(folder.File("both"), runs, engines: factory, batch: batch, cancellationToken: TestContext.Current.CancellationToken);
         Assert.Equal(compared, sink.Warnings.Any(w => w.Contains("generation took longer", StringComparison.Ordinal)));
+        Assert.All(sink.Objects.Cast<SparseAttentionResult>(), r => Assert.Equal(compared, r.SequencesPerStep == 1));
+
+        // Samples of both kinds are a mean of both.
+        sink = Sweeps.Run(folder.Path, [Sweeps.Specification(samples: 2), Sweeps.Specification(samples: 2, decode: "Quest", decodeParameters: "PageSize=16;TokenBudget=64")], engines: factory, batch: 3 - batch, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.DoesNotContain(sink.Warnings, w => w.Contains("generation took longer", StringComparison.Ordinal));
+        Assert.All(sink.Objects.Cast<SparseAttentionResult>(), r => Assert.InRange(r.SequencesPerStep!.Value, 1.01, 1.99));
     }
 
-    private static SparseAttentionResult Step(string decode, double seconds, int tokens = 20, int fallbacks = 0, string device = "cpu") =>
-        new() { FallbackCount = fallbacks, Method = "Dense", DecodeMethod = decode, DecodeSparsity = 0.5, DecodeSeconds = seconds, OutputTokenCount = tokens, SequenceLength = 2048, Device = device };
+    // Older versions did not write it.
+    [Fact]
+    public void A_run_with_samples_that_do_not_say_of_how_many_sequences_their_steps_were_does_not_say_it_either()
+    {
+        SampleResult alone = new() { DecodeSeconds = 1, OutputTokenCount = 4, SequencesPerStep = 1 }, older = new() { DecodeSeconds = 1, OutputTokenCount = 4 }, stepless = new() { DecodeSeconds = 0, OutputTokenCount = 1 };
+        var run = new StoredSpecification { RunId = "run", Identity = [], Specification = Sweeps.Specification() };
+        Assert.Equal(1, RunSummary.Create(run, [alone, stepless, alone], RunStatus.Completed).SequencesPerStep);
+        Assert.Null(RunSummary.Create(run, [alone, older], RunStatus.Completed).SequencesPerStep);
+        Assert.Null(RunSummary.Create(run, [stepless], RunStatus.Completed).OwnSecondsPerToken);
+    }
+
+    private static SparseAttentionResult Step(string decode, double seconds, int tokens = 20, int fallbacks = 0, string device = "cpu", double? sequences = 1) =>
+        new() { FallbackCount = fallbacks, Method = "Dense", DecodeMethod = decode, DecodeSparsity = 0.5, DecodeSeconds = seconds, OutputTokenCount = tokens, SequencesPerStep = sequences, SequenceLength = 2048, Device = device };
 
     private static SparseAttentionResult Row(string method, double sparsity, double seconds, string decode = "Dense", int fallbacks = 0) =>
         new() { SampleCount = 4, FallbackCount = fallbacks, Method = method, DecodeMethod = decode, PrefillSparsity = sparsity, PrefillSeconds = seconds, SequenceLength = 2048 };

@@ -35,6 +35,9 @@ public class KernelCorrectnessTests
     }
 
     [Fact]
+    public void Shapes_count_in_words_as_one_says_them() => Assert.All(KernelCorrectness.Cases, c => Assert.DoesNotMatch(@"(^|\[|, )1 \w+s\b", c.Shape));
+
+    [Fact]
     public void The_default_kernels_pass_with_another_seed()
     {
         IEnumerable<KernelCorrectnessResult> results = KernelCorrectness.Cases

@@ -91,6 +91,7 @@ internal static class ReportRuns
             PrefillSeconds = length / 1024.0 * (1.2 - prefillSparsity),
             DecodeSeconds = 1 - (0.5 * decodeSparsity),
             OutputTokenCount = 10,
+            SequencesPerStep = 1,
             Seed = 1,
             Device = $"cpu{hostile}",
             MaximumOutputTokens = 40,

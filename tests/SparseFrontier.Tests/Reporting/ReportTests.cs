@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using SparseFrontier.Experiments;
 using SparseFrontier.Reporting.Report;
 using SparseFrontier.Tests.Experiments;
 using Xunit;
@@ -81,6 +83,26 @@ public sealed partial class ReportTests : IDisposable
         Assert.Empty(Specification().Matches(page));
         Assert.Contains("It broke.", page, StringComparison.Ordinal);
         Assert.Contains("No run of these results can be compared", page, StringComparison.Ordinal);
+    }
+
+    // A step that several sequences share is divided equally among them, whatever their methods.
+    [Theory]
+    [InlineData(1.0, true)]
+    [InlineData(8.0, false)]
+    public void Speed_of_generation_is_shown_of_runs_that_stepped_alone(double sequences, bool shown)
+    {
+        SparseAttentionResult[] rows =
+        [
+            .. ReportRuns.Write(_folder.Path).Select(r =>
+            {
+                JsonNode node = JsonSerializer.SerializeToNode(r, StoreJson.Line)!;
+                node[nameof(r.SequencesPerStep)] = sequences;
+                return RunSummary.WithPath(node.Deserialize<SparseAttentionResult>(StoreJson.Line)!, r.Path);
+            }),
+        ];
+        string figure = FigureSection().Matches(Export(rows, [])).Single(m => m.Groups[1].Value == "speed-up").Value;
+        Assert.Contains("Prefill: ", figure, StringComparison.Ordinal);
+        Assert.Equal(shown, figure.Contains("Decode, a token: ", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,8 +1,8 @@
 // Writes golden.json.gz: what @huggingface/jinja renders from the templates of this folder for a table of conversations.
 // Usage: npm install --no-save @huggingface/jinja@0.5.11 && node make.mjs, here, after ../../fetch-tokenizers.sh.
 // make.py compares the same file with Jinja2 itself and adds what this package cannot render (the folder language/).
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { gzipSync } from "node:zlib";
 import { Template } from "@huggingface/jinja";
 
 // The published templates come with their vocabularies.
@@ -49,4 +49,5 @@ for (const file of readdirSync(".").filter((name) => name.endsWith(".jinja")).so
     }
 }
 
-writeFileSync("golden.json.gz", gzipSync("[\n" + entries.map((entry) => JSON.stringify(entry)).join(",\n") + "\n]\n", { level: 9 }));
+// By the program gzip: what Node's zlib makes differs between its versions.
+writeFileSync("golden.json.gz", execFileSync("gzip", ["-9n"], { input: "[\n" + entries.map((entry) => JSON.stringify(entry)).join(",\n") + "\n]\n" }));

@@ -118,8 +118,8 @@ internal static class FindingsGrid
     /// <summary>The runs of a preset: "Findings", or "FindingsSmall" for minutes on two cores.</summary>
     /// <param name="sweep">Names models, tasks, lengths, methods, samples and seeds that the preset is restricted to, and how the prompts are.</param>
     /// <param name="small">Whether the small one is meant.</param>
-    /// <param name="methods">Methods that are asked for; empty: all.</param>
-    public static IEnumerable<RunSpecification> Runs(SweepDefinition sweep, bool small, IReadOnlyCollection<string> methods)
+    /// <param name="methods">Methods that are asked for; null: all.</param>
+    public static IEnumerable<RunSpecification> Runs(SweepDefinition sweep, bool small, IReadOnlyCollection<string>? methods)
     {
         SweepDefinition grid = sweep with
         {
@@ -134,7 +134,7 @@ internal static class FindingsGrid
         {
             CellDefinition cell = asked.TaskParameters.Length > 0 ? asked : asked with { TaskParameters = s_easier.GetValueOrDefault(asked.Task.Name, "") };
             IEnumerable<RunSpecification> runs = small ? SmallCell(cell) : Cell(cell, sweep.Model.Count > 0 ? sweep.Model[^1] : s_models[^1]);
-            foreach (RunSpecification run in runs.Where(r => methods.Count == 0 || methods.Contains(r.Method == "Dense" ? r.DecodeMethod : r.Method)))
+            foreach (RunSpecification run in runs.Where(r => methods?.Contains(r.Method == "Dense" ? r.DecodeMethod : r.Method) != false))
             {
                 yield return run;
             }

@@ -93,7 +93,7 @@ internal static class ToleranceFindings
             ForcedCount = claims.Data.Forced.Count,
             Message = gains.Length == 0
                 ? Invariant($"none of {Counted.Of(all.Length, "run")} is shown above its dense run; the largest gain: {Investigate(claims, largest.Curve, largest.Level, largest.Test)}")
-                : Invariant($"{gains.Length} of {all.Length} runs are shown above their dense run: ") + string.Join("; ", gains.Take(5).Select(i => Investigate(claims, all[i].Curve, all[i].Level, all[i].Test))),
+                : Invariant($"{gains.Length} of {Counted.Of(all.Length, "run")} {(gains.Length == 1 ? "is shown above its" : "are shown above their")} dense run: ") + string.Join("; ", gains.Take(5).Select(i => Investigate(claims, all[i].Curve, all[i].Level, all[i].Test))),
         };
 
         // Excluded in every run at once, each at its part of the level.

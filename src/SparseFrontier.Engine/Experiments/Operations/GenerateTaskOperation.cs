@@ -61,7 +61,7 @@ public sealed class GenerateTaskOperation
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SparseFrontierException(ErrorIds.ResultWriteFailed, $"'{path}' cannot be written: {e.Message} Free space or name another file.", path, e);
+            throw new SparseFrontierException(ErrorIds.ResultWriteFailed, $"'{path}' cannot be written: {e.Message.TrimEnd('.')}. Free space or name another file.", path, e);
         }
         finally
         {

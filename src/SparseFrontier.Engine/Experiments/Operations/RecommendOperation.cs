@@ -32,7 +32,7 @@ public sealed class RecommendOperation
     /// <summary>Confidence of what is shown at a length, over all methods, from 0.5 to below 1.</summary>
     public double ConfidenceLevel { get; init; } = 0.95;
 
-    /// <summary>Rows of `kernels measure` to predict speed-ups from; without any the seconds of the runs are taken, or the kernels of the summary.</summary>
+    /// <summary>Rows of `kernels measure` to predict speed-ups from; without any the seconds of the runs are taken (of generation where they stepped alone), or the kernels of the summary.</summary>
     public IReadOnlyList<KernelMeasurement> Kernel { get; init; } = [];
 
     /// <summary>The device whose speed counts; empty: that of the rows, and of the summary the processor's.</summary>
@@ -80,7 +80,7 @@ public sealed class RecommendOperation
         if (series.Count == 0)
         {
             throw new SparseFrontierException(
-                ErrorIds.DataInsufficient, $"No sparse run{(ResultPath.Length > 0 ? $" in '{ResultPath}'" : "")} has a dense run of the same samples beside it, so no loss is known. Run the method Dense on the same task, length and seed too.");
+                ErrorIds.DataInsufficient, $"No sparse run{InResultPath} has a dense run of the same samples beside it, so no loss is known. Run the method Dense on the same task, length and seed too.");
         }
 
         Func<SparseAttentionResult, string> protocol = Protocol.AcrossTasks(series.Select(s => s.Dense));
@@ -134,6 +134,8 @@ public sealed class RecommendOperation
     // Random, OracleTopK and the like are run to compare with, not to be used.
     private static bool IsControl(SparseAttentionResult row) => MethodLookup.Prefill(row.Method)?.IsControl == true || MethodLookup.Decode(row.DecodeMethod)?.IsControl == true;
 
+    private string InResultPath => ResultPath.Length > 0 ? $" in '{ResultPath}'" : "";
+
     private bool IsShipped => Results is null;
 
     private IReadOnlyList<KernelMeasurement> Kernels => Kernel.Count > 0 || !IsShipped ? Kernel : Shipped.Kernels;
@@ -147,14 +149,14 @@ public sealed class RecommendOperation
     {
         if (!IsShipped || !series.Any())
         {
-            return ResultPath.Length > 0 ? $"the results in '{ResultPath}'" : "";
+            return ResultPath.Length > 0 ? $"the results{InResultPath}" : "";
         }
 
-        SparseAttentionResult[] all = [.. series.Select(s => s.Dense)];
-        SparseAttentionResult[] asked = [.. all.Where(d => SequenceLength.Contains(d.SequenceLength))];
-        SparseAttentionResult[] dense = asked.Length > 0 ? asked : all;
+        ToleranceSeries[] asked = [.. series.Where(s => SequenceLength.Contains(s.Dense.SequenceLength))];
+        ToleranceSeries[] used = asked.Length > 0 ? asked : [.. series];
+        SparseAttentionResult[] dense = [.. used.Select(s => s.Dense)];
         string device = string.Join(" and ", dense.Select(d => Name(Shipped.Header.Devices, d.Device)).Distinct());
-        int[] counts = [.. dense.Select(d => d.SampleCount).Distinct().Order()];
+        int[] counts = [.. used.SelectMany(s => s.Levels.Select(l => l.Row).Append(s.Dense)).Select(r => r.SampleCount).Distinct().Order()];
         string speed = Kernel.Count > 0 ? "yours" : Shipped.Kernels.Any(k => k.Device == DeviceOf(dense[0])) ? Name(Shipped.Header.KernelDevices, DeviceOf(dense[0])) : $"not measured on {DeviceOf(dense[0])}";
         return FormattableString.Invariant(
             $"the shipped summary: {dense[0].Model}, {string.Join(" to ", new[] { counts[0], counts[^1] }.Distinct())} samples a run, seed {string.Join(", ", dense.Select(d => d.Seed).Distinct())}, computed on {device} by version {Shipped.Header.ModuleVersion}, {Shipped.Header.Date}; speed of kernels: {speed}");
@@ -171,7 +173,7 @@ public sealed class RecommendOperation
             string[] missing = [.. Task.Where(p => !all.Any(t => NameMatcher.Matches(t, p)))];
             if (missing.Length > 0)
             {
-                sink.Warning($"There is no result of {string.Join(" and ", missing)} with {model}{(ResultPath.Length > 0 ? $" in '{ResultPath}'" : "")}: nothing is advised for it.");
+                sink.Warning($"There is no result of {string.Join(" and ", missing)} with {model}{InResultPath}: nothing is advised for it.");
             }
 
             return missing.Length > 0 ? [] : all;
@@ -199,7 +201,7 @@ public sealed class RecommendOperation
         if (rows.Length == 0)
         {
             throw new SparseFrontierException(
-                ErrorIds.DataInsufficient, $"There are no completed results to advise from{(ResultPath.Length > 0 ? $" in '{ResultPath}'" : "")}. Run a sweep first, dense runs among it, {Own}. Without results advice is from the summary that comes with this version.");
+                ErrorIds.DataInsufficient, $"There are no completed results to advise from{InResultPath}. Run a sweep first, dense runs among it, {Own}. Without results advice is from the summary that comes with this version.");
         }
 
         Require(Model, r => r.Model);
@@ -310,7 +312,7 @@ public sealed class RecommendOperation
                 continue;
             }
 
-            string speed = best.Speed is { } s ? FormattableString.Invariant($" {Capital(s.Of)} would take {1 / s.Factor:F2} of dense attention's time.") : " No speed was measured.";
+            string speed = best.Speed is { } s ? FormattableString.Invariant($" {Capital(s.Of)} would take {1 / s.Factor:F2} of dense attention's time.") : $" {UnknownSpeed(best.Shorter, best.Longer)}";
             foreach (ToleranceLevel task in best.Low.Tasks)
             {
                 (double loss, double low, double high, int count) = best.LossOn(task.Row.Task, ConfidenceLevel);
@@ -409,10 +411,10 @@ public sealed class RecommendOperation
         return (sparsest is null ? null : others.FirstOrDefault(m => parameters(m).Length == 0 && ClaimSide.Near(sparsity(m), sparsity(sparsest))) ?? sparsest, false);
     }
 
-    private static string Choice(AdvisedMethod best, AdvisedMethod[] shown, bool bySpeed)
+    private string Choice(AdvisedMethod best, AdvisedMethod[] shown, bool bySpeed)
     {
         int known = shown.Count(m => m.Speed is not null);
-        string speed = best.Speed is { } s ? FormattableString.Invariant($"{Capital(s.Of)} took {1 / s.Factor:F2} of dense attention's time.") : "No speed was measured.";
+        string speed = best.Speed is { } s ? FormattableString.Invariant($"{Capital(s.Of)} took {1 / s.Factor:F2} of dense attention's time.") : UnknownSpeed(best);
         string choice = shown.Length < 2 ? ""
             : !bySpeed ? FormattableString.Invariant($" Of {shown.Length} it leaves out most{(known > 0 ? ", or as much, of those whose speed was not measured" : "")}.")
             : known == shown.Length ? FormattableString.Invariant($" It is the fastest of {shown.Length}.")
@@ -482,11 +484,21 @@ public sealed class RecommendOperation
             : null;
     }
 
-    // Of a prompt, or of an output token: methods end at different ones.
+    // Of a prompt, or of an output token: methods end at different ones. Of generation only what is the run's own.
     private static double? Seconds(SparseAttentionResult row, string phase) => phase switch
     {
         "Prefill" => row.PrefillSeconds,
-        "Decode" => row.OutputTokenCount > 0 ? row.DecodeSeconds / row.OutputTokenCount : null,
-        _ => row.ElapsedSeconds,
+        "Decode" => row.OwnSecondsPerToken,
+        _ => row.OwnSecondsPerToken is null ? null : row.ElapsedSeconds,
     };
+
+    // Why a method's speed is not known, and how it will be.
+    private string UnknownSpeed(params AdvisedMethod[] methods)
+    {
+        bool isShared = methods[0].Phase != "Prefill" && methods.SelectMany(m => m.Best!.Tasks.Select(t => t.Row).Append(m.Dense)).Any(r => r is { DecodeSeconds: > 0, OwnSecondsPerToken: null });
+        return Kernels.Count > 0 || !isShared
+            ? "No speed was measured."
+            : "Its speed is not known: steps were shared with other runs (SequencesPerStep), and an equal share of their seconds says nothing of a method. Measure-SparseKernel (kernels measure) tells it, or "
+                + "these runs and the dense one with -BatchSize 1 -Force (--batch 1 --force).";
+    }
 }

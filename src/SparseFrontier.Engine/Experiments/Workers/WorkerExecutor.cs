@@ -90,9 +90,6 @@ internal sealed class WorkerExecutor : SampleExecutor
     public override bool RunsSideBySide => true;
 
     /// <inheritdoc/>
-    public override bool SharesSteps => _batchSize > 1;
-
-    /// <inheritdoc/>
     public override void Run(
         TaskSample sample, IReadOnlyList<SampleJob> jobs, Func<DenseReference> dense, Action<SampleJob, SampleResult> completed, Action<SparseFrontierException> failed) =>
         Give(new SampleAssignment(sample.Index, jobs, dense, completed, failed));

@@ -51,7 +51,7 @@ public static unsafe partial class KernelCorrectness
         int queryHeads, int kvHeads, int rows, int dimension, int tileRows, double? density, int window, int before = 0, bool largeScores = false) => new(
         "PrefillAttention",
         FormattableString.Invariant(
-            $"{queryHeads}:{kvHeads} heads, {rows} rows, dimension {dimension}, {(density is null ? "dense" : $"density {density}")}, tiles of {tileRows}{(window > 0 ? $", window {window}" : "")}{(before > 0 ? $", after {before}" : "")}{(largeScores ? ", large scores" : "")}"),
+            $"{queryHeads}:{kvHeads} heads, {Counted.Of(rows, "row")}, dimension {dimension}, {(density is null ? "dense" : $"density {density}")}, tiles of {tileRows}{(window > 0 ? $", window {window}" : "")}{(before > 0 ? $", after {before}" : "")}{(largeScores ? ", large scores" : "")}"),
         DataType.F32,
         (kernels, random) =>
         {

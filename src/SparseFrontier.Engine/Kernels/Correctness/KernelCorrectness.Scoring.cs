@@ -39,7 +39,7 @@ public static unsafe partial class KernelCorrectness
     // Sums of all query heads, one after the other.
     private static KernelCorrectnessCase LastWindowCase(int queryHeads, int kvHeads, int rows, int window, int dimension) => new(
         "LastWindowAttention",
-        $"{queryHeads}:{kvHeads} heads, {rows} rows, window {window}, dimension {dimension}",
+        $"{queryHeads}:{kvHeads} heads, {Counted.Of(rows, "row")}, window {window}, dimension {dimension}",
         DataType.F32,
         (kernels, random) =>
         {
@@ -105,7 +105,7 @@ public static unsafe partial class KernelCorrectness
 
     private static KernelCorrectnessCase PageScoresCase(int pages, int heads, int dimension, DataType type) => new(
         "PageScores",
-        $"[{pages} pages, {heads} heads, {dimension}]",
+        $"[{Counted.Of(pages, "page")}, {Counted.Of(heads, "head")}, {dimension}]",
         type,
         (kernels, random) =>
         {

@@ -73,11 +73,7 @@ public sealed class ExportReportOperation
         }
 
         byte[] page = Encoding.UTF8.GetBytes(Render(kernels, cancellationToken));
-        StoreIO.Write(path, () =>
-        {
-            Directory.CreateDirectory(System.IO.Path.GetDirectoryName(path)!);
-            File.WriteAllBytes(path, page);
-        });
+        StoreIO.WriteOutput(path, page);
         sink.Object(new FileInfo(path));
     }
 

@@ -49,8 +49,7 @@ public sealed class ShowMaskOperation
         {
             if (masks.Count > 0)
             {
-                byte[] page = Encoding.UTF8.GetBytes(MaskPage.Create(masks));
-                StoreIO.Write(OutputPath, () => File.WriteAllBytes(OutputPath, page));
+                StoreIO.WriteOutput(OutputPath, Encoding.UTF8.GetBytes(MaskPage.Create(masks)));
             }
 
             return;

@@ -63,7 +63,7 @@ internal static class HeatMapFigure
             title,
             new ChartSpecification
             {
-                Description = $"Mean scores of {Counted.Of(methods.Length, "method")} on {places.Length} tasks and lengths, {title}. The table holds the numbers.",
+                Description = $"Mean scores of {Counted.Of(methods.Length, "method")} on {Counted.Of(places.Length, "task and length", "tasks and lengths")}, {title}. The table holds the numbers.",
                 Height = 30 * places.Length,
                 Layer =
                 [

@@ -3,7 +3,7 @@ using SparseFrontier.Attention;
 
 namespace SparseFrontier.Reporting.Report.Figures;
 
-/// <summary>How much faster a method is than dense attention, against the sparsity that it reached: from timed layers where there are some, else from the seconds of the runs.</summary>
+/// <summary>How much faster a method is than dense attention, against the sparsity that it reached: from timed layers where there are some, else from the seconds of the runs, of generation where they stepped alone.</summary>
 internal static class SpeedUpFigure
 {
     private sealed record Mark(string Panel, string Method, double Sparsity, double SpeedUp, string Time, string DenseTime);
@@ -18,12 +18,12 @@ internal static class SpeedUpFigure
             Title = "Speed-up: what sparsity gains in time",
             Lead = (timed
                     ? "One attention layer, choosing included, timed beside dense attention in the same run; medians. "
-                    : "Seconds of the runs themselves, model and all, dense over sparse: means over samples that were not timed alone, so small differences mean nothing. "
+                    : "Seconds of the runs themselves, model and all, dense over sparse: means over samples that were not timed alone, so small differences mean nothing; of generation where no other run shared the steps. "
                         + "`sparsefrontier kernels measure` times attention by itself; give its rows to the report for that. ")
                 + "Above the dashed line at 1 a method is faster than dense attention; the dotted curve is 1 / (1 - sparsity), the factor by which what attention attends to shrinks.",
             Legend = data.LooksOf(marks.Select(m => m.Method)),
             Panels = [.. marks.GroupBy(m => m.Panel).Select(g => Panel(data, g.Key, [.. g]))],
-            Missing = marks.Length > 0 ? "" : "Nothing to compare: that needs a sparse run and a dense run of the same model, task, length and device with measured seconds, or rows of `sparsefrontier kernels measure`.",
+            Missing = marks.Length > 0 ? "" : "Nothing to compare: that needs a sparse run and a dense run of the same model, task, length and device with measured seconds (of generation: of runs that stepped alone, `--batch 1`), or rows of `sparsefrontier kernels measure`.",
             Table = marks.Length > 0 ? Table(marks, timed) : null,
         };
     }
@@ -63,7 +63,7 @@ internal static class SpeedUpFigure
     private static IEnumerable<(string Phase, Func<SparseAttentionResult, string> Method, Func<SparseAttentionResult, double?> Sparsity, Func<SparseAttentionResult, double?> Seconds)> Phases() =>
     [
         ("Prefill", r => r.Method, r => r.PrefillSparsity, r => r.PrefillSeconds),
-        ("Decode, a token", r => r.DecodeMethod, r => r.DecodeSparsity, r => r.OutputTokenCount > 0 ? r.DecodeSeconds / r.OutputTokenCount : null),
+        ("Decode, a token", r => r.DecodeMethod, r => r.DecodeSparsity, r => r.OwnSecondsPerToken),
     ];
 
     private static ReportPanel Panel(ReportData data, string title, Mark[] marks)
