@@ -75,7 +75,7 @@ public class SpeedAdviceTests
         Assert.All(sink.Objects.Cast<SparseAttentionResult>(), r => Assert.Equal(compared, r.SequencesPerStep == 1));
 
         // Samples of both kinds are a mean of both.
-        sink = Sweeps.Run(folder.Path, [Sweeps.Specification(samples: 2), Sweeps.Specification(samples: 2, decode: "Quest", decodeParameters: "PageSize=16;TokenBudget=64")], engines: factory, batch: 3 - batch, cancellationToken: TestContext.Current.CancellationToken);
+        sink = Sweeps.Run(folder.File("both"), [Sweeps.Specification(samples: 2), Sweeps.Specification(samples: 2, decode: "Quest", decodeParameters: "PageSize=16;TokenBudget=64")], engines: factory, batch: 3 - batch, cancellationToken: TestContext.Current.CancellationToken);
         Assert.DoesNotContain(sink.Warnings, w => w.Contains("generation took longer", StringComparison.Ordinal));
         Assert.All(sink.Objects.Cast<SparseAttentionResult>(), r => Assert.InRange(r.SequencesPerStep!.Value, 1.01, 1.99));
     }
