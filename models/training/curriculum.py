@@ -5,15 +5,18 @@
 The engine runs as `task generate --serve`: a request a line in, a binary batch out, so that no data file exists. Needs NumPy alone.
 """
 import argparse
+import collections
 import json
 import multiprocessing
 import os
 import queue
 import random
 import shlex
+import signal
 import struct
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 
@@ -78,7 +81,6 @@ CURRICULUM = {
         level((4096, 1, {}), (-4096, 1, {})),
         level((-8192, 1, {}), (-4096, 1, {}), (-2048, 1, dict(Chapters=2)), (8192, 1, {}))]),
 }
-TASKS = list(CURRICULUM)
 FULL = 0.3  # share of the last level's contexts of 2048 tokens and more that carry the full instructions; all others carry the short ones
 
 
@@ -89,22 +91,20 @@ class Refused(Exception):
 class Engine:
     """One engine process."""
 
-    def __init__(self, command, tokenizer, seed, threads):
+    def __init__(self, command, tokenizer, threads):
         environment = dict(os.environ, DOTNET_PROCESSOR_COUNT=str(threads), DOTNET_gcServer="0")
         self.process = subprocess.Popen(
             shlex.split(command) + ["task", "generate", "--serve", "--tokenizer", tokenizer],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
-        self.seed, self.next = seed, 0
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, start_new_session=True)  # a terminal's Ctrl-C is for the trainer alone
         with open(os.path.join(tokenizer, "tokenizer.json"), encoding="utf-8") as file:
             added = {t["content"]: t["id"] for t in json.load(file)["added_tokens"]}
         self.start_token, self.stop_token = added[START], added[STOP]
 
-    def samples(self, task, ingredient, count, short, split="training", start=None):
+    def samples(self, task, ingredient, count, short, seed, start, split="training"):
         """A list of (token ids, number of the response that a token belongs to or -1), one entry a sample."""
         length, turns, parameters = ingredient
-        line = dict(task=task, length=abs(length), variableLength=length < 0, turns=turns, count=count, seed=self.seed,
-                    start=self.next if start is None else start, split=split, parameters=parameters, shortInstructions=short, stop=STOP)
-        self.next += count
+        line = dict(task=task, length=abs(length), variableLength=length < 0, turns=turns, count=count, seed=seed,
+                    start=start, split=split, parameters=parameters, shortInstructions=short, stop=STOP)
         self.process.stdin.write((json.dumps(line) + "\n").encode())
         self.process.stdin.flush()
         count, width = struct.unpack("<ii", self.read(8))
@@ -133,12 +133,12 @@ class Engine:
 
 def pack(samples, tokens, pad):
     """
-    Packs (ids, response, group of the first response, group of the others) samples one behind the other into exactly `tokens` tokens and takes them off the list; what is left at the end is
+    Packs (ids, response, group of the first response, group of the others, ...) samples one behind the other into exactly `tokens` tokens and takes them off the list; what is left at the end is
     samples of padding. Returns arrays: ids, positions within the samples, bounds of the samples, and for every token to be predicted the index of
     the token before it, its id, the number of its response; and the group of each response.
     """
     ids, bounds, predict, target, number, groups, filled, taken = [], [0], [], [], [], [], 0, []
-    for i, (sample, response, group, later) in enumerate(samples):
+    for i, (sample, response, group, later, *_) in enumerate(samples):
         if filled + len(sample) > tokens:
             if tokens - filled < 512:
                 break
@@ -166,63 +166,128 @@ def pack(samples, tokens, pad):
 
 
 class Feed:
-    """A process that keeps packed batches ready. `reached` (the level of each task) and `tokens` (tokens a batch) may be changed at any time."""
+    """
+    A process that keeps packed batches ready. A batch is a function of the seed and of the levels asked for so far, whichever engines serve it: a feed made
+    of another's state() goes on with the very batch that the other would have given next.
+    """
 
-    def __init__(self, command, tokenizer, tasks, engines, threads, tokens, pad, seed):
+    AHEAD = 4  # batches asked for before the first is taken
+    ASKED = 48  # requests that the engines have before them
+
+    def __init__(self, command, tokenizer, tasks, engines, threads, tokens, pad, seed, state):
         context = multiprocessing.get_context("fork")
-        self.tasks = tasks
-        self.reached = context.Array("i", len(tasks))
-        self.tokens = context.Value("i", tokens)
-        self.batches = context.Queue(4)
-        arguments = (command, tokenizer, engines, threads, pad, seed)
+        self.tasks, self.wanted, (self.batches, self.sender) = tasks, context.SimpleQueue(), context.Pipe(duplex=False)
+        self.made, self.ahead = state and state["made"], collections.deque(maxlen=self.AHEAD)
+        for levels, size in state["ahead"] if state else [([0] * len(tasks), tokens)] * self.AHEAD:
+            self.want(levels, size)
+        arguments = (command, tokenizer, engines, threads, pad, seed, self.made)
         self.process = context.Process(target=self.work, args=arguments, daemon=True)
         self.process.start()
+        self.sender.close()  # a batch that the process's end cuts short ends as well
 
-    def work(self, command, tokenizer, engines, threads, pad, seed):
-        chooser, served, lock, samples = random.Random(seed), [0.0] * len(self.tasks), threading.Lock(), queue.Queue(48)
+    def want(self, levels, tokens):
+        """Asks for one more batch, of so many tokens, of tasks at these levels."""
+        self.ahead.append((list(levels), tokens))
+        self.wanted.put(self.ahead[-1])
 
-        def choose():
+    def take(self, stopping):
+        """The next batch; None once `stopping` is no longer empty, or where none comes any more."""
+        while not self.batches.poll(1):
+            if stopping:
+                return None
+        try:
+            batch, self.made = self.batches.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            return None
+        return batch
+
+    def state(self):
+        """How to go on behind the last batch taken."""
+        return dict(made=self.made, ahead=list(self.ahead))
+
+    def work(self, *arguments):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=lambda: (multiprocessing.parent_process().join(), os._exit(1)), daemon=True).start()
+        try:
+            self.make(*arguments)
+        except Exception as error:
+            print(f"batches ended: {error}", flush=True)
+            os._exit(1)
+
+    def make(self, command, tokenizer, engines, threads, pad, seed, state):
+        chooser, mixer, workers = random.Random(seed), random.Random(seed + 1), ThreadPoolExecutor(engines)
+        idle, ready = queue.SimpleQueue(), queue.SimpleQueue()
+        for _ in range(engines):
+            idle.put(Engine(command, tokenizer, threads))
+
+        def send():
+            while True:
+                self.sender.send(ready.get())
+
+        threading.Thread(target=send, daemon=True).start()
+
+        def choose(reached):
             # Every task gets as many tokens as any other, one on its way three times as many as one that has arrived; a third replays earlier levels.
-            with lock:
-                i = min(range(len(served)), key=lambda k: (served[k], k))
-                levels, now = CURRICULUM[self.tasks[i]][1], self.reached[i]
-                last = now == len(levels) - 1
-                chosen = chooser.randrange(now + 1) if chooser.random() < (0.15 if last else 0.3) else now
-                ingredient = chooser.choice(levels[chosen])
-                count = max(1, 12288 // abs(ingredient[0]))
-                served[i] += count * abs(ingredient[0]) * (1 if last else 1 / 3)
-                full = chosen == len(levels) - 1 and abs(ingredient[0]) > 2048 and chooser.random() < FULL
-                return i, chosen == now, ingredient, count, not full
+            nonlocal start
+            i = min(range(len(served)), key=lambda k: (served[k], k))
+            levels, now = CURRICULUM[self.tasks[i]][1], reached[i]
+            last = now == len(levels) - 1
+            chosen = chooser.randrange(now + 1) if chooser.random() < (0.15 if last else 0.3) else now
+            part = chooser.randrange(len(levels[chosen]))
+            length = abs(levels[chosen][part][0])
+            count = max(1, 12288 // length)
+            served[i] += count * length * (1 if last else 1 / 3)
+            full = chosen == len(levels) - 1 and length > 2048 and chooser.random() < FULL
+            start += count
+            return i, chosen, part, count, not full, start - count, chosen == now
 
-        def produce(number):
+        def serve(request):
+            i, chosen, part, count, short, first, _ = request
+            engine = idle.get()
             try:
-                engine, refused = Engine(command, tokenizer, seed * 100 + number, threads), 0
-                while True:
-                    i, current, ingredient, count, short = choose()
-                    # Later responses on a context are easier than the first, which is what a task asks for: they do not count for the level.
-                    later = len(self.tasks) + i
-                    try:
-                        made = engine.samples(self.tasks[i], ingredient, count, short)
-                    except Refused as error:  # a rare sample that does not fit its length; a level that never fits ends the run
-                        refused += 1
-                        print(f"refused: {error}", flush=True)
-                        if refused > 50:
-                            raise
-                        continue
-                    samples.put([(a, b, i if current else later, later) for a, b in made])
-            except Exception as error:  # the trainer would wait for batches for ever
-                print(f"batches ended: {error}", flush=True)
-                os._exit(1)
+                return engine.samples(self.tasks[i], CURRICULUM[self.tasks[i]][1][chosen][part], count, short, seed, first)
+            except Refused as error:
+                return error
+            finally:
+                idle.put(engine)
 
-        for number in range(engines):
-            threading.Thread(target=produce, args=(number,), daemon=True).start()
-        mixer, pool = random.Random(seed + 1), []
+        def ask(request):
+            return request, workers.submit(serve, request)
+
+        def entry(request, number, sample):
+            # Later responses on a context are easier than the first, which is what a task asks for: they do not count for the level.
+            i, later = request[0], len(self.tasks) + request[0]
+            return *sample, i if request[-1] else later, later, request, number
+
+        served, start, refused, pool, asked = [0.0] * len(self.tasks), 0, 0, [], collections.deque()
+        if state:  # samples are made again from the requests that they came from
+            served, start, refused = list(state["served"]), state["start"], state["refused"]
+            for generator, (version, numbers, gauss) in ((chooser, state["chooser"]), (mixer, state["mixer"])):
+                generator.setstate((version, tuple(numbers), gauss))
+            origins = [(tuple(request), number) for request, number in state["pool"]]
+            again = dict(ask(request) for request in dict(origins))
+            asked.extend(ask(tuple(request)) for request in state["asked"])
+            pool = [entry(request, number, again[request].result()[number]) for request, number in origins]
         while True:
-            tokens = self.tokens.value
+            reached, tokens = self.wanted.get()
             while sum(len(s[0]) for s in pool) < 3 * tokens:
-                pool += samples.get()
+                while len(asked) < self.ASKED:
+                    asked.append(ask(choose(reached)))
+                request, answer = asked.popleft()
+                made = answer.result()
+                if isinstance(made, Refused):  # a rare sample that does not fit its length; a level that never fits ends the run
+                    refused += 1
+                    print(f"refused: {made}", flush=True)
+                    if refused > 100:
+                        raise made
+                    continue
+                pool += [entry(request, number, sample) for number, sample in enumerate(made)]
             mixer.shuffle(pool)
-            self.batches.put(pack(pool, tokens, pad))
+            batch = pack(pool, tokens, pad)
+            ready.put((batch, dict(
+                chooser=chooser.getstate(), mixer=mixer.getstate(), served=list(served), start=start, refused=refused,
+                pool=[s[4:] for s in pool], asked=[request for request, _ in asked])))
 
 
 def main():
@@ -230,13 +295,13 @@ def main():
     parser.add_argument("--engine", required=True)
     parser.add_argument("--tokenizer", required=True)
     options = parser.parse_args()
-    engine = Engine(options.engine, options.tokenizer, 1, os.cpu_count())
+    engine = Engine(options.engine, options.tokenizer, os.cpu_count())
     for task, (gate, levels) in CURRICULUM.items():
         for number, ingredients in enumerate(levels):
             for ingredient in ingredients:
                 full = number == len(levels) - 1 and abs(ingredient[0]) > 2048
                 for short in ([True, False] if full else [True]):
-                    samples = engine.samples(task, ingredient, 48, short)
+                    samples = engine.samples(task, ingredient, 48, short, 1, 0)
                     total, longest = sum(len(a) for a, _ in samples), max(len(a) for a, _ in samples)
                     taught = sum(int((b >= 0).sum()) for _, b in samples)
                     print(f"{task} {number} {'short' if short else 'full '} {ingredient}: {total / len(samples):.0f} tokens, {longest} at most, "

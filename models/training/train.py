@@ -6,20 +6,26 @@ One decoder in Qwen 3 configuration (QK norm, SwiGLU, grouped-query attention, t
 packed without padding (variable-length FlashAttention); loss is taken on the responses alone, each task's mean counting the same. First come copies of
 random tokens until the model copies; then the curriculum of curriculum.py, in which each task advances on its own accuracy. Learning rate and the end
 follow the token budget, so that models of different size see the same; --seconds ends a run that would not reach it.
+
+Every four minutes, on SIGTERM and on Ctrl-C the run is written to OUTPUT/checkpoint; the same command goes on from there.
 """
 import argparse
+import contextlib
+import hashlib
 import json
 import math
 import os
-import shutil
+import signal
+import sys
 import time
+import types
 
 import numpy
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-from curriculum import CURRICULUM, STOP, TASKS, Engine, Feed, pack
+from curriculum import CURRICULUM, STOP, Engine, Feed, pack
 
 SIZES = {  # layers, width, intermediate, heads, KV heads
     "1m": (4, 128, 192, 4, 2),
@@ -29,6 +35,8 @@ SIZES = {  # layers, width, intermediate, heads, KV heads
 HEAD = 64
 CONTEXT = 10240  # 8192 tokens of prompt and the response
 WARM_UP = 300  # steps
+CHECKPOINT = 240  # seconds between checkpoints
+EXAMINED = (1024, 2048, 4096, 8192)  # tokens of the prompts of the check at the end
 
 
 def unit(x, weight, epsilon=1e-5):
@@ -58,7 +66,14 @@ def finish(x, o, wo, norm, gate, up, down):
 
 def attend(q, k, v, bounds, longest):
     """Causal attention within each sample of the packed row."""
-    return torch.ops.aten._flash_attention_forward(q, k, v, bounds, bounds, longest, longest, 0.0, True, False)[0]
+    if q.is_cuda:
+        return torch.ops.aten._flash_attention_forward(q, k, v, bounds, bounds, longest, longest, 0.0, True, False)[0]
+    outputs = []  # plainly, on a CPU
+    for q, k, v in zip(*(x.float().transpose(0, 1).tensor_split(bounds[1:-1].long(), 1) for x in (q, k, v))):
+        k, v = (x.repeat_interleave(len(q) // len(x), 0) for x in (k, v))
+        scores = (q @ k.transpose(1, 2) / math.sqrt(HEAD)).masked_fill(torch.ones(q.shape[1], q.shape[1]).triu(1).bool(), -math.inf)
+        outputs.append((scores.softmax(-1) @ v).transpose(0, 1))
+    return torch.cat(outputs).bfloat16()
 
 
 class Model(nn.Module):
@@ -147,6 +162,19 @@ def copies(tokens, vocabulary, generator, device):
     return ids.to(device), inside.to(device), bounds.to(device), 320, predict.to(device), ids[predict + 1].to(device)
 
 
+@contextlib.contextmanager
+def replacing(path):
+    """A file to write; it takes the place of the one at this path once it is whole and on the disk."""
+    with open(path + ".new", "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
+    directory = os.open(os.path.dirname(path), os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
+
+
 def safetensors(tensors, path):
     """Writes bf16 tensors by name in the safetensors format."""
     header, offset = {"__metadata__": {"format": "pt"}}, 0
@@ -156,15 +184,14 @@ def safetensors(tensors, path):
         offset += size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with open(path + ".new", "wb") as file:
+    with replacing(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for tensor in tensors.values():
             file.write(tensor.detach().to(torch.bfloat16).contiguous().cpu().view(torch.int16).numpy().tobytes())
-    os.replace(path + ".new", path)
 
 
 def save(model, options, name, card):
-    """Writes a checkpoint in Hugging Face layout."""
+    """Writes the model in Hugging Face layout."""
     directory = os.path.join(options.output, name)
     os.makedirs(directory, exist_ok=True)
     tensors = {"model.embed_tokens.weight": model.embedding, "model.norm.weight": model.norm}
@@ -175,11 +202,36 @@ def save(model, options, name, card):
     safetensors(tensors, os.path.join(directory, "model.safetensors"))
     for file, content in (("config.json", model.c), ("training.json", card),
                           ("generation_config.json", {"eos_token_id": model.c["eos_token_id"], "do_sample": False})):
-        with open(os.path.join(directory, file), "w", newline="\n") as f:
-            json.dump(content, f, indent=1)
-            f.write("\n")
+        with replacing(os.path.join(directory, file)) as f:
+            f.write((json.dumps(content, indent=1) + "\n").encode())
     for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(os.path.join(options.tokenizer, file), os.path.join(directory, file))
+        with open(os.path.join(options.tokenizer, file), "rb") as source, replacing(os.path.join(directory, file)) as f:
+            f.write(source.read())
+
+
+def earlier(options, arguments):
+    """What a run with these arguments left in the output folder to go on from, if any. Refuses what would be written over."""
+    file, finished = f"{options.output}/checkpoint/run.pt", f"{options.output}/model/training.json"
+    if not os.path.exists(file):
+        for name in ("checkpoint/model.safetensors", "model"):
+            if os.path.exists(f"{options.output}/{name}"):
+                sys.exit(f"{options.output} holds {name}, which this run would write over, and no checkpoint/run.pt to go on from. Give another --output.")
+        return None
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        state.update(json.loads(state["rest"]))
+        there = state["arguments"]
+    except Exception as error:
+        sys.exit(f"{file} cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}): it is damaged, or another program's. Give another --output, or move {options.output} away to begin again.")
+    other = [f"{name} {there.get(name)}, not {value}" for name, value in arguments.items() if there.get(name) != value]
+    if other:
+        sys.exit(f"{options.output} holds a run with {'; '.join(other)}. Give its arguments to go on with it, or another --output.")
+    if os.path.exists(finished):
+        with open(finished, encoding="utf-8") as f:
+            if "wholly_right_teacher_forced" in json.load(f):
+                print(f"{options.output}/model is finished: nothing to do. For another training give another --output.")
+                sys.exit(0)
+    return state
 
 
 def to_device(batch, device):
@@ -211,6 +263,17 @@ def main():
     parser.add_argument("--batch", type=int, default=32768, help="tokens a step; twice as many from a third of the budget on")
     parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
+    tasks, device = options.tasks.split(","), torch.device(options.device)
+    if unknown := set(tasks) - set(CURRICULUM):
+        parser.error(f"--tasks {', '.join(sorted(unknown))}: there are {', '.join(CURRICULUM)}.")
+    with open(os.path.join(options.tokenizer, "tokenizer.json"), "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    arguments = {f"--{name.replace('_', '-')}": getattr(options, name) for name in
+                 ("size", "tokens", "seconds", "seed", "tasks", "learning_rate", "optimizer", "copy_steps", "batch")}
+    arguments.update({"--device": device.type, "a --tokenizer of SHA-256": digest,
+                      "a curriculum of SHA-256": hashlib.sha256(repr([CURRICULUM[task] for task in tasks]).encode()).hexdigest()})
+    os.makedirs(options.output, exist_ok=True)
+    state = earlier(options, arguments)
     torch.manual_seed(options.seed)
 
     with open(os.path.join(options.tokenizer, "tokenizer.json"), encoding="utf-8") as file:
@@ -225,10 +288,11 @@ def main():
         max_position_embeddings=CONTEXT, rms_norm_eps=1e-5, rope_theta=100000.0, attention_bias=False, attention_dropout=0.0,
         tie_word_embeddings=True, use_sliding_window=False, bos_token_id=None, eos_token_id=added[STOP], pad_token_id=added["<|endoftext|>"],
         torch_dtype="bfloat16")
-    tasks = options.tasks.split(",")
-    feed = Feed(options.engine, options.tokenizer, tasks, options.engines, options.threads, options.batch, c["pad_token_id"], options.seed)
+    feed = Feed(options.engine, options.tokenizer, tasks, options.engines, options.threads, options.batch, c["pad_token_id"], options.seed, state and state["feed"])
+    signals = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda n, _: (signals.append(n), signal.signal(n, signal.SIG_DFL)))  # a second one ends the run at once
 
-    device = torch.device(options.device)
     torch.set_num_threads(2)
     if device.type == "cuda":
         torch._dynamo.config.recompile_limit = 64
@@ -244,10 +308,51 @@ def main():
         [dict(params=[model.embedding] + ([] if muon else matrices), weight_decay=0.05), dict(params=vectors, weight_decay=0)],
         betas=(0.9, 0.95), **(dict(fused=True) if device.type == "cuda" else {}))
 
-    start, step, tokens = time.time(), 0, 0
+    count = len(tasks)
+    generator = torch.Generator().manual_seed(options.seed)  # of the copies; nothing behind the first weights draws others here
+    statistics = torch.zeros(2 * count, 4, device=device)  # by group: responses wholly right, responses, tokens right, tokens
+    window = torch.zeros(count, 4, dtype=torch.float64)
+    run = types.SimpleNamespace(step=0, tokens=0, copied=0.0, copying=options.copy_steps > 0, reached=[0] * count, latest={}, advanced=[], waited=0.0, padded=0, resumed=[])
+    start = time.time()
+    if state:
+        model.load_state_dict(state["model"])
+        adam.load_state_dict(dict(state=state["adam"], param_groups=adam.state_dict()["param_groups"]))
+        for shape, momentum in state["muon"].items():
+            muon.momentum[shape].copy_(momentum)
+        generator.set_state(state["copies"])
+        statistics.copy_(state["statistics"])
+        window.copy_(state["window"])
+        vars(run).update(state["run"])
+        start -= state["seconds"]
+        run.resumed.append(run.step)
+        print(f"goes on from {options.output}/checkpoint: step {run.step}, {run.tokens / 1e6:.0f}M tokens, {state['seconds']:.0f}s", flush=True)
+    spoken = written = time.time() - start
+
+    def write():
+        """The checkpoint: all that a run goes on from, and the model in its present state, to look at."""
+        nonlocal written
+        written = time.time() - start
+        os.makedirs(f"{options.output}/checkpoint", exist_ok=True)
+        with replacing(f"{options.output}/checkpoint/run.pt") as file:
+            torch.save(dict(
+                model=model.state_dict(), adam=adam.state_dict()["state"], muon=muon.momentum if muon else {}, copies=generator.get_state(), statistics=statistics,
+                window=window, rest=json.dumps(dict(arguments=arguments, feed=feed.state(), run=vars(run), seconds=written))), file)
+        save(model, options, "checkpoint", dict(steps=run.step, tokens=run.tokens, seed=options.seed, advanced=run.advanced))
+
+    def leave():
+        reason, code = (f"stopped by {signal.Signals(signals[0]).name}", 128 + signals[0]) if signals else ("no more batches come, for the reason above", 1)
+        print(f"{time.time() - start:.0f}s {reason}: {options.output}/checkpoint holds step {run.step}, {run.tokens / 1e6:.0f}M tokens; the same command goes on from there", flush=True)
+        sys.exit(code)
+
+    def between_steps():
+        ends = signals or not feed.process.is_alive()
+        if ends or time.time() - start > written + CHECKPOINT:
+            write()
+        if ends:
+            leave()
 
     def update(loss, progress):
-        rate = options.learning_rate * min(1, (step + 1) / WARM_UP) * min(1, max(0.01, (1 - progress) / 0.4))
+        rate = options.learning_rate * min(1, (run.step + 1) / WARM_UP) * min(1, max(0.01, (1 - progress) / 0.4))
         loss.backward()
         nn.utils.clip_grad_norm_(vectors + [model.embedding] if muon else list(model.parameters()), 1.0)
         for group in adam.param_groups:
@@ -258,31 +363,30 @@ def main():
         adam.zero_grad(set_to_none=True)
         return rate
 
-    generator, copied = torch.Generator().manual_seed(options.seed), 0.0
-    while step < options.copy_steps and copied < 0.97:
+    while run.copying:
+        between_steps()
         ids, positions, bounds, longest, predict, target = copies(options.batch, words, generator, device)
         logits = model.logits(model(ids, positions, bounds, longest)[predict])
         update(F.cross_entropy(logits, target), 0)
-        step, tokens = step + 1, tokens + options.batch
-        if step % 25 == 0:
-            copied = (logits.argmax(-1) == target).float().mean().item()
-        if step % 100 == 0:
-            print(f"{time.time() - start:.0f}s copies: step {step} right {copied:.3f}", flush=True)
-    print(f"{time.time() - start:.0f}s copies end: step {step} {tokens / 1e6:.0f}M tokens right {copied:.3f}", flush=True)
+        run.step, run.tokens = run.step + 1, run.tokens + options.batch
+        if run.step % 25 == 0:
+            run.copied = (logits.argmax(-1) == target).float().mean().item()
+        if run.step % 100 == 0:
+            print(f"{time.time() - start:.0f}s copies: step {run.step} right {run.copied:.3f}", flush=True)
+        run.copying = run.step < options.copy_steps and run.copied < 0.97
+        if not run.copying:
+            print(f"{time.time() - start:.0f}s copies end: step {run.step} {run.tokens / 1e6:.0f}M tokens right {run.copied:.3f}", flush=True)
 
-    count = len(tasks)
-    statistics = torch.zeros(2 * count, 4, device=device)  # by group: responses wholly right, responses, tokens right, tokens
-    window, waited, padded, saved, log, spoken = numpy.zeros((count, 4)), 0.0, 0, 0, [], 0.0
-    latest = {}
     while True:
-        progress = max(tokens / options.tokens, (time.time() - start) / options.seconds)
+        progress = max(run.tokens / options.tokens, (time.time() - start) / options.seconds)
         if progress >= 1:
             break
-        if progress > 1 / 3:
-            feed.tokens.value = 2 * options.batch
+        between_steps()
         before = time.time()
-        batch = feed.batches.get()
-        waited += time.time() - before
+        batch = feed.take(signals)
+        run.waited += time.time() - before
+        if batch is None:
+            continue
         ids, positions, bounds, longest, predict, target, number, groups = to_device(batch, device)
         logits = model.logits(model(ids, positions, bounds, longest)[predict])
         by_token = groups[number] % count
@@ -295,39 +399,41 @@ def main():
             one = torch.ones_like(missed)
             statistics.index_add_(0, groups, torch.stack([(missed == 0).float(), one, 0 * one, 0 * one], 1))
             statistics.index_add_(0, groups[number], torch.stack([0 * right, 0 * right, right, torch.ones_like(right)], 1))
-        step, tokens, padded = step + 1, tokens + len(ids), padded + batch["padding"]
-        if step % 20 == 0:
-            now = statistics.cpu().numpy()
+        run.step, run.tokens, run.padded = run.step + 1, run.tokens + len(ids), run.padded + batch["padding"]
+        if run.step % 20 == 0:
+            window += statistics[:count].cpu()
             statistics.zero_()
             for i, task in enumerate(tasks):
-                window[i] += now[i]
                 gate, levels = CURRICULUM[task]
-                if window[i, 1] >= 100:
-                    latest[task] = (window[i, 0] / window[i, 1], window[i, 2] / window[i, 3])
+                whole, responses, right, predicted = window[i].tolist()
+                if responses >= 100:
+                    run.latest[task] = (whole / responses, right / predicted)
                     window[i] = 0
-                    if latest[task][0] > gate and feed.reached[i] + 1 < len(levels):
-                        feed.reached[i] += 1
-                        log.append(dict(seconds=round(time.time() - start), tokens=tokens, task=task, level=feed.reached[i]))
-                        print(f"{time.time() - start:.0f}s step {step} {tokens / 1e6:.0f}M tokens {task} -> level {feed.reached[i]}", flush=True)
+                    if whole / responses > gate and run.reached[i] + 1 < len(levels):
+                        run.reached[i] += 1
+                        run.advanced.append(dict(seconds=round(time.time() - start), tokens=run.tokens, task=task, level=run.reached[i]))
+                        print(f"{time.time() - start:.0f}s step {run.step} {run.tokens / 1e6:.0f}M tokens {task} -> level {run.reached[i]}", flush=True)
+        feed.want(run.reached, options.batch * (2 if progress > 1 / 3 else 1))
         if time.time() - start > spoken + 30:
             spoken = time.time() - start
-            text = " ".join(f"{t}:{feed.reached[i]}:{latest.get(t, (0, 0))[0]:.2f}/{latest.get(t, (0, 0))[1]:.3f}" for i, t in enumerate(tasks))
-            print(f"{spoken:.0f}s step {step} {tokens / 1e6:.0f}M tokens {tokens / spoken / 1e6:.2f}M/s rate {rate:.1e} {text} waited {waited:.0f}s "
-                  f"padding {padded / tokens:.3f}", flush=True)
-        if time.time() - start > 240 * (saved + 1):
-            saved += 1
-            save(model, options, "checkpoint", dict(steps=step, tokens=tokens, seed=options.seed, advanced=log))
+            text = " ".join(f"{t}:{level}:{run.latest.get(t, (0, 0))[0]:.2f}/{run.latest.get(t, (0, 0))[1]:.3f}" for t, level in zip(tasks, run.reached))
+            print(f"{spoken:.0f}s step {run.step} {run.tokens / 1e6:.0f}M tokens {run.tokens / spoken / 1e6:.2f}M/s rate {rate:.1e} {text} waited {run.waited:.0f}s "
+                  f"padding {run.padded / run.tokens:.3f}", flush=True)
+    write()
+    feed.process.kill()
 
-    card = dict(size=options.size, parameters=parameter_count, steps=step, tokens=tokens, seconds=round(time.time() - start), seed=options.seed,
-                optimizer=options.optimizer, learning_rate=options.learning_rate, tokens_a_step=options.batch, levels=[feed.reached[i] for i in range(count)],
-                advanced=log, torch=torch.__version__, device=torch.cuda.get_device_name() if device.type == "cuda" else "CPU")
+    card = dict(size=options.size, parameters=parameter_count, steps=run.step, tokens=run.tokens, seconds=round(written), seed=options.seed,
+                optimizer=options.optimizer, learning_rate=options.learning_rate, tokens_a_step=options.batch, levels=run.reached,
+                advanced=run.advanced, resumed=run.resumed, torch=torch.__version__, device=torch.cuda.get_device_name() if device.type == "cuda" else "CPU")
     save(model, options, "model", card)
     print(f"{time.time() - start:.0f}s saved", flush=True)
 
     # Samples of the calibration split: never trained on, and not those that scores are reported on.
-    examiner, card["wholly_right_teacher_forced"] = Engine(options.engine, options.tokenizer, 7, 4), {}
+    examiner, card["wholly_right_teacher_forced"] = Engine(options.engine, options.tokenizer, 4), {}
     for task in tasks:
-        for length in (1024, 2048, 4096, 8192):
+        for length in EXAMINED:
+            if signals:
+                leave()
             parameters = {"CommonWords": {} if length >= 4096 else dict(CommonFrequency=10, RareFrequency=1) if length < 2048 else dict(CommonFrequency=15, RareFrequency=2),
                           "StoryRetrieval": {} if length >= 4096 else dict(Queries=length // 512), "VariableTracking": {},
                           "Niah": {}, "StoryFiltering": {} if length > 1024 else dict(Chapters=2)}.get(task, {})
@@ -337,7 +443,7 @@ def main():
                 length = 1280
             score = []
             for part in range(4):
-                samples = [(a, b, 0, 0) for a, b in examiner.samples(task, (length, 1, parameters), 16, True, "calibration", 16 * part)]
+                samples = [(a, b, 0, 0) for a, b in examiner.samples(task, (length, 1, parameters), 16, True, 7, 16 * part, "calibration")]
                 while samples:
                     batch = pack(samples, max(options.batch, 16384), c["pad_token_id"])
                     ids, positions, bounds, longest, predict, target, number, groups = to_device(batch, device)
@@ -353,4 +459,3 @@ def main():
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # the feed's threads wait on pipes

@@ -1,6 +1,6 @@
 """Trains the embedded models' tokenizer: byte-level BPE over text that the engine's own task generators wrote.
 
-    python3 train_tokenizer.py CORPUS.txt OUTPUT_DIRECTORY [--vocabulary 2048]
+    python3 train_tokenizer.py CORPUS.txt OUTPUT_DIRECTORY [--vocabulary 4096]
 
 Needs nothing but Python. The result is a tokenizer.json that Hugging Face tokenizers reads too, and a tokenizer_config.json with the chat
 template. Random codes such as "3fk09xq2-..." are never merged: the pre-tokenizer cuts a letter off from its neighbours wherever a digit or a

@@ -13,7 +13,7 @@ train_and_run() { # SIZE-SEED
     local model=frontier-$1 size=${1%-*} seed=${1#*-} grid=$root/tests/SparseFrontier.Benchmarks/cuda/findings_grid.sh
     if [[ ! -d $folder/$model ]]; then
         python3 "$root/models/training/train.py" --engine "$program" --tokenizer "$root/models/frontier-$size" --output "$folder/training-$1" --size "$size" --tokens 0.8e9 --seed "$seed" \
-            >"$folder/training-$1.txt" 2>&1
+            >>"$folder/training-$1.txt" 2>&1
         rm -rf "$folder/$model.new"
         cp -r "$folder/training-$1/model" "$folder/$model.new"
         mv "$folder/$model.new" "$folder/$model"
