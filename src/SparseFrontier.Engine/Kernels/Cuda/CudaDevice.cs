@@ -134,9 +134,10 @@ public sealed unsafe class CudaDevice
         CudaException.Check(CudaDriver.cuStreamSynchronize(Stream), "A kernel or copy before cuStreamSynchronize");
     }
 
-    /// <summary>
-    /// Whether a call that ended so is worth another try: where the driver found no memory, waits for the work given so far and gives back what the pool keeps without using it, which may lie in pieces.
-    /// </summary>
+    /// <summary>Whether this device's owner records work, which can neither wait nor make room.</summary>
+    internal bool IsRecording { get; set; }
+
+    /// <summary>Whether a call that ended so is worth another try: where the driver found no memory, and <see cref="GiveBack"/> may have made some.</summary>
     /// <param name="code">What the call gave.</param>
     internal bool MakesRoom(int code)
     {
@@ -146,9 +147,24 @@ public sealed unsafe class CudaDevice
         }
 
         using Scope scope = Enter();
+        if (IsRecording)
+        {
+            return false;
+        }
+
+        GiveBack();
+        return true;
+    }
+
+    /// <summary>
+    /// Waits for the work given so far and gives back what the pool keeps without using it: it may lie in pieces, and neither other programs nor the driver, which needs memory of
+    /// its own for kernels, recordings and libraries, can have it.
+    /// </summary>
+    internal void GiveBack()
+    {
+        using Scope scope = Enter();
         Synchronize();
         _ = CudaDriver.cuMemPoolTrimTo(Pool, 0);
-        return true;
     }
 
     /// <summary>Makes this thread the owner of the device until the scope is disposed; may be nested.</summary>
@@ -257,7 +273,13 @@ public sealed unsafe class CudaDevice
 
             CudaException.Check(code, $"cuModuleLoadData of {file}");
             var owner = new CudaModule(this, module);
-            CudaException.Check(CudaDriver.cuModuleGetFunction(out nint function, module, name), $"cuModuleGetFunction {name} of {file}");
+            code = CudaDriver.cuModuleGetFunction(out nint function, module, name);
+            if (MakesRoom(code))
+            {
+                code = CudaDriver.cuModuleGetFunction(out function, module, name);
+            }
+
+            CudaException.Check(code, $"cuModuleGetFunction {name} of {file}");
             return new CudaFunction(this, owner, function, $"{name} ({string.Join(' ', defines)})");
         }
     }

@@ -51,9 +51,13 @@ internal sealed unsafe class CudaFunction
         ObjectDisposedException.ThrowIf(_module.IsClosed, _module);
         if (sharedBytes > _sharedBytes)
         {
-            CudaException.Check(
-                CudaDriver.cuFuncSetAttribute(_function, CudaFunctionAttribute.MaximumDynamicSharedBytes, sharedBytes),
-                $"cuFuncSetAttribute: {sharedBytes} bytes of shared memory for {_description}");
+            int code = CudaDriver.cuFuncSetAttribute(_function, CudaFunctionAttribute.MaximumDynamicSharedBytes, sharedBytes);
+            if (_device.MakesRoom(code))
+            {
+                code = CudaDriver.cuFuncSetAttribute(_function, CudaFunctionAttribute.MaximumDynamicSharedBytes, sharedBytes);
+            }
+
+            CudaException.Check(code, $"cuFuncSetAttribute: {sharedBytes} bytes of shared memory for {_description}");
             _sharedBytes = sharedBytes;
         }
 
@@ -65,29 +69,11 @@ internal sealed unsafe class CudaFunction
                 addresses[i] = values[i].Address(values + i);
             }
 
-            int code;
-            if (early && _device.OverlapsKernels)
+            // The driver may bring a kernel onto the card at its first launch, and give it room for what its threads spill.
+            int code = Give(early, grid, threads, sharedBytes, addresses);
+            if (_device.MakesRoom(code))
             {
-                var attribute = new CudaLaunchAttribute { Kind = CudaLaunchAttribute.ProgrammaticStreamSerialization, Value = 1 };
-                var configuration = new CudaLaunchConfiguration
-                {
-                    GridX = (uint)grid.X,
-                    GridY = (uint)grid.Y,
-                    GridZ = (uint)grid.Z,
-                    BlockX = (uint)threads,
-                    BlockY = 1,
-                    BlockZ = 1,
-                    SharedBytes = (uint)sharedBytes,
-                    Stream = _device.Stream,
-                    Attributes = &attribute,
-                    AttributeCount = 1,
-                };
-                code = CudaDriver.cuLaunchKernelEx(&configuration, _function, addresses, null);
-            }
-            else
-            {
-                code = CudaDriver.cuLaunchKernel(
-                    _function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, _device.Stream, addresses, null);
+                code = Give(early, grid, threads, sharedBytes, addresses);
             }
 
             if (code != 0)
@@ -96,6 +82,31 @@ internal sealed unsafe class CudaFunction
                 CudaException.Check(code, $"cuLaunchKernel of {_description} with {grid} blocks of {threads} threads");
             }
         }
+    }
+
+    private int Give(bool early, (int X, int Y, int Z) grid, int threads, int sharedBytes, void** arguments)
+    {
+        if (early && _device.OverlapsKernels)
+        {
+            var attribute = new CudaLaunchAttribute { Kind = CudaLaunchAttribute.ProgrammaticStreamSerialization, Value = 1 };
+            var configuration = new CudaLaunchConfiguration
+            {
+                GridX = (uint)grid.X,
+                GridY = (uint)grid.Y,
+                GridZ = (uint)grid.Z,
+                BlockX = (uint)threads,
+                BlockY = 1,
+                BlockZ = 1,
+                SharedBytes = (uint)sharedBytes,
+                Stream = _device.Stream,
+                Attributes = &attribute,
+                AttributeCount = 1,
+            };
+            return CudaDriver.cuLaunchKernelEx(&configuration, _function, arguments, null);
+        }
+
+        return CudaDriver.cuLaunchKernel(
+            _function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)threads, 1, 1, (uint)sharedBytes, _device.Stream, arguments, null);
     }
 
     private int Attribute(CudaFunctionAttribute attribute)

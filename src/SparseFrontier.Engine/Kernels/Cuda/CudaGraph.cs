@@ -17,12 +17,16 @@ internal sealed class CudaGraph : CudaHandle
         using CudaDevice.Scope scope = device.Enter();
         CudaException.Check(CudaDriver.cuStreamBeginCapture(device.Stream, ThisThread), "cuStreamBeginCapture");
         nint graph;
+        device.IsRecording = true;
         try
         {
             work();
+            device.IsRecording = false;
         }
         catch
         {
+            device.IsRecording = false;
+
             // What went wrong is told, not what the driver says of a recording that was broken off.
             if (CudaDriver.cuStreamEndCapture(device.Stream, out graph) == 0 && graph != 0)
             {
@@ -54,7 +58,13 @@ internal sealed class CudaGraph : CudaHandle
     public void Launch()
     {
         using CudaDevice.Scope scope = Device.Enter();
-        CudaException.Check(CudaDriver.cuGraphLaunch(Value, Device.Stream), "cuGraphLaunch");
+        int code = CudaDriver.cuGraphLaunch(Value, Device.Stream);
+        if (Device.MakesRoom(code))
+        {
+            code = CudaDriver.cuGraphLaunch(Value, Device.Stream);
+        }
+
+        CudaException.Check(code, "cuGraphLaunch");
     }
 
     /// <inheritdoc/>

@@ -45,7 +45,14 @@ internal sealed unsafe class CudaProducts
         }
 
         using CudaDevice.Scope scope = device.Enter();
-        Check(CublasLt.cublasLtCreate(out _handle), "cublasLtCreate");
+        int code = CublasLt.cublasLtCreate(out _handle);
+        if (code == AllocationFailed)
+        {
+            device.GiveBack();
+            code = CublasLt.cublasLtCreate(out _handle);
+        }
+
+        Check(code, "cublasLtCreate");
         Check(CublasLt.cublasLtMatmulDescCreate(out _operation, ComputeSingle, Single), "cublasLtMatmulDescCreate");
         int transposed = 1;
         Check(CublasLt.cublasLtMatmulDescSetAttribute(_operation, TransposeFirst, &transposed, sizeof(int)), "cublasLtMatmulDescSetAttribute");
@@ -90,6 +97,12 @@ internal sealed unsafe class CudaProducts
         float alpha = 1;
         float beta = add ? 1 : 0;
         int code = CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream);
+        if (code == AllocationFailed)
+        {
+            _device.GiveBack();
+            code = CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream);
+        }
+
         if (code != 0)
         {
             Check(code, $"cublasLtMatmul of {columns} rows with [{weight.Rows}, {weight.Columns}]");

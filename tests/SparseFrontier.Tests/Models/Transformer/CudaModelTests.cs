@@ -382,6 +382,7 @@ public sealed unsafe class CudaModelTests
         finally
         {
             ballasts.ForEach(b => b.Dispose());
+            device.GiveBack();
         }
 
         Assert.Equal(expected, Last());
@@ -448,7 +449,7 @@ public sealed unsafe class CudaModelTests
                 {
                     foreach (CudaSequence sequence in sequences)
                     {
-                        Fill(ballast);
+                        Fill(device, ballast);
                         Fails(() => Step(sequence, 1, 40));
 
                         // What needs no more memory than there was may run, once with a recording of its own; nothing that was freed may be used.
@@ -459,9 +460,9 @@ public sealed unsafe class CudaModelTests
                         }
 
                         sequence.Truncate(1);
-                        Fill(ballast);
+                        Fill(device, ballast);
                         Fails(() => Step(sequence, 1, 70));
-                        Fill(ballast);
+                        Fill(device, ballast);
                         Fails(() => start(Array.IndexOf(sequences, sequence)));
                         Assert.Equal(1, sequence.GeneratedLength);
                     }
@@ -469,27 +470,41 @@ public sealed unsafe class CudaModelTests
                 finally
                 {
                     ballast.ForEach(b => b.Dispose());
-                }
-            }
-        }
-
-        // All memory that there is, down to holes that nothing here fits into.
-        void Fill(List<CudaMemory> ballast)
-        {
-            for (long piece = 1L << 30; piece >= 1 << 16;)
-            {
-                try
-                {
-                    ballast.Add(CudaMemory.Allocate(device, piece));
-                }
-                catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
-                {
-                    piece /= 2;
+                    device.GiveBack();
                 }
             }
         }
 
         static void Fails(Func<object> work) => Assert.Equal(ErrorIds.DeviceOutOfMemory, Assert.Throws<CudaException>(work).ErrorId);
+    }
+
+    // The driver takes memory of its own for them, and none from the pool.
+    [Fact]
+    public void Kernels_that_were_not_there_find_room_where_the_pool_keeps_all_memory()
+    {
+        CudaDevice device = Device();
+        var ballast = new List<CudaMemory>();
+        try
+        {
+            Fill(device, ballast);
+        }
+        finally
+        {
+            ballast.ForEach(b => b.Dispose());
+        }
+
+        Assert.True(device.Keeps(device.FreeBytes - (512 << 20)), "the pool keeps what was given back");
+        int[] numbers = [.. Enumerable.Range(0, 64)];
+        using var source = CudaMemory.From<ushort>(device, [.. numbers.Select(i => BFloat16.Round(i))]);
+        using var target = CudaMemory.Allocate(device, numbers.Length * sizeof(float));
+        for (int kernel = 0; kernel < 40; kernel++)
+        {
+            target.Fill(0);
+            device.Function("convert.cu", "expand", ("TYPE", 0), ("OF_TEST", kernel)).Launch((1, 1, 1), 256, 0, source, target, 1L, numbers.Length, numbers.Length);
+            Assert.Equal(numbers.Select(i => (float)i), target.ToArray<float>());
+        }
+
+        device.GiveBack();
     }
 
     [Fact]
@@ -564,6 +579,7 @@ public sealed unsafe class CudaModelTests
             // The model keeps its table of rotary angles.
         }
 
+        CudaMemory.FreeUnowned();
         long before = device.UsedBytes;
         using (CudaPrompt prompt = model.Prefill(Tokens(4000), Request("Dense", "", ("SnapKV", "Capacity=200")), TestContext.Current.CancellationToken))
         {
@@ -623,6 +639,22 @@ public sealed unsafe class CudaModelTests
     {
         Assert.SkipUnless(CudaStatus.Missing(0) is null, CudaStatus.Missing(0)?.Message ?? "");
         return CudaDevice.Get(0);
+    }
+
+    // All memory that there is, down to holes that nothing here fits into.
+    private static void Fill(CudaDevice device, List<CudaMemory> ballast)
+    {
+        for (long piece = 1L << 30; piece >= 1 << 16;)
+        {
+            try
+            {
+                ballast.Add(CudaMemory.Allocate(device, piece));
+            }
+            catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
+            {
+                piece /= 2;
+            }
+        }
     }
 
     private static int[] Tokens(int count) => [.. Enumerable.Range(0, count).Select(i => (int)((i * 7919L) + (i * (long)i % 613)) % 1900)];

@@ -72,12 +72,23 @@ public sealed class CudaModel : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         ArgumentNullException.ThrowIfNull(devices);
-        return System.IO.Directory.Exists(directory)
-            ? new CudaModel(directory, devices)
-            : throw new SparseFrontierException(
+        if (!System.IO.Directory.Exists(directory))
+        {
+            throw new SparseFrontierException(
                 ErrorIds.ModelNotFound,
                 $"There is no checkpoint directory '{directory}'. Give a directory that holds config.json and model.safetensors.",
                 directory);
+        }
+
+        try
+        {
+            return new CudaModel(directory, devices);
+        }
+        catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
+        {
+            MakeRoom(devices);
+            throw;
+        }
     }
 
     /// <summary>A model of a checkpoint's shape with weights drawn on the device, to measure with.</summary>
@@ -187,6 +198,16 @@ public sealed class CudaModel : IDisposable
         return clock;
     }
 
+    // After a call that found no memory: for another try, and for whatever else wants some.
+    private static void MakeRoom(IReadOnlyList<CudaDevice> devices)
+    {
+        CudaMemory.FreeUnowned();
+        foreach (CudaDevice device in devices)
+        {
+            device.GiveBack();
+        }
+    }
+
     private CudaAngles Angles(CudaStage stage, RotaryConfiguration rotary)
     {
         if (!_angles.TryGetValue((stage.Index, rotary), out CudaAngles? angles))
@@ -258,7 +279,7 @@ public sealed class CudaModel : IDisposable
         }
         catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
         {
-            CudaMemory.FreeUnowned();
+            MakeRoom(Devices);
             throw;
         }
     }
@@ -308,7 +329,7 @@ public sealed class CudaModel : IDisposable
             }
             catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
             {
-                CudaMemory.FreeUnowned();
+                MakeRoom(Devices);
                 if (request.LayerObserver is not null || CudaPromptReader.Smaller(Configuration, prompt.Length, request) is not { } smaller)
                 {
                     throw;

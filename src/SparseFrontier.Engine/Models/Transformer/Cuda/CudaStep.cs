@@ -295,28 +295,19 @@ internal sealed unsafe class CudaStep : IDisposable
             return;
         }
 
-        if (recording is null)
+        try
         {
-            try
-            {
-                recording = CudaGraph.Record(_device, () => Give(shape));
+            recording ??= _recordings[shape] = CudaGraph.Record(_device, () => Give(shape));
 
-                // The first launch uploads it, for which memory may be short as well.
-                recording.Launch();
-                _recordings[shape] = recording;
-            }
-            catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
-            {
-                // Recordings save time and take memory: the step goes without.
-                recording?.Dispose();
-                Forget();
-                Give(shape);
-            }
-
-            return;
+            // The first launch uploads it, for which memory may be short as well.
+            recording.Launch();
         }
-
-        recording.Launch();
+        catch (CudaException e) when (e.ErrorId == ErrorIds.DeviceOutOfMemory)
+        {
+            // Recordings save time and take memory: the step goes without.
+            Forget();
+            Give(shape);
+        }
     }
 
     // All launches of a step.

@@ -19,7 +19,15 @@ internal sealed class CudaWeights : ModelWeights<CudaMatrix, CudaMemory>
     {
         ElementType = Loader.TypeOf(Embedding.Tensor);
         loader.BeginLayer(0);
-        EmbeddingMatrix = configuration.TiedEmbeddings && stages.Count == 1 ? Output : loader.Matrix(Embedding.Tensor, configuration.VocabularySize, configuration.HiddenSize);
+        try
+        {
+            EmbeddingMatrix = configuration.TiedEmbeddings && stages.Count == 1 ? Output : loader.Matrix(Embedding.Tensor, configuration.VocabularySize, configuration.HiddenSize);
+        }
+        catch
+        {
+            base.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Weights of a checkpoint's shape, drawn on the device from a seed, the same ones wherever they lie: the checkpoint's elements are not read. Norms and biases are 1.</summary>
