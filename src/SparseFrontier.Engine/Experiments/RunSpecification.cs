@@ -86,6 +86,13 @@ public class RunSpecification
     }
 
     /// <inheritdoc/>
-    public override string ToString() =>
-        FormattableString.Invariant($"{Method}+{DecodeMethod} {Task}@{SequenceLength} {Model}, sparsity {Sparsity}/{DecodeSparsity}, {Counted.Of(SampleCount, "sample")}, seed {Seed}");
+    public override string ToString()
+    {
+        string sparsity = string.Join('/', new[] { Sparsity, DecodeSparsity }.OfType<double>().Select(s => FormattableString.Invariant($"{s}")));
+        string[] parts =
+        [
+            $"{Method}+{DecodeMethod} {Task}@{SequenceLength} {Model}".TrimEnd(), sparsity.Length > 0 ? $"sparsity {sparsity}" : "", Parameters, DecodeParameters, Counted.Of(SampleCount, "sample"), $"seed {Seed}",
+        ];
+        return string.Join(", ", parts.Where(p => p.Length > 0));
+    }
 }

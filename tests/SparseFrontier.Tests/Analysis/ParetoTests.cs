@@ -74,6 +74,22 @@ public class ParetoTests
         Assert.All(Points(rows, groupBy: ["Task", "Model", "SequenceLength"]), p => Assert.True(p.IsOptimal));
     }
 
+    [Theory]
+    [InlineData("decodeseconds", true)]
+    [InlineData("ElapsedSeconds", true)]
+    [InlineData("PrefillSeconds", false)]
+    [InlineData("Density", false)]
+    public void Seconds_of_shared_steps_are_warned_of(string cost, bool warned)
+    {
+        SparseAttentionResult[] rows = [Row("Dense", 0, 0.9, seconds: 1, sequences: 1), Row("Quest", 0.5, 0.8, decode: true, seconds: 1, sequences: 4.5), Row("SnapKV", 0.5, 0.8, decode: true, seconds: 0)];
+        var sink = new RecordingSink();
+        new GetParetoOperation { Results = rows, Cost = cost }.Execute(sink, default);
+        Assert.Equal(warned ? [true] : [], sink.Warnings.Select(w => w.StartsWith($"{cost} of 1 of 3 rows: steps were, or may have been, shared", StringComparison.Ordinal)));
+        sink = new RecordingSink();
+        new GetParetoOperation { Results = rows[..1], Cost = cost }.Execute(sink, default);
+        Assert.Empty(sink.Warnings);
+    }
+
     [Fact]
     public void Unknown_columns_are_refused_by_name_and_known_ones_found_in_any_case()
     {
@@ -120,6 +136,7 @@ public class ParetoTests
         string task = "Niah",
         int fallbacks = 0,
         double seconds = 1,
+        double? sequences = null,
         string taskParameters = "",
         RunStatus status = RunStatus.Completed) => new()
         {
@@ -135,6 +152,7 @@ public class ParetoTests
             SequenceLength = 2048,
             FallbackCount = fallbacks,
             DecodeSeconds = seconds,
+            SequencesPerStep = sequences,
             Status = status,
         };
 }

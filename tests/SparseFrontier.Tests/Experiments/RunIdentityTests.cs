@@ -47,6 +47,17 @@ public class RunIdentityTests
 
     public static TheoryData<string> Properties => [.. typeof(RunSpecification).GetProperties().Select(p => p.Name)];
 
+    [Fact]
+    public void A_specification_says_in_words_what_it_holds() => Assert.Equal(
+        [
+            "Dense+Dense Niah@800 hash, 1 sample, seed 1", "Dense+Quest Niah@800 hash, sparsity 0.6, PageSize=32, 3 samples, seed 1",
+            "BlockSparse+Quest Niah@800 hash, sparsity 0.5/0.6, 3 samples, seed 1", "VerticalSlash+Dense Niah@800 hash, SlashSize=64;VerticalSize=64, 3 samples, seed 1", "Dense+Dense Niah@2048, 20 samples, seed 43",
+        ],
+        [
+            $"{Sweeps.Specification(samples: 1)}", $"{Sweeps.Specification(decode: "Quest", decodeSparsity: 0.6, decodeParameters: "PageSize=32")}",
+            $"{Sweeps.Specification("BlockSparse", 0.5, "Quest", 0.6)}", $"{Sweeps.Specification("VerticalSlash", parameters: "SlashSize=64;VerticalSize=64")}", $"{new RunSpecification { Task = "Niah", SequenceLength = 2048 }}",
+        ]);
+
     [Theory]
     [InlineData("FRONTIER-1M", "frontier-1m")]
     [InlineData("frontier-1m", "frontier-1m")]

@@ -57,6 +57,14 @@ public sealed class GetParetoOperation
             sink.Warning(nominal);
         }
 
+        string[] ofSteps = [nameof(SparseAttentionResult.DecodeSeconds), nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules)];
+        if (ofSteps.Contains(Cost, StringComparer.OrdinalIgnoreCase) && rows.Count(r => r is { DecodeSeconds: > 0, SequencesPerStep: not 1 }) is > 0 and int shared)
+        {
+            sink.Warning(
+                FormattableString.Invariant($"{Cost} of {shared} of {Counted.Of(rows.Length, "row")}: steps were, or may have been, shared with other runs (SequencesPerStep), and an equal share of what they took says nothing of a method. ")
+                + "Take DecodeBytes or MemoryReads, or rows of runs with -BatchSize 1 -Force (--batch 1 --force).");
+        }
+
         var costs = new RequestCosts(BatchSize, OutputTokenCount);
         if (Aggregate != TaskAggregate.None)
         {

@@ -498,7 +498,7 @@ public sealed class RecommendOperation
         bool isShared = methods[0].Phase != "Prefill" && methods.SelectMany(m => m.Best!.Tasks.Select(t => t.Row).Append(m.Dense)).Any(r => r is { DecodeSeconds: > 0, OwnSecondsPerToken: null });
         return Kernels.Count > 0 || !isShared
             ? "No speed was measured."
-            : "Its speed is not known: steps were shared with other runs (SequencesPerStep), and an equal share of their seconds says nothing of a method. Measure-SparseKernel (kernels measure) tells it, or "
+            : "Its speed is not known: steps were, or may have been, shared with other runs (SequencesPerStep), and an equal share of their seconds says nothing of a method. Measure-SparseKernel (kernels measure) tells it, or "
                 + "these runs and the dense one with -BatchSize 1 -Force (--batch 1 --force).";
     }
 }
