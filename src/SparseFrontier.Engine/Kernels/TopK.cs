@@ -1,12 +1,14 @@
 using System.Buffers;
+using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace SparseFrontier.Kernels;
 
 /// <summary>
 /// Selection of the largest scores, shared by all back ends so that the same scores give the same choice everywhere. Ties go to the lower
-/// index; +∞ is above and NaN below everything else; -0 equals 0. Cost of a selection O(n): up to four passes, one by byte, find the bits of
-/// the k-th largest score.
+/// index; +∞ is above and NaN below everything else; -0 equals 0. Cost of a selection O(n): one pass by bit finds those of the k-th largest
+/// score, without the bits that all scores share and those that choose nothing more.
 /// </summary>
 public static class TopK
 {
@@ -33,20 +35,32 @@ public static class TopK
             return;
         }
 
-        uint[]? rented = null;
-        Span<uint> keys = scores.Length <= 1024 ? stackalloc uint[1024] : rented = ArrayPool<uint>.Shared.Rent(scores.Length);
+        int[]? rented = null;
+        Span<int> keys = scores.Length <= 1024 ? stackalloc int[1024] : rented = ArrayPool<int>.Shared.Rent(scores.Length);
         keys = keys[..scores.Length];
-        for (int i = 0; i < keys.Length; i++)
+        (int smallest, int largest) = WriteKeys(scores, keys);
+        (int threshold, int ties) = FindThreshold(keys, indices.Length, smallest, largest);
+        int written = 0;
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated)
         {
-            keys[i] = SortKey(scores[i]);
+            for (; i + Vector256<int>.Count <= keys.Length && written < indices.Length; i += Vector256<int>.Count)
+            {
+                uint chosen = Vector256.GreaterThanOrEqual(Vector256.Create(keys.Slice(i, Vector256<int>.Count)), Vector256.Create(threshold)).ExtractMostSignificantBits();
+                for (; chosen != 0 && written < indices.Length; chosen &= chosen - 1)
+                {
+                    int index = i + BitOperations.TrailingZeroCount(chosen);
+                    if (keys[index] > threshold || ties-- > 0)
+                    {
+                        indices[written++] = index;
+                    }
+                }
+            }
         }
 
-        (uint threshold, int ties) = FindThreshold(keys, indices.Length);
-        int written = 0;
-        for (int i = 0; written < indices.Length; i++)
+        for (; written < indices.Length; i++)
         {
-            uint key = SortKey(scores[i]);
-            if (key > threshold || (key == threshold && ties-- > 0))
+            if (keys[i] > threshold || (keys[i] == threshold && ties-- > 0))
             {
                 indices[written++] = i;
             }
@@ -54,7 +68,7 @@ public static class TopK
 
         if (rented is not null)
         {
-            ArrayPool<uint>.Shared.Return(rented);
+            ArrayPool<int>.Shared.Return(rented);
         }
     }
 
@@ -107,51 +121,92 @@ public static class TopK
         return order;
     }
 
-    // The count-th largest key, and how many keys equal to it belong to the count largest. Reorders the keys.
+    // Writes integers in the order of the floats. Returns the smallest and the largest.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (uint Threshold, int Ties) FindThreshold(Span<uint> keys, int count)
+    private static (int Smallest, int Largest) WriteKeys(ReadOnlySpan<float> scores, Span<int> keys)
     {
-        // Two histograms in turn, because neighbouring scores often fall into the same bucket and would wait for each other.
-        Span<int> even = stackalloc int[256];
-        Span<int> odd = stackalloc int[256];
-        uint prefix = 0;
-        for (int shift = 24; shift >= 0; shift -= 8)
+        int smallest = int.MaxValue;
+        int largest = int.MinValue;
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated && scores.Length >= Vector256<int>.Count)
         {
-            even.Clear();
-            odd.Clear();
-            int i = 0;
-            for (; i + 1 < keys.Length; i += 2)
+            Vector256<int> minima = Vector256.Create(int.MaxValue);
+            Vector256<int> maxima = Vector256.Create(int.MinValue);
+            for (; i + Vector256<int>.Count <= scores.Length; i += Vector256<int>.Count)
             {
-                even[(byte)(keys[i] >> shift)]++;
-                odd[(byte)(keys[i + 1] >> shift)]++;
+                // As SortKey, with the sign turned.
+                Vector256<float> score = Vector256.Create(scores.Slice(i, Vector256<int>.Count)) + Vector256<float>.Zero;
+                Vector256<int> bits = score.AsInt32();
+                Vector256<int> key = bits ^ ((bits >> 31) & Vector256.Create(int.MaxValue));
+                key = Vector256.ConditionalSelect(Vector256.Equals(score, score).AsInt32(), key, Vector256.Create(int.MinValue));
+                key.CopyTo(keys[i..]);
+                minima = Vector256.Min(minima, key);
+                maxima = Vector256.Max(maxima, key);
             }
 
-            if (i < keys.Length)
+            for (int lane = 0; lane < Vector256<int>.Count; lane++)
             {
-                even[(byte)(keys[i] >> shift)]++;
+                smallest = Math.Min(smallest, minima[lane]);
+                largest = Math.Max(largest, maxima[lane]);
             }
-
-            int digit = 255;
-            while (even[digit] + odd[digit] < count)
-            {
-                count -= even[digit] + odd[digit];
-                digit--;
-            }
-
-            prefix |= (uint)digit << shift;
-
-            // Only the keys of that bucket can be the threshold.
-            int kept = 0;
-            foreach (uint key in keys)
-            {
-                keys[kept] = key;
-                kept += (byte)(key >> shift) == digit ? 1 : 0;
-            }
-
-            keys = keys[..kept];
         }
 
-        return (prefix, count);
+        for (; i < scores.Length; i++)
+        {
+            keys[i] = (int)(SortKey(scores[i]) ^ 0x8000_0000);
+            smallest = Math.Min(smallest, keys[i]);
+            largest = Math.Max(largest, keys[i]);
+        }
+
+        return (smallest, largest);
+    }
+
+    // A key such that all above it are among the count largest, and how many equal to it are.
+    private static (int Threshold, int Ties) FindThreshold(ReadOnlySpan<int> keys, int count, int smallest, int largest)
+    {
+        // Bit by bit, from the first in which keys differ, the largest threshold that enough keys reach.
+        int differing = 32 - BitOperations.LeadingZeroCount((uint)(smallest ^ largest));
+        long threshold = differing == 32 ? int.MinValue : smallest & ~((1L << differing) - 1);
+        for (int bit = differing - 1; bit >= 0; bit--)
+        {
+            long candidate = threshold + (1L << bit);
+            int reach = CountAtLeast(keys, (int)candidate);
+            if (reach == count)
+            {
+                return ((int)candidate, count);
+            }
+
+            threshold = reach > count ? candidate : threshold;
+        }
+
+        return ((int)threshold, threshold == int.MaxValue ? count : count - CountAtLeast(keys, (int)threshold + 1));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int CountAtLeast(ReadOnlySpan<int> keys, int threshold)
+    {
+        int count = 0;
+        int i = 0;
+        if (Vector256.IsHardwareAccelerated)
+        {
+            Vector256<int> least = Vector256.Create(threshold);
+            Vector256<int> first = Vector256<int>.Zero;
+            Vector256<int> second = Vector256<int>.Zero;
+            for (; i + (2 * Vector256<int>.Count) <= keys.Length; i += 2 * Vector256<int>.Count)
+            {
+                first -= Vector256.GreaterThanOrEqual(Vector256.Create(keys.Slice(i, Vector256<int>.Count)), least);
+                second -= Vector256.GreaterThanOrEqual(Vector256.Create(keys.Slice(i + Vector256<int>.Count, Vector256<int>.Count)), least);
+            }
+
+            count = Vector256.Sum(first + second);
+        }
+
+        for (; i < keys.Length; i++)
+        {
+            count += keys[i] >= threshold ? 1 : 0;
+        }
+
+        return count;
     }
 
     // Unsigned integers in the order of the floats.

@@ -239,10 +239,11 @@ public unsafe class AttentionPropertyTests
         const int Tokens = 8500;
         KernelSet kernels = KernelWidths.Get(width);
 
-        // Rows that are copied, but for the narrowest vectors, and rows that are read where they are.
-        foreach ((int dimension, DataType type) in ((int, DataType)[])[(Dimension, DataType.F32), (64, DataType.BF16)])
+        // Rows that are copied, but for the narrowest vectors, and rows that are read where they are, in long and in short blocks.
+        foreach ((int dimension, DataType type) in ((int, DataType)[])[(Dimension, DataType.F32), (64, DataType.BF16), (128, DataType.F32)])
         {
             float[] expected = Step(Tokens, 0, null);
+            AssertClose(Decode(new ReferenceKernels(), Tokens, 0, null, dimension, type), expected, 1e-5f);
             Assert.Equal(expected, Step(Tokens - 1, 1, null));
             Assert.Equal(expected, Step(Tokens - 777, 777, null));
             KeyRange[] all = [new KeyRange(0, 17), new KeyRange(17, 1040), new KeyRange(1040, Tokens)];

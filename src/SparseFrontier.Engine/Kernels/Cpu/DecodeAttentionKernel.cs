@@ -11,11 +11,13 @@ namespace SparseFrontier.Kernels.Cpu;
 /// tokens; 2 · dimension multiply-adds a token and query head.
 /// </summary>
 /// <remarks>
-/// The tokens of a list are split into runs of 480, in the order of the list, and a task takes several of them. A run goes block by block of
-/// 48 tokens: scores, weights with the maximum so far, weighted sum of values, so that a block's values are asked for while its keys are
-/// multiplied, and the next block's keys, of the next run too, while the values are. The runs' maxima, sums and weighted sums are combined in
-/// ascending order. Neither runs nor blocks depend on threads or on where the cache's segments meet. Queries and sums lie in the cache type's
-/// own order; see <see cref="ICacheElement"/>.
+/// The tokens of a list are split into runs of 480, in the order of the list, and a task takes several of them. A run goes block by block of at
+/// most 48 tokens: scores, weights with the maximum so far, weighted sum of values, so that a block's values are asked for while its keys are
+/// multiplied, and the next block's keys, of the next run too, while the values are. Blocks are short enough for the processor's first cache to
+/// hold both: a line that is there already does not wait behind those that are still to come from memory. The runs' maxima, sums and weighted
+/// sums are combined in ascending order by the thread that ends the list's last task; the caller takes tasks from the front and other threads
+/// from the back, so that most of what it combines is its own. Neither runs nor blocks depend on threads or on where the cache's segments meet.
+/// Queries and sums lie in the cache type's own order; see <see cref="ICacheElement"/>.
 /// </remarks>
 internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -23,8 +25,14 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
 {
     private const int SplitTokens = 480;
 
-    // A multiple of the tokens that are scored at a time and of any vector's lanes.
+    // The most tokens of a block, and their distance from one query head's scores to the next.
     private const int BlockTokens = 48;
+
+    // Keys of a block, so that those of two blocks fill no more than three quarters of a first cache of 32 KiB.
+    private const int BlockBytes = 12 << 10;
+
+    // Memory whose address the processor translates at once, at least.
+    private const int TranslatedBytes = 4096;
 
     // The maximum of no scores.
     private const float NoScore = float.MinValue;
@@ -76,10 +84,12 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
 
         int[] firstTask = new int[groups + 1];
+        int[] left = new int[groups];
         int taskRuns = Math.Max(1, firstRun[groups] / (TasksPerThread * WorkerPool.ThreadCount));
         for (int g = 0; g < groups; g++)
         {
-            firstTask[g + 1] = firstTask[g] + ((firstRun[g + 1] - firstRun[g] + taskRuns - 1) / taskRuns);
+            left[g] = (firstRun[g + 1] - firstRun[g] + taskRuns - 1) / taskRuns;
+            firstTask[g + 1] = firstTask[g] + left[g];
         }
 
         float* ordered = ThreadScratch.RentShared(((long)queryHeads * padded) + ((long)firstRun[groups] * groupHeads * partialSize));
@@ -94,14 +104,30 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
         else
         {
-            WorkerPool.For(firstTask[groups], RunTask);
+            int caller = Environment.CurrentManagedThreadId;
+            int front = -1;
+            int back = firstTask[groups];
+            WorkerPool.For(
+                firstTask[groups],
+                _ => RunTask(Environment.CurrentManagedThreadId == caller ? Interlocked.Increment(ref front) : Interlocked.Decrement(ref back)));
         }
 
-        for (int h = 0; h < queryHeads; h++)
+        for (int g = 0; g < groups; g++)
         {
-            int g = h / groupHeads;
-            float* first = partials + ((((long)firstRun[g] * groupHeads) + (h % groupHeads)) * partialSize);
-            Combine<TElement>(first, firstRun[g + 1] - firstRun[g], (long)groupHeads * partialSize, padded, dimension, output + ((long)h * dimension));
+            if (firstTask[g + 1] == firstTask[g])
+            {
+                CombineGroup(g);
+            }
+        }
+
+        void CombineGroup(int g)
+        {
+            float* first = partials + ((long)firstRun[g] * groupHeads * partialSize);
+            for (int h = 0; h < groupHeads; h++)
+            {
+                float* target = output + ((((long)g * groupHeads) + h) * dimension);
+                Combine<TElement>(first + ((long)h * partialSize), firstRun[g + 1] - firstRun[g], (long)groupHeads * partialSize, padded, dimension, target);
+            }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -130,6 +156,10 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
                 copy,
                 padded,
                 partials + ((long)(firstRun[group] + run) * groupHeads * partialSize));
+            if (Interlocked.Decrement(ref left[group]) == 0)
+            {
+                CombineGroup(group);
+            }
         }
     }
 
@@ -175,6 +205,9 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
     }
 
+    // A divisor of a run, and a multiple of the tokens that are scored at a time and of the vector's lanes.
+    private static int BlockLength(int rowBytes) => BlockTokens * rowBytes <= BlockBytes ? BlockTokens : TSimd.Width > 8 ? 16 : 24;
+
     private static int CountTokens(KeyRange[] ranges)
     {
         int count = 0;
@@ -194,7 +227,13 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         {
             float* target = ordered + ((long)h * padded);
             TElement.Order(queries + ((long)h * dimension), target, dimension, TSimd.Width);
-            for (int d = 0; d < padded; d++)
+            int d = 0;
+            for (; d + TSimd.Width <= dimension; d += TSimd.Width)
+            {
+                TSimd.Store(TSimd.Multiply(TSimd.Load(target + d), TSimd.Broadcast(scale)), target + d);
+            }
+
+            for (; d < padded; d++)
             {
                 target[d] = d < dimension ? target[d] * scale : 0;
             }
@@ -205,7 +244,9 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     private static void AttendRuns<TElement>(float* queries, int heads, TokenList list, bool copy, int padded, float* partials)
         where TElement : struct, ICacheElement
     {
-        const int RunBlocks = SplitTokens / BlockTokens;
+        int length = copy ? BlockTokens : BlockLength(padded * TElement.Size);
+        int runBlocks = SplitTokens / length;
+        TokenList translated = list;
         float* scores = ThreadScratch.Rent((heads * BlockTokens) + (copy ? 4L * BlockTokens * padded : 0));
         float* copies = scores + (heads * BlockTokens);
 
@@ -213,20 +254,26 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         byte** keys = stackalloc byte*[(4 * BlockTokens) + 1];
         byte** values = keys + (2 * BlockTokens);
         keys[4 * BlockTokens] = null;
+        translated.Translate(SplitTokens);
         int count = List(0, ref list);
-        PrefillTiles<TSimd, TVector>.Fetch((float**)keys, count, padded * TElement.Size / sizeof(float));
+        for (int t = 0; t < count; t++)
+        {
+            Fetch(keys[t], padded * TElement.Size);
+        }
+
         for (int current = 0, block = 0; count > 0; current = BlockTokens - current, block++)
         {
-            float* partial = partials + ((long)(block / RunBlocks) * heads * (padded + StateFloats));
-            if (block % RunBlocks == 0)
+            float* partial = partials + ((long)(block / runBlocks) * heads * (padded + StateFloats));
+            if (block % runBlocks == 0)
             {
                 Begin(partial, heads, padded);
+                translated.Translate(SplitTokens);
             }
 
             int next = BlockTokens - current;
             int nextCount = List(next, ref list);
             Score<TElement>(queries, heads, keys + current, count, copy ? null : values + current, padded, scores);
-            Weigh(scores, heads, count, partial, padded);
+            Weigh(scores, heads, count, length, partial, padded);
             Accumulate<TElement>(scores, heads, values + current, count, copy || nextCount == 0 ? null : keys + next, padded, partial);
             count = nextCount;
         }
@@ -234,7 +281,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         int List(int first, ref TokenList tokens)
         {
-            int listed = tokens.Next(keys + first, values + first);
+            int listed = tokens.Next(length, keys + first, values + first);
             if (copy && listed > 0)
             {
                 tokens.Copy(keys + first, copies + (2L * first * padded), padded);
@@ -242,6 +289,14 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             }
 
             return listed;
+        }
+    }
+
+    private static void Fetch(byte* row, int bytes)
+    {
+        for (int i = 0; Sse.IsSupported && i < bytes; i += 64)
+        {
+            Sse.Prefetch0(row + i);
         }
     }
 
@@ -607,16 +662,16 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
 
     // Scores become weights 2^(score - maximum so far); a new maximum scales what was summed before.
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void Weigh(float* scores, int heads, int count, float* partial, int padded)
+    private static void Weigh(float* scores, int heads, int count, int length, float* partial, int padded)
     {
         for (int h = 0; h < heads; h++)
         {
             float* state = partial + padded;
 
             // Behind the last score copies of it, which do not change the maximum.
-            new Span<float>(scores + count, BlockTokens - count).Fill(scores[count - 1]);
+            new Span<float>(scores + count, length - count).Fill(scores[count - 1]);
             TVector maxima = TSimd.Load(scores);
-            for (int t = TSimd.Width; t < BlockTokens; t += TSimd.Width)
+            for (int t = TSimd.Width; t < length; t += TSimd.Width)
             {
                 maxima = TSimd.Max(maxima, TSimd.Load(scores + t));
             }
@@ -636,19 +691,19 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
 
             maxima = TSimd.Broadcast(state[0]);
             TVector sums = TSimd.Broadcast(0);
-            for (int t = 0; t < BlockTokens; t += TSimd.Width)
+            for (int t = 0; t < length; t += TSimd.Width)
             {
                 TVector weight = SimdMath<TSimd, TVector>.Weight(TSimd.Subtract(TSimd.Load(scores + t), maxima));
                 TSimd.Store(weight, scores + t);
                 sums = TSimd.Add(sums, weight);
             }
 
-            if (count < BlockTokens)
+            if (count < length)
             {
                 // The copies weigh nothing.
-                new Span<float>(scores + count, BlockTokens - count).Clear();
+                new Span<float>(scores + count, length - count).Clear();
                 sums = TSimd.Broadcast(0);
-                for (int t = 0; t < BlockTokens; t += TSimd.Width)
+                for (int t = 0; t < length; t += TSimd.Width)
                 {
                     sums = TSimd.Add(sums, TSimd.Load(scores + t));
                 }
@@ -1005,7 +1060,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         {
             for (int i = 0; Sse.IsSupported && i < Step * TElement.Size; i += 64)
             {
-                Sse.Prefetch1(_line);
+                Sse.Prefetch0(_line);
                 _line += 64;
                 if (_line >= _end)
                 {
@@ -1052,11 +1107,51 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
             _offset = skip;
         }
 
+        /// <summary>
+        /// Passes over the next tokens and asks for a line of each page of memory that they lie in: scattered ones each wait for their address to be
+        /// translated, and together they wait once.
+        /// </summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Translate(int most)
+        {
+            if (!Sse.IsSupported || _promptList != null || _ranges.Length < 2)
+            {
+                return;
+            }
+
+            most = Math.Min(most, _left);
+            _left -= most;
+            long row = _cache.Prompt.RowBytes;
+            while (most > 0 && _range < _ranges.Length)
+            {
+                int start = _ranges[_range].Start + _offset;
+                int end = Math.Min(_ranges[_range].End, start + most);
+                bool generated = start >= _prompt;
+                end = generated ? end : Math.Min(end, _prompt);
+                long first = (generated ? start - _prompt : start) * row;
+                byte* key = (generated ? _generatedKeys : _promptKeys) + first;
+                byte* value = (generated ? _generatedValues : _promptValues) + first;
+                for (long at = 0; at < (end - start) * row; at += TranslatedBytes)
+                {
+                    Sse.Prefetch0(key + at);
+                    Sse.Prefetch0(value + at);
+                }
+
+                most -= end - start;
+                _offset += end - start;
+                if (end == _ranges[_range].End)
+                {
+                    _range++;
+                    _offset = 0;
+                }
+            }
+        }
+
         /// <summary>Writes the addresses of the next tokens, the last repeated to the block's end. Returns how many there are.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        public int Next(byte** keys, byte** values)
+        public int Next(int block, byte** keys, byte** values)
         {
-            int most = Math.Min(BlockTokens, _left);
+            int most = Math.Min(block, _left);
             int count = 0;
             long row = _cache.Prompt.RowBytes;
             while (count < most && _range < _ranges.Length)
@@ -1092,7 +1187,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
                 }
             }
 
-            for (int t = count; t < BlockTokens && count > 0; t++)
+            for (int t = count; t < block && count > 0; t++)
             {
                 keys[t] = keys[count - 1];
                 values[t] = values[count - 1];

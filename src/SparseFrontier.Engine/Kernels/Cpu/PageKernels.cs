@@ -77,11 +77,21 @@ internal static unsafe class PageKernels<TSimd, TVector, TElement>
         float* positive = negative + dimension;
         float* sums = positive + dimension;
         new Span<float>(sums, 2 * dimension).Clear();
+        TVector zero = TSimd.Broadcast(0);
         for (int h = 0; h < heads; h++)
         {
-            for (int d = 0; d < dimension; d++)
+            float* query = queries + ((long)h * dimension);
+            int d = 0;
+            for (; d + TSimd.Width <= dimension; d += TSimd.Width)
             {
-                float q = queries[((long)h * dimension) + d];
+                TVector q = TSimd.Load(query + d);
+                TSimd.Store(TSimd.Add(TSimd.Load(sums + d), TSimd.Min(q, zero)), sums + d);
+                TSimd.Store(TSimd.Add(TSimd.Load(sums + dimension + d), TSimd.Max(q, zero)), sums + dimension + d);
+            }
+
+            for (; d < dimension; d++)
+            {
+                float q = query[d];
                 sums[d] += q < 0 ? q : 0;
                 sums[dimension + d] += q > 0 ? q : 0;
             }
