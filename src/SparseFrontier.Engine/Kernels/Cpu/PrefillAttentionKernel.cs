@@ -40,9 +40,16 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         }
 
         PrefillPlace[] places = ListPlaces(queries, keys.Heads, plans, slidingWindow);
+
+        // While a thread takes a task, each of the others takes one.
+        int ahead = WorkerPool.ThreadCount;
         WorkerPool.For(
             places.Length,
-            i => new PrefillTask<TSimd, TVector>(queries, keys, values, scale, plans, slidingWindow, places[i], output, logSumExp).Run(),
+            i =>
+            {
+                PrefillPlace? upcoming = i + ahead < places.Length ? places[i + ahead] : null;
+                new PrefillTask<TSimd, TVector>(queries, keys, values, scale, plans, slidingWindow, places[i], upcoming, output, logSumExp).Run();
+            },
             cancellationToken);
     }
 
@@ -107,8 +114,11 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
         }
 
         // One KV head after another: the keys and values of one may fit into the last-level cache where those of all do not.
-        places.Sort((a, b) => a.FirstHead / group != b.FirstHead / group ? a.FirstHead.CompareTo(b.FirstHead) : b.Pairs.CompareTo(a.Pairs));
-        return [.. places];
+        const long MostPairs = 1L << 48;
+        PrefillPlace[] sorted = [.. places];
+        long[] order = Array.ConvertAll(sorted, p => (p.FirstHead / group * MostPairs) - p.Pairs);
+        Array.Sort(order, sorted);
+        return sorted;
     }
 
     // Keys of a tile that any of the task's rows may see: those of the ranges, and the columns between them.
@@ -116,6 +126,17 @@ internal static unsafe class PrefillAttentionKernel<TSimd, TVector>
     {
         (int from, int to) = PrefillTask<TSimd, TVector>.VisibleKeys(plan.FirstPosition + firstRow, rows, slidingWindow);
         int count = 0;
+        if (plan.Columns.Length == 0)
+        {
+            // Looking for columns would take longer than all else that comes before the first task.
+            foreach (KeyRange range in plan.Ranges.AsSpan(plan.RangeOffsets[tile]..plan.RangeOffsets[tile + 1]))
+            {
+                count += Math.Clamp(range.End, from, to) - Math.Clamp(range.Start, from, to);
+            }
+
+            return count;
+        }
+
         int column = plan.FindColumn(from);
         for (int i = plan.RangeOffsets[tile]; i < plan.RangeOffsets[tile + 1]; i++)
         {

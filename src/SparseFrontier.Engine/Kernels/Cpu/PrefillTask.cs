@@ -28,6 +28,7 @@ internal readonly record struct PrefillPlace(int FirstHead, int Heads, int Tile,
 /// Heads that share a plan take a chunk together. Heads with plans of their own take chunks of their own, in the order of the chunks' first keys:
 /// what several of them attend to is then read from memory once. While a chunk is computed, the next one is fetched into the second-level
 /// cache, and so are the queries of a head that is about to begin and the lines that the outputs of a head at its last chunk will be written to.
+/// Beside the last chunk it is what the thread's next task will probably begin with.
 /// </para>
 /// </remarks>
 internal unsafe ref struct PrefillTask<TSimd, TVector>
@@ -51,6 +52,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     private readonly float _scale;
     private readonly IReadOnlyList<AttentionPlan> _plans;
     private readonly PrefillPlace _place;
+    private readonly PrefillPlace? _upcoming;
     private readonly int _firstPosition;
     private readonly float* _keys;
     private readonly float* _values;
@@ -88,6 +90,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     /// <param name="plans">One for all query heads, or one for each.</param>
     /// <param name="slidingWindow">0, or the number of latest keys that a row may see.</param>
     /// <param name="place">The rows and heads.</param>
+    /// <param name="upcoming">Rows and heads that this thread will probably take next; or null.</param>
     /// <param name="output">[query heads, rows, dimension], written.</param>
     /// <param name="logSumExp">[query heads, rows], written; or null.</param>
     public PrefillTask(
@@ -98,6 +101,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         IReadOnlyList<AttentionPlan> plans,
         int slidingWindow,
         PrefillPlace place,
+        PrefillPlace? upcoming,
         HeadTensor output,
         float* logSumExp)
     {
@@ -106,6 +110,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         _scale = scale;
         _plans = plans;
         _place = place;
+        _upcoming = upcoming;
         _firstPosition = plans[0].FirstPosition + place.FirstRow;
         _keys = keys.Row(kvHead, 0);
         _values = values.Row(kvHead, 0);
@@ -126,7 +131,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         long scoresSize = (long)ChunkKeys * PrefillTiles<TSimd, TVector>.LaneBlock;
         long packedSize = (long)ChunkKeys * _paddedDimension;
         long walkSize = (sizeof(KeyWalk) / sizeof(float)) + (2 * KeyList.SizeInFloats);
-        long fetchSize = (sizeof(float*) / sizeof(float)) * ((3 * ChunkKeys) + TaskRows + ((long)heads * TaskRows) + MaximumFetches);
+        long fetchSize = (sizeof(float*) / sizeof(float)) * ((2 * ChunkKeys) + (2L * heads * TaskRows) + MaximumFetches);
         float* scratch = ThreadScratch.Rent(
             (heads * (transposedSize + outputSize + (2 * TaskRows))) + scoresSize + packedSize + (4 * TaskRows) + fetchSize + (_walkCount * walkSize));
         _transposed = scratch;
@@ -324,24 +329,57 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         }
     }
 
-    // What is needed after a chunk: another chunk, the queries of a walk that begins with it, the outputs of one that ends.
+    // What is needed after a chunk: the outputs of a walk that ends, the queries of one that begins, another chunk; what comes last finds no room beside
+    // a small chunk.
     private void ListFetches(int current, int next)
     {
         // The first outputs are written before the last scores are computed.
         if (_walks[current].Waiting.Count == 0)
         {
-            AddRowFetches(_target, current);
+            AddRowFetches(_target, current, _place);
         }
 
         if (next >= 0)
         {
+            if (!_walks[next].HasQueries)
+            {
+                AddRowFetches(_queries, next, _place);
+            }
+
             ref KeyList waiting = ref _walks[next].Waiting;
             AddFetches(waiting.Keys, waiting.Count);
             AddFetches(waiting.Values, waiting.Count);
-            if (!_walks[next].HasQueries)
+        }
+        else if (_upcoming is { } upcoming && upcoming.FirstHead == _place.FirstHead)
+        {
+            AddUpcomingFetches(upcoming);
+        }
+    }
+
+    // What the thread's next task will probably begin with: the queries of the walk with the first range, and keys and values of that.
+    private void AddUpcomingFetches(PrefillPlace place)
+    {
+        (int from, int to) = VisibleKeys(_plans[0].FirstPosition + place.FirstRow, place.Rows, _window == int.MaxValue ? 0 : _window);
+        int first = 0;
+        int start = to;
+        int end = to;
+        for (int walk = 0; walk < _walkCount; walk++)
+        {
+            AttentionPlan plan = Plan(walk);
+            int range = plan.RangeOffsets[place.Tile];
+            if (range < plan.RangeOffsets[place.Tile + 1] && Math.Max(from, plan.Ranges[range].Start) < start)
             {
-                AddRowFetches(_queries, next);
+                first = walk;
+                start = Math.Max(from, plan.Ranges[range].Start);
+                end = Math.Min(Math.Min(to, plan.Ranges[range].End), start + ChunkKeys);
             }
+        }
+
+        AddRowFetches(_queries, first, place);
+        for (int key = start; key < end; key++)
+        {
+            _fetches[_fetchCount++] = _keys + (key * _keyStride);
+            _fetches[_fetchCount++] = _values + (key * _valueStride);
         }
     }
 
@@ -351,12 +389,12 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         _fetchCount += count;
     }
 
-    private void AddRowFetches(HeadTensor tensor, int index)
+    private void AddRowFetches(HeadTensor tensor, int index, PrefillPlace place)
     {
-        for (int h = _place.FirstHead + (index * _walkHeads); h < _place.FirstHead + ((index + 1) * _walkHeads); h++)
+        for (int h = place.FirstHead + (index * _walkHeads); h < place.FirstHead + ((index + 1) * _walkHeads); h++)
         {
-            float* row = tensor.Row(h, _place.FirstRow);
-            for (int i = 0; i < _place.Rows; i++)
+            float* row = tensor.Row(h, place.FirstRow);
+            for (int i = 0; i < place.Rows; i++)
             {
                 _fetches[_fetchCount++] = row;
                 row += tensor.RowStride;

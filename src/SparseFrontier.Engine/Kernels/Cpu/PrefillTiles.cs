@@ -61,27 +61,39 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         scale *= 1.44269504f;
         int dimension = queries.Dimension;
         int lanes = (rows + TSimd.Width - 1) / TSimd.Width * TSimd.Width;
-        int blockDimension = SimdTranspose.IsSupported ? dimension / 8 * 8 : 0;
-        for (int r = 0; r < lanes; r++)
+        int largest = TSimd.Width == 16 && SimdTranspose.IsWideSupported ? 16 : SimdTranspose.IsSupported ? 8 : 1;
+        int block;
+        for (int r = 0; r < lanes; r += block)
         {
-            float* target = transposed + ((long)(r / LaneBlock) * dimension * LaneBlock) + (r % LaneBlock);
-            int d = 0;
-            if (r % 8 == 0 && r + 8 <= rows)
+            block = largest;
+            while (block > 1 && r + block > rows)
             {
-                for (; d < blockDimension; d += 8)
-                {
-                    SimdTranspose.Transpose8x8(queries.Row(head, firstRow + r) + d, queries.RowStride, scale, target + ((long)d * LaneBlock), LaneBlock);
-                }
-            }
-            else if (r / 8 * 8 + 8 <= rows)
-            {
-                d = blockDimension;
+                block = block == 16 ? 8 : 1;
             }
 
-            float* query = queries.Row(head, firstRow + Math.Min(r, rows - 1));
+            float* source = queries.Row(head, firstRow + Math.Min(r, rows - 1));
+            float* target = transposed + ((long)(r / LaneBlock) * dimension * LaneBlock) + (r % LaneBlock);
+            int d = 0;
+            for (; block == 16 && d + 16 <= dimension; d += 16)
+            {
+                SimdTranspose.Transpose16x16(source + d, queries.RowStride, scale, target + ((long)d * LaneBlock), LaneBlock);
+            }
+
+            for (; block >= 8 && d + 8 <= dimension; d += 8)
+            {
+                for (int i = 0; i < block; i += 8)
+                {
+                    SimdTranspose.Transpose8x8(
+                        source + (i * queries.RowStride) + d, queries.RowStride, scale, target + ((long)d * LaneBlock) + i, LaneBlock);
+                }
+            }
+
             for (; d < dimension; d++)
             {
-                target[(long)d * LaneBlock] = query[d] * scale;
+                for (int i = 0; i < block; i++)
+                {
+                    target[((long)d * LaneBlock) + i] = source[(i * queries.RowStride) + d] * scale;
+                }
             }
         }
     }
@@ -203,6 +215,12 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         TVector high = TSimd.Broadcast(distance + window - 1);
         for (int q = 0; q < lanes; q += TSimd.Width)
         {
+            // All rows of the vector see it.
+            if (distance <= q && distance + window >= q + TSimd.Width)
+            {
+                continue;
+            }
+
             TVector lane = TSimd.Ascending(q);
             TVector score = TSimd.SelectLessOrEqual(low, lane, TSimd.Load(scores + q), masked);
             TSimd.Store(TSimd.SelectLessOrEqual(lane, high, score, masked), scores + q);

@@ -10,6 +10,9 @@ internal static unsafe class SimdTranspose
     /// <summary>Whether this runs on the machine at hand.</summary>
     public static bool IsSupported => Avx.IsSupported;
 
+    /// <summary>Whether <see cref="Transpose16x16"/> does.</summary>
+    public static bool IsWideSupported => Avx512F.IsSupported;
+
     /// <summary>Transposes eight vectors as an 8 x 8 matrix.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Transpose8x8(
@@ -69,5 +72,40 @@ internal static unsafe class SimdTranspose
         r5.Store(target + (5 * targetStride));
         r6.Store(target + (6 * targetStride));
         r7.Store(target + (7 * targetStride));
+    }
+
+    /// <summary>target[j][i] = factor · source[i][j] for 16 rows of 16 elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Transpose16x16(float* source, long stride, float factor, float* target, long targetStride)
+    {
+        Vector512<float> factors = Vector512.Create(factor);
+        for (int column = 0; column < 16; column += 4)
+        {
+            // Four elements of rows i, i + 4, i + 8 and i + 12 beside each other: 4 x 4 transposed within each 128 bits, they are columns of 16 rows.
+            float* row = source + column;
+            Vector512<float> r0 = LoadQuarters(row, 4 * stride) * factors;
+            Vector512<float> r1 = LoadQuarters(row + stride, 4 * stride) * factors;
+            Vector512<float> r2 = LoadQuarters(row + (2 * stride), 4 * stride) * factors;
+            Vector512<float> r3 = LoadQuarters(row + (3 * stride), 4 * stride) * factors;
+            Vector512<double> a0 = Avx512F.UnpackLow(r0, r1).AsDouble();
+            Vector512<double> a1 = Avx512F.UnpackHigh(r0, r1).AsDouble();
+            Vector512<double> a2 = Avx512F.UnpackLow(r2, r3).AsDouble();
+            Vector512<double> a3 = Avx512F.UnpackHigh(r2, r3).AsDouble();
+            float* lanes = target + (column * targetStride);
+            Avx512F.UnpackLow(a0, a2).AsSingle().Store(lanes);
+            Avx512F.UnpackHigh(a0, a2).AsSingle().Store(lanes + targetStride);
+            Avx512F.UnpackLow(a1, a3).AsSingle().Store(lanes + (2 * targetStride));
+            Avx512F.UnpackHigh(a1, a3).AsSingle().Store(lanes + (3 * targetStride));
+        }
+    }
+
+    // Four elements each of four places.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> LoadQuarters(float* source, long stride)
+    {
+        Vector512<float> vector = Vector128.Load(source).ToVector256Unsafe().ToVector512Unsafe();
+        vector = Avx512F.InsertVector128(vector, Vector128.Load(source + stride), 1);
+        vector = Avx512F.InsertVector128(vector, Vector128.Load(source + (2 * stride)), 2);
+        return Avx512F.InsertVector128(vector, Vector128.Load(source + (3 * stride)), 3);
     }
 }
