@@ -153,16 +153,45 @@ public sealed class PrefillMemoryTests
         TaskSource source = jobs[0].Run.Task.Open(jobs[0].Run.TaskOptions, engine.Encoder);
         TaskSample[] samples = [.. Enumerable.Range(0, 3).Select(i => source.Generate(i))];
 
-        // What threads keep between prompts is there from the second sample on.
-        _ = Peaks(1, samples[0], jobs);
-        var alone = jobs.Where(j => j.Run.Prefill.Name != "Dense").ToDictionary(j => j.RunId, j => Peaks(1, samples[0], [j])[j.RunId]);
-        long dense = Peaks(1, samples[0], jobs[..1])[jobs[0].RunId];
-        foreach (int batch in (int[])[1, 30])
+        // What a thread keeps between prompts is there once it has taken part in each kind of work, which a loaded machine may put off: then the comparison counts that comes after.
+        for (int attempt = 1; attempt <= 5; attempt++)
         {
-            Dictionary<string, long> together = Peaks(batch, samples[0], jobs);
-            Assert.Equal(together[jobs[0].RunId], together[jobs[1].RunId]);
-            Assert.True(together[jobs[0].RunId] > dense + (64 << 10), "what SnapKV keeps is there, too");
-            Assert.All(alone, one => Assert.InRange(together[one.Key], one.Value - (64 << 10), one.Value + (64 << 10)));
+            if (Difference() is not { } difference)
+            {
+                return;
+            }
+
+            Assert.True(attempt < 5, difference);
+        }
+
+        string? Difference()
+        {
+            _ = Peaks(1, samples[0], jobs);
+            var alone = jobs.Where(j => j.Run.Prefill.Name != "Dense").ToDictionary(j => j.RunId, j => Peaks(1, samples[0], [j])[j.RunId]);
+            long dense = Peaks(1, samples[0], jobs[..1])[jobs[0].RunId];
+            foreach (int batch in (int[])[1, 30])
+            {
+                Dictionary<string, long> together = Peaks(batch, samples[0], jobs);
+                if (together[jobs[0].RunId] != together[jobs[1].RunId])
+                {
+                    return "runs that share a prefill share its peak";
+                }
+
+                if (together[jobs[0].RunId] <= dense + (64 << 10))
+                {
+                    return "what SnapKV keeps is there, too";
+                }
+
+                foreach ((string run, long peak) in alone)
+                {
+                    if (Math.Abs(together[run] - peak) > 64 << 10)
+                    {
+                        return $"{run} has a peak of {peak} bytes alone and of {together[run]} beside others, batch {batch}";
+                    }
+                }
+            }
+
+            return null;
         }
 
         Dictionary<string, long> Peaks(int batch, TaskSample sample, SampleJob[] some)
