@@ -136,6 +136,18 @@ public sealed class FindingTests : IDisposable
         Assert.Equal(atLong - atShort, finding.Estimate!.Value, 1e-9);
     }
 
+    // Errors lie between -1 and 1 over the dense score, what they differ by between -2 and 2: a claim that holds for differences between -1 and 1 alone is none.
+    [Fact]
+    public void Differences_of_errors_are_tested_over_all_that_they_can_be()
+    {
+        SparsityFinding finding = Find("LongerTolerates",
+            [Dense("Niah", length: 1024, n: 8), Decode("Quest", 0.9, 0, "Niah", length: 1024, n: 8), Dense("Niah", n: 8), Decode("Quest", 0.9, 1, "Niah", n: 8)]);
+        Assert.Equal((FindingLabel.Underpowered, 1), (finding.Label, Round(finding.Estimate)));
+
+        // Eight differences of half of what is possible: the bound is (2 / 3)^8, for the two claims that can be tested here.
+        Assert.Equal(2 * Math.Pow(2.0 / 3, 8), finding.PValue!.Value, 1e-6);
+    }
+
     [Theory]
     [InlineData(0.5, FindingLabel.Agrees)]
     [InlineData(0, FindingLabel.Disagrees)]
