@@ -14,9 +14,6 @@ internal static class CostFindings
 
     private const string Reference = "Qwen2.5-7B";
 
-    /// <summary>Runs further apart than from 0 to 0.5, measured, say nothing of what lies between: a training that was run at high levels alone loses in no straight line up to them.</summary>
-    private const double WidestStep = 0.52;
-
     private const double BestLow = 0.8;
     private const double BestHigh = 0.93;
 
@@ -102,7 +99,7 @@ internal static class CostFindings
             {
                 double share = costBefore > cost ? (costBefore - target) / (costBefore - cost) : 1;
                 double sparsity = before.Sparsity + (share * (level.Sparsity - before.Sparsity));
-                return level.Sparsity - before.Sparsity <= WidestStep || curve.Measures(sparsity) ? sparsity : null;
+                return level.Sparsity - before.Sparsity <= FindingCurve.WidestStep || curve.Measures(sparsity) ? sparsity : null;
             }
 
             (before, costBefore) = (level, cost);
