@@ -31,6 +31,17 @@ public sealed class FindingTests : IDisposable
     }
 
     [Fact]
+    public void A_question_counts_once_however_long_its_answers_may_be()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering"), Decode("Quest", 0.9, 0.9, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering")];
+        SparseAttentionResult[] longer = [.. rows.Select(r => Copy(r, o => o["MaximumOutputTokens"] = 2048))];
+        SparsityFinding once = Find("QuestOverAdaSnapKV", rows);
+        SparsityFinding twice = Find("QuestOverAdaSnapKV", [.. rows, .. longer]);
+        Assert.Equal((Samples, once.Low, once.High, once.PValue), (twice.SampleCount, twice.Low, twice.High, twice.PValue));
+        Assert.Equal(2 * Samples, Find("QuestOverAdaSnapKV", [.. rows, .. longer.Select(r => Copy(r, o => o["TaskParameters"] = "Chapters=4"))]).SampleCount);
+    }
+
+    [Fact]
     public void Few_samples_are_underpowered_and_say_how_many_would_do()
     {
         SparsityFinding finding = Find("QuestOverAdaSnapKV", [Dense("StoryFiltering", n: 12), Decode("Quest", 0.9, 0.75, "StoryFiltering", n: 12), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering", n: 12)]);

@@ -8,7 +8,7 @@ namespace SparseFrontier.Experiments.Findings;
 /// </summary>
 internal sealed class FindingContrast
 {
-    private readonly SortedDictionary<(string Task, int Length, long Seed, string Protocol, int Index), (double Sum, double Range, int Count)> _values = [];
+    private readonly SortedDictionary<(string Task, int Length, long Seed, string Questions, int Index), (double Sum, double Range, int Count)> _values = [];
     private readonly HashSet<(string Model, FindingCell Cell)> _cells = [];
     private readonly SortedSet<double> _sparsities = [];
     private readonly List<(FindingCurve Curve, double Sparsity)> _subjects = [];
@@ -40,7 +40,7 @@ internal sealed class FindingContrast
 
             any = true;
             FindingCell cell = subject.Cell;
-            var key = (cell.Task, cell.Length, cell.Seed, cell.Protocol + cell.FirstGold, i);
+            var key = (cell.Task, cell.Length, cell.Seed, cell.Questions, i);
             (double sum, double ranges, int count) = _values.GetValueOrDefault(key);
             _values[key] = (sum + first[i] - second[i], ranges + range, count + 1);
         }

@@ -8,8 +8,8 @@ namespace SparseFrontier.Experiments.Findings;
 /// <param name="Seed">Seed.</param>
 /// <param name="Protocol">How it is asked (<see cref="Analysis.Protocol"/>).</param>
 /// <param name="IsCompressedBefore">Whether caches are compressed before the question is known.</param>
-/// <param name="FirstGold">The first question's gold: models with other tokenizers are asked others.</param>
-internal sealed record FindingCell(string Task, int Length, long Seed, string Protocol, bool IsCompressedBefore, string FirstGold);
+/// <param name="Questions">Equal where the questions are, however long an answer may be: how they are put (<see cref="Analysis.Protocol.Questions"/>), and the gold of the first, because models with other tokenizers are asked others.</param>
+internal sealed record FindingCell(string Task, int Length, long Seed, string Protocol, bool IsCompressedBefore, string Questions);
 
 /// <summary>A run of a curve.</summary>
 /// <param name="Sparsity">Measured sparsity.</param>

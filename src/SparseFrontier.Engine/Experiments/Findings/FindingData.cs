@@ -160,5 +160,5 @@ internal sealed class FindingData
     }
 
     private static FindingCell CellOf(SparseAttentionResult row, IReadOnlyList<SampleResult> samples) => new(
-        row.Task, row.SequenceLength, row.Seed, Protocol.Key(row), row.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase), samples.MinBy(s => s.Index)?.GoldJson ?? "");
+        row.Task, row.SequenceLength, row.Seed, Protocol.Key(row), row.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase), Protocol.Questions(row) + '\u001f' + samples.MinBy(s => s.Index)?.GoldJson);
 }
