@@ -307,6 +307,22 @@ public sealed class FindingTests : IDisposable
         Assert.Equal(FindingLabel.Underpowered, Find("IntolerantTask", [Dense("Niah", n: 10), Decode("Quest", 0.8, 1, "Niah", n: 10), Dense("StoryRetrieval", n: 10), Decode("Quest", 0.8, 0.9, "StoryRetrieval", n: 10)]).Label);
     }
 
+    // Five gains of forty have a p value of 1 / 2^5: below 0.05 alone, and not beside another claim at its part of the level.
+    [Fact]
+    public void Claims_over_many_runs_share_the_level_with_all_others()
+    {
+        SparseAttentionResult[] gain = [Dense("Niah", 0.5, n: 40), Decode("Quest", 0.8, 0.625, "Niah", n: 40)];
+        Assert.Equal(FindingLabel.Disagrees, Find("NoneOverDense", gain).Label);
+        SparseAttentionResult[] other =
+        [
+            Dense("Niah", n: 40, compress: "Question"), Decode("Quest", 0.8, 1, "Niah", n: 40, compress: "Question"), Prefill("VerticalSlash", 0.8, 1, "Niah", compress: "Question"),
+        ];
+        Assert.Equal(FindingLabel.Underpowered, Find("NoneOverDense", [.. gain, .. other]).Label);
+
+        SparseAttentionResult[] rows = [Dense("Niah", n: 40), Decode("Quest", 0.8, 1, "Niah", n: 40), Dense("StoryRetrieval", n: 40), Decode("Quest", 0.8, 0.7, "StoryRetrieval", n: 40)];
+        Assert.InRange(Find("IntolerantTask", rows).PValue!.Value, 1e-9, 0.05);
+    }
+
     [Fact]
     public void Gains_over_dense_attention_are_set_beside_Random()
     {
