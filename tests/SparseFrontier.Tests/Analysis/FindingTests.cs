@@ -62,6 +62,20 @@ public sealed class FindingTests : IDisposable
         Assert.Equal(FindingLabel.NotTestable, Find("QuestOverAdaSnapKV", [rows[0], Decode("Quest", 0.9, 0.9, "StoryFiltering", forced: null), rows[2]]).Label);
     }
 
+    // A run that never ends its answer keeps many generated tokens: that says how it answered, not how it chose.
+    [Fact]
+    public void What_is_generated_is_not_forced()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering"), Decode("Quest", 0.9, 0.9, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering", forced: 0.7)];
+        Assert.Equal(FindingLabel.NotTestable, Find("QuestOverAdaSnapKV", rows).Label);
+
+        // 132 of 819 kept prompt tokens are always kept, 132 of 246 are more than half.
+        rows[2] = Copy(rows[2], o => (o["PromptTokens"], o["CacheSparsity"]) = (8192, 0.9));
+        Assert.Equal((FindingLabel.Agrees, 0), (Find("QuestOverAdaSnapKV", rows).Label, Find("QuestOverAdaSnapKV", rows).ForcedCount));
+        rows[2] = Copy(rows[2], o => (o["DecodeForcedShare"], o["CacheSparsity"]) = (0.1, 0.97));
+        Assert.Equal((FindingLabel.NotTestable, 1), (Find("QuestOverAdaSnapKV", rows).Label, Find("QuestOverAdaSnapKV", rows).ForcedCount));
+    }
+
     [Fact]
     public void Cells_where_dense_attention_is_not_clearly_above_chance_do_not_enter()
     {
