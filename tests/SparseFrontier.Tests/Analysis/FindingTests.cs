@@ -214,7 +214,12 @@ public sealed class FindingTests : IDisposable
         SparsityFinding decode = findings.Single(f => f.Name == "LargerSparseDecode");
         Assert.Equal((FindingLabel.Agrees, 64), (decode.Label, decode.EquivalentBatch!.Value));
 
+        // A smaller model that leaves no room above its score: the claim could not be shown, and is not refuted.
         rows[0] = Dense("Niah", 0.97, model: "frontier-3m");
+        Assert.Equal((FindingLabel.NotTestable, "no smaller dense model is shown to leave room for 0.03 above its score at 8192 tokens"), (Find("LargerSparsePrefill", rows).Label, Find("LargerSparsePrefill", rows).Message));
+        Assert.EndsWith("; 1 pair more left out because the smaller model is not shown to leave room for 0.03 above its dense score", Find("LargerSparsePrefill", [.. rows, Dense("Niah", 0.6, model: "frontier-1m")]).Message, StringComparison.Ordinal);
+
+        rows[0] = Dense("Niah", 0.9, model: "frontier-3m");
         rows[2] = Prefill("VerticalSlash", 0.5, 0.3, "Niah", model: "frontier-7m");
         rows[3] = Prefill("VerticalSlash", 0.95, 0.2, "Niah", model: "frontier-7m");
         Assert.Equal(FindingLabel.Disagrees, Find("LargerSparsePrefill", rows).Label);
