@@ -18,6 +18,9 @@ internal static class Protocol
     /// <summary>Equal for rows of one protocol, and only for them.</summary>
     public static string Key(SparseAttentionResult row) => string.Join('\u001f', s_columns.Select(c => Text(c, row)));
 
+    /// <summary>Equal for rows that are asked the same questions in the same words, however long an answer may be and whoever scores it.</summary>
+    public static string Questions(SparseAttentionResult row) => string.Join('\u001f', row.TaskParameters, row.QuestionPosition, row.CompressBefore, row.ShortInstructions);
+
     /// <summary>
     /// Equal for rows that may be put together over tasks, each of which has parameters and an output length of its own. Where a task was run with several, all stays apart by <see cref="Key"/>:
     /// which of them belong together is not known.

@@ -104,6 +104,22 @@ public abstract class EvictionMethod : DecodeMethod
     private protected virtual long CountForced(int[][] kept, int length, MethodParameters parameters) =>
         kept.Count(tokens => tokens.Length < length) * (long)Forced(length, parameters);
 
+    /// <summary>The share of what is kept of a prompt that is always kept; null of parameters that are not this method's.</summary>
+    /// <param name="parameters">As rows have them.</param>
+    /// <param name="length">Prompt tokens.</param>
+    /// <param name="sparsity">Share of the prompt's cache that is not kept.</param>
+    internal double? ForcedShare(string parameters, double length, double sparsity)
+    {
+        try
+        {
+            return Math.Min(1, Forced((int)Math.Round(length), CreateParameters(parameters)) / Math.Max(1, length * (1 - sparsity)));
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.MethodParameterInvalid)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Number of tokens that a KV head always keeps.</summary>
     private protected static int Forced(int length, MethodParameters parameters) =>
         (int)Math.Min(length, parameters[LocalWindow] + parameters[PrefixTokens]);

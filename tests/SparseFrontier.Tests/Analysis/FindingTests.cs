@@ -31,6 +31,17 @@ public sealed class FindingTests : IDisposable
     }
 
     [Fact]
+    public void A_question_counts_once_however_long_its_answers_may_be()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering"), Decode("Quest", 0.9, 0.9, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering")];
+        SparseAttentionResult[] longer = [.. rows.Select(r => Copy(r, o => o["MaximumOutputTokens"] = 2048))];
+        SparsityFinding once = Find("QuestOverAdaSnapKV", rows);
+        SparsityFinding twice = Find("QuestOverAdaSnapKV", [.. rows, .. longer]);
+        Assert.Equal((Samples, once.Low, once.High, once.PValue), (twice.SampleCount, twice.Low, twice.High, twice.PValue));
+        Assert.Equal(2 * Samples, Find("QuestOverAdaSnapKV", [.. rows, .. longer.Select(r => Copy(r, o => o["TaskParameters"] = "Chapters=4"))]).SampleCount);
+    }
+
+    [Fact]
     public void Few_samples_are_underpowered_and_say_how_many_would_do()
     {
         SparsityFinding finding = Find("QuestOverAdaSnapKV", [Dense("StoryFiltering", n: 12), Decode("Quest", 0.9, 0.75, "StoryFiltering", n: 12), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering", n: 12)]);
@@ -49,6 +60,20 @@ public sealed class FindingTests : IDisposable
 
         // How much is forced has to be known.
         Assert.Equal(FindingLabel.NotTestable, Find("QuestOverAdaSnapKV", [rows[0], Decode("Quest", 0.9, 0.9, "StoryFiltering", forced: null), rows[2]]).Label);
+    }
+
+    // A run that never ends its answer keeps many generated tokens: that says how it answered, not how it chose.
+    [Fact]
+    public void What_is_generated_is_not_forced()
+    {
+        SparseAttentionResult[] rows = [Dense("StoryFiltering"), Decode("Quest", 0.9, 0.9, "StoryFiltering"), Decode("AdaSnapKV", 0.9, 0.5, "StoryFiltering", forced: 0.7)];
+        Assert.Equal(FindingLabel.NotTestable, Find("QuestOverAdaSnapKV", rows).Label);
+
+        // 132 of 819 kept prompt tokens are always kept, 132 of 246 are more than half.
+        rows[2] = Copy(rows[2], o => (o["PromptTokens"], o["CacheSparsity"]) = (8192, 0.9));
+        Assert.Equal((FindingLabel.Agrees, 0), (Find("QuestOverAdaSnapKV", rows).Label, Find("QuestOverAdaSnapKV", rows).ForcedCount));
+        rows[2] = Copy(rows[2], o => (o["DecodeForcedShare"], o["CacheSparsity"]) = (0.1, 0.97));
+        Assert.Equal((FindingLabel.NotTestable, 1), (Find("QuestOverAdaSnapKV", rows).Label, Find("QuestOverAdaSnapKV", rows).ForcedCount));
     }
 
     [Fact]
@@ -118,11 +143,11 @@ public sealed class FindingTests : IDisposable
     [Fact]
     public void Sparsities_between_measured_ones_are_interpolated_and_none_is_extrapolated()
     {
-        // At 0.8 SnapKV lies halfway between its runs, at 0.9 it has none.
+        // At 0.8 SnapKV lies halfway between its runs, at 0.9 it has one; at 0.7 AdaSnapKV lies two thirds of the way from 0.5 to 0.8.
         SparsityFinding finding = Find("AdaSnapKVOverSnapKV",
-            [Dense("Niah"), Decode("AdaSnapKV", 0.8, 0.9, "Niah"), Decode("AdaSnapKV", 0.95, 0.1, "Niah"), Decode("SnapKV", 0.7, 0.8, "Niah"), Decode("SnapKV", 0.9, 0.4, "Niah")]);
-        Assert.Equal(Math.Round(((0.9125 - 0.8) + (0.9 - 0.6) + (0.3666666667 - 0.4)) / 3, 6), Round(finding.Estimate, 6));
-        Assert.EndsWith("sparsity 0.70 to 0.90", finding.Cells, StringComparison.Ordinal);
+            [Dense("Niah"), Decode("AdaSnapKV", 0.5, 1, "Niah"), Decode("AdaSnapKV", 0.8, 0.9, "Niah"), Decode("AdaSnapKV", 0.95, 0.1, "Niah"), Decode("SnapKV", 0.5, 0.9, "Niah"), Decode("SnapKV", 0.7, 0.8, "Niah"), Decode("SnapKV", 0.9, 0.4, "Niah")]);
+        Assert.Equal(Math.Round(((1 - 0.9) + (0.9333333333 - 0.8) + (0.9 - 0.6) + (0.3666666667 - 0.4)) / 4, 6), Round(finding.Estimate, 6));
+        Assert.EndsWith("sparsity 0.50 to 0.90", finding.Cells, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -134,6 +159,18 @@ public sealed class FindingTests : IDisposable
         SparsityFinding finding = Find("LongerTolerates", rows);
         Assert.Equal(label, finding.Label);
         Assert.Equal(atLong - atShort, finding.Estimate!.Value, 1e-9);
+    }
+
+    // Errors lie between -1 and 1 over the dense score, what they differ by between -2 and 2: a claim that holds for differences between -1 and 1 alone is none.
+    [Fact]
+    public void Differences_of_errors_are_tested_over_all_that_they_can_be()
+    {
+        SparsityFinding finding = Find("LongerTolerates",
+            [Dense("Niah", length: 1024, n: 8), Decode("Quest", 0.9, 0, "Niah", length: 1024, n: 8), Dense("Niah", n: 8), Decode("Quest", 0.9, 1, "Niah", n: 8)]);
+        Assert.Equal((FindingLabel.Underpowered, 1), (finding.Label, Round(finding.Estimate)));
+
+        // Eight differences of half of what is possible: the bound is (2 / 3)^8, for the two claims that can be tested here.
+        Assert.Equal(2 * Math.Pow(2.0 / 3, 8), finding.PValue!.Value, 1e-6);
     }
 
     [Theory]
@@ -177,7 +214,12 @@ public sealed class FindingTests : IDisposable
         SparsityFinding decode = findings.Single(f => f.Name == "LargerSparseDecode");
         Assert.Equal((FindingLabel.Agrees, 64), (decode.Label, decode.EquivalentBatch!.Value));
 
+        // A smaller model that leaves no room above its score: the claim could not be shown, and is not refuted.
         rows[0] = Dense("Niah", 0.97, model: "frontier-3m");
+        Assert.Equal((FindingLabel.NotTestable, "no smaller dense model is shown to leave room for 0.03 above its score at 8192 tokens"), (Find("LargerSparsePrefill", rows).Label, Find("LargerSparsePrefill", rows).Message));
+        Assert.EndsWith("; 1 pair more left out because the smaller model is not shown to leave room for 0.03 above its dense score", Find("LargerSparsePrefill", [.. rows, Dense("Niah", 0.6, model: "frontier-1m")]).Message, StringComparison.Ordinal);
+
+        rows[0] = Dense("Niah", 0.9, model: "frontier-3m");
         rows[2] = Prefill("VerticalSlash", 0.5, 0.3, "Niah", model: "frontier-7m");
         rows[3] = Prefill("VerticalSlash", 0.95, 0.2, "Niah", model: "frontier-7m");
         Assert.Equal(FindingLabel.Disagrees, Find("LargerSparsePrefill", rows).Label);
@@ -284,6 +326,22 @@ public sealed class FindingTests : IDisposable
         Assert.Equal(FindingLabel.Underpowered, Find("IntolerantTask", [Dense("Niah", n: 10), Decode("Quest", 0.8, 1, "Niah", n: 10), Dense("StoryRetrieval", n: 10), Decode("Quest", 0.8, 0.9, "StoryRetrieval", n: 10)]).Label);
     }
 
+    // Five gains of forty have a p value of 1 / 2^5: below 0.05 alone, and not beside another claim at its part of the level.
+    [Fact]
+    public void Claims_over_many_runs_share_the_level_with_all_others()
+    {
+        SparseAttentionResult[] gain = [Dense("Niah", 0.5, n: 40), Decode("Quest", 0.8, 0.625, "Niah", n: 40)];
+        Assert.Equal(FindingLabel.Disagrees, Find("NoneOverDense", gain).Label);
+        SparseAttentionResult[] other =
+        [
+            Dense("Niah", n: 40, compress: "Question"), Decode("Quest", 0.8, 1, "Niah", n: 40, compress: "Question"), Prefill("VerticalSlash", 0.8, 1, "Niah", compress: "Question"),
+        ];
+        Assert.Equal(FindingLabel.Underpowered, Find("NoneOverDense", [.. gain, .. other]).Label);
+
+        SparseAttentionResult[] rows = [Dense("Niah", n: 40), Decode("Quest", 0.8, 1, "Niah", n: 40), Dense("StoryRetrieval", n: 40), Decode("Quest", 0.8, 0.7, "StoryRetrieval", n: 40)];
+        Assert.InRange(Find("IntolerantTask", rows).PValue!.Value, 1e-9, 0.05);
+    }
+
     [Fact]
     public void Gains_over_dense_attention_are_set_beside_Random()
     {
@@ -372,6 +430,19 @@ public sealed class FindingTests : IDisposable
         Assert.Equal(label, finding.Label);
         Assert.Equal(chosen - best, finding.Estimate!.Value, 1e-9);
         Assert.Contains("PageSize=64", finding.Message, StringComparison.Ordinal);
+    }
+
+    // What was run at high sparsities alone loses in no straight line up to them: at 0.5 to 0.7 it is not known, and says nothing for the paper's value.
+    [Fact]
+    public void An_ablation_is_compared_at_sparsities_near_to_which_it_was_run()
+    {
+        SparsityFinding finding = Find("AblationQuestPageSize",
+        [
+            Dense("StoryFiltering"), .. new[] { 0.5, 0.6, 0.7 }.Select(s => Decode("Quest", s, 1, "StoryFiltering")), Decode("Quest", 0.8, 0.4, "StoryFiltering"),
+            Decode("Quest", 0.8, 0.5, "StoryFiltering", parameters: "PageSize=32;SharePages=1;TokenBudget=1024"),
+        ]);
+        Assert.Equal((FindingLabel.Disagrees, -0.1), (finding.Label, Round(finding.Estimate)));
+        Assert.EndsWith("sparsity 0.80", finding.Cells, StringComparison.Ordinal);
     }
 
     [Theory]

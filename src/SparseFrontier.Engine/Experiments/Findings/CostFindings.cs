@@ -14,9 +14,6 @@ internal static class CostFindings
 
     private const string Reference = "Qwen2.5-7B";
 
-    /// <summary>Runs further apart than from 0 to 0.5, measured, say nothing of what lies between: a training that was run at high levels alone loses in no straight line up to them.</summary>
-    private const double WidestStep = 0.52;
-
     private const double BestLow = 0.8;
     private const double BestHigh = 0.93;
 
@@ -54,12 +51,20 @@ internal static class CostFindings
         var contrast = new SizeContrast(claims.Data);
         int beyond = 0;
         int pairs = 0;
+        int full = 0;
         foreach (FindingCurve curve in claims.Data.Curves.Where(c => c.Cell.Length == length && c.Method == method && c.IsPrefill == isPrefill && c.Variant.Length == 0 && !c.Cell.IsCompressedBefore))
         {
             foreach (string smaller in claims.Data.Models.Where(m => claims.Data.IsSmaller(m, curve.Model)))
             {
                 if (claims.Data.Dense(smaller, curve.Cell) is not { } dense)
                 {
+                    continue;
+                }
+
+                // Nothing can be shown over a score that leaves no room for the difference that is looked for, as nothing can be lost from one at chance.
+                if (BoundedMean.PValue([.. dense.Scores.Where(s => !double.IsNaN(s))], 1, 1 - FindingDraft.Resolution) >= FindingDraft.Level)
+                {
+                    full++;
                     continue;
                 }
 
@@ -76,10 +81,11 @@ internal static class CostFindings
         }
 
         FindingDraft draft = contrast.IsEmpty
-            ? claims.Absent(name, claim, Source, measure, [method], pairs == 0 ? Invariant($"no two models of different sizes with {method} and dense runs of the same questions, each clearly above chance, at {length} tokens") : Invariant($"no sparsity that was run makes a larger model cost as little as a smaller dense one at {length} tokens"))
+            ? claims.Absent(name, claim, Source, measure, [method], pairs == 0 && full > 0 ? Invariant($"no smaller dense model is shown to leave room for {FindingDraft.Resolution} above its score at {length} tokens") : pairs == 0 ? Invariant($"no two models of different sizes with {method} and dense runs of the same questions, each clearly above chance, at {length} tokens") : Invariant($"no sparsity that was run makes a larger model cost as little as a smaller dense one at {length} tokens"))
             : contrast.Over(claims, name, claim, Source, measure);
         string said = beyond > 0 && !contrast.IsEmpty ? Invariant($"; {beyond} of {Counted.Of(pairs, "pair")} of models and tasks cannot be made to cost the same by a sparsity that was run") : "";
-        return draft with { Finding = WithShare(draft.Finding with { Message = draft.Finding.Message + said }, claims, length, isPrefill) };
+        string left = full > 0 && pairs > 0 ? Invariant($"; {Counted.Of(full, "pair")} more left out because the smaller model is not shown to leave room for {FindingDraft.Resolution} above its dense score") : "";
+        return draft with { Finding = WithShare(draft.Finding with { Message = draft.Finding.Message + said + left }, claims, length, isPrefill) };
     }
 
     /// <summary>Where a curve costs as much as asked, linear between its runs; null where it does not, is cheaper without any sparsity, or was not run near there.</summary>
@@ -102,7 +108,7 @@ internal static class CostFindings
             {
                 double share = costBefore > cost ? (costBefore - target) / (costBefore - cost) : 1;
                 double sparsity = before.Sparsity + (share * (level.Sparsity - before.Sparsity));
-                return level.Sparsity - before.Sparsity <= WidestStep || curve.Measures(sparsity) ? sparsity : null;
+                return level.Sparsity - before.Sparsity <= FindingCurve.WidestStep || curve.Measures(sparsity) ? sparsity : null;
             }
 
             (before, costBefore) = (level, cost);

@@ -6,10 +6,9 @@ namespace SparseFrontier.Experiments.Findings;
 /// Differences of scores of the same samples over many cells. What several models, methods and sparsities say of one sample is its mean, so that a sample counts once;
 /// samples of all cells are then put together, as those of several seeds are.
 /// </summary>
-/// <param name="scale">The largest difference that is possible: 1, or more where scores are put in relation.</param>
-internal sealed class FindingContrast(double scale = 1)
+internal sealed class FindingContrast
 {
-    private readonly SortedDictionary<(string Task, int Length, long Seed, string Protocol, int Index), (double Sum, int Count)> _values = [];
+    private readonly SortedDictionary<(string Task, int Length, long Seed, string Questions, int Index), (double Sum, double Range, int Count)> _values = [];
     private readonly HashSet<(string Model, FindingCell Cell)> _cells = [];
     private readonly SortedSet<double> _sparsities = [];
     private readonly List<(FindingCurve Curve, double Sparsity)> _subjects = [];
@@ -24,7 +23,12 @@ internal sealed class FindingContrast(double scale = 1)
     public bool IsEmpty => _values.Count == 0;
 
     /// <summary>Adds first - second of each sample that both have.</summary>
-    public void Add(FindingCurve subject, double sparsity, double[] first, double[] second)
+    /// <param name="subject">The curve whose gains over controls are asked for.</param>
+    /// <param name="sparsity">Sparsity.</param>
+    /// <param name="first">Scores, losses or errors.</param>
+    /// <param name="second">The same of what it is compared with.</param>
+    /// <param name="range">The largest difference that is possible: 1 of scores, 2 of losses, which lie between -1 and 1 themselves, and what follows of errors in relation to something.</param>
+    public void Add(FindingCurve subject, double sparsity, double[] first, double[] second, double range = 1)
     {
         bool any = false;
         for (int i = 0; i < Math.Min(first.Length, second.Length); i++)
@@ -36,9 +40,9 @@ internal sealed class FindingContrast(double scale = 1)
 
             any = true;
             FindingCell cell = subject.Cell;
-            var key = (cell.Task, cell.Length, cell.Seed, cell.Protocol + cell.FirstGold, i);
-            (double sum, int count) = _values.GetValueOrDefault(key);
-            _values[key] = (sum + first[i] - second[i], count + 1);
+            var key = (cell.Task, cell.Length, cell.Seed, cell.Questions, i);
+            (double sum, double ranges, int count) = _values.GetValueOrDefault(key);
+            _values[key] = (sum + first[i] - second[i], ranges + range, count + 1);
         }
 
         if (any)
@@ -49,8 +53,12 @@ internal sealed class FindingContrast(double scale = 1)
         }
     }
 
-    /// <summary>The test of the mean difference.</summary>
-    public FindingTest Test() => new([.. _values.Values.Select(v => v.Sum / v.Count / scale)], scale);
+    /// <summary>The test of the mean difference: of values that lie within the largest range that a sample's mean can have.</summary>
+    public FindingTest Test()
+    {
+        double scale = _values.Values.Max(v => v.Range / v.Count);
+        return new([.. _values.Values.Select(v => v.Sum / v.Count / scale)], scale);
+    }
 
     /// <summary>"2 models, 3 tasks, 1024 to 4096 tokens, sparsity 0.5 to 0.9".</summary>
     public string Describe()

@@ -8,8 +8,8 @@ namespace SparseFrontier.Experiments.Findings;
 /// <param name="Seed">Seed.</param>
 /// <param name="Protocol">How it is asked (<see cref="Analysis.Protocol"/>).</param>
 /// <param name="IsCompressedBefore">Whether caches are compressed before the question is known.</param>
-/// <param name="FirstGold">The first question's gold: models with other tokenizers are asked others.</param>
-internal sealed record FindingCell(string Task, int Length, long Seed, string Protocol, bool IsCompressedBefore, string FirstGold);
+/// <param name="Questions">Equal where the questions are, however long an answer may be: how they are put (<see cref="Analysis.Protocol.Questions"/>), and the gold of the first, because models with other tokenizers are asked others.</param>
+internal sealed record FindingCell(string Task, int Length, long Seed, string Protocol, bool IsCompressedBefore, string Questions);
 
 /// <summary>A run of a curve.</summary>
 /// <param name="Sparsity">Measured sparsity.</param>
@@ -30,6 +30,9 @@ internal sealed record FindingCurve(string Model, FindingCell Cell, string Metho
     /// <summary>A sparsity this near to a measured one counts as measured, as in curves of effects.</summary>
     private const double Near = 0.011;
 
+    /// <summary>Runs further apart than from 0 to 0.5, measured, say nothing of what lies between: what was run at high levels alone loses in no straight line up to them.</summary>
+    public const double WidestStep = 0.52;
+
     /// <summary>Whether the method is a control.</summary>
     public bool IsControl { get; } = IsControlMethod(Method, IsPrefill);
 
@@ -39,7 +42,7 @@ internal sealed record FindingCurve(string Model, FindingCell Cell, string Metho
     /// <summary>Whether a sparsity was measured.</summary>
     public bool Measures(double sparsity) => Levels.Any(l => Math.Abs(l.Sparsity - sparsity) <= Near);
 
-    /// <summary>The score of each sample at a sparsity: as measured, or linear between the measured ones, as the paper does; null beyond the largest. Scores stay between 0 and 1.</summary>
+    /// <summary>The score of each sample at a sparsity: as measured, or linear between the measured ones, as the paper does; null beyond the largest, and between two that are too far apart. Scores stay between 0 and 1.</summary>
     public double[]? At(double sparsity)
     {
         FindingLevel before = Dense;
@@ -52,6 +55,11 @@ internal sealed record FindingCurve(string Model, FindingCell Cell, string Metho
 
             if (sparsity < level.Sparsity)
             {
+                if (level.Sparsity - before.Sparsity > WidestStep)
+                {
+                    return null;
+                }
+
                 double share = (sparsity - before.Sparsity) / (level.Sparsity - before.Sparsity);
                 return [.. before.Scores.Zip(level.Scores, (a, b) => a + (share * (b - a)))];
             }

@@ -88,7 +88,11 @@ internal sealed class FindingData
     /// <summary>Whether more of what a complete run of one phase keeps is forced than chosen, or how much is not known. Controls choose nothing that a forced set could hide.</summary>
     public static bool IsForced(SparseAttentionResult row) =>
         Pareto.Includes(row) && IsOfOnePhase(row) && !FindingCurve.IsControlMethod(MethodNames.Of(row), !MethodRegistry.IsDense(row.Method))
-        && (MethodRegistry.IsDense(row.Method) ? row.DecodeForcedShare : row.ForcedShare) is not <= LargestForcedShare;
+        && (MethodRegistry.IsDense(row.Method) ? DecodeForcedShare(row) : row.ForcedShare) is not <= LargestForcedShare;
+
+    // Of the prompt's tokens. An eviction keeps all that is generated, which DecodeForcedShare counts as forced: by it, runs that fail and never end their answer would be left out for failing.
+    private static double? DecodeForcedShare(SparseAttentionResult row) =>
+        row is { PromptTokens: { } length, CacheSparsity: { } sparsity } && MethodLookup.Decode(row.DecodeMethod) is EvictionMethod eviction ? eviction.ForcedShare(row.DecodeParameters, length, sparsity) ?? row.DecodeForcedShare : row.DecodeForcedShare;
 
     private static bool IsOfOnePhase(SparseAttentionResult row) => MethodRegistry.IsDense(row.Method) != MethodRegistry.IsDense(row.DecodeMethod);
 
@@ -160,5 +164,5 @@ internal sealed class FindingData
     }
 
     private static FindingCell CellOf(SparseAttentionResult row, IReadOnlyList<SampleResult> samples) => new(
-        row.Task, row.SequenceLength, row.Seed, Protocol.Key(row), row.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase), samples.MinBy(s => s.Index)?.GoldJson ?? "");
+        row.Task, row.SequenceLength, row.Seed, Protocol.Key(row), row.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase), Protocol.Questions(row) + '\u001f' + samples.MinBy(s => s.Index)?.GoldJson);
 }

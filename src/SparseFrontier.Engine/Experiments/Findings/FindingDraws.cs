@@ -4,7 +4,7 @@ using SparseFrontier.Tensors;
 namespace SparseFrontier.Experiments.Findings;
 
 /// <summary>
-/// Resamples of the questions of many cells, for figures that are no means: every run of a cell is looked at on the same draw, cells are drawn independently, whatever the model.
+/// Resamples of the questions of many cells, for figures that are no means: every run is looked at on the same draw of its questions, whatever the model, and different questions are drawn independently.
 /// </summary>
 /// <param name="cells">The cells, with the number of samples that all of their runs have an index below.</param>
 internal sealed class FindingDraws(IReadOnlyDictionary<FindingCell, int> cells)
@@ -12,13 +12,15 @@ internal sealed class FindingDraws(IReadOnlyDictionary<FindingCell, int> cells)
     /// <summary>Fewer samples in a cell than these show nothing by resampling: what never occurred among them is drawn in no resample.</summary>
     public const int FewestSamples = 20;
 
-    private readonly FindingCell[] _order = [.. cells.Keys.OrderBy(c => c.Task, StringComparer.Ordinal).ThenBy(c => c.Length).ThenBy(c => c.Seed).ThenBy(c => c.Protocol, StringComparer.Ordinal)];
+    // Cells of the same questions, which other protocols answer at another length, together.
+    private readonly FindingCell[][] _order = [.. cells.Keys.OrderBy(c => c.Task, StringComparer.Ordinal).ThenBy(c => c.Length).ThenBy(c => c.Seed).ThenBy(c => c.Protocol, StringComparer.Ordinal)
+        .GroupBy(c => (c.Task, c.Length, c.Seed, c.Questions)).Select(g => g.ToArray())];
 
     /// <summary>Whether every cell has enough samples for the resamples to show anything.</summary>
     public bool AreEnough => cells.Values.All(n => n >= FewestSamples);
 
-    /// <summary>All samples.</summary>
-    public int SampleCount => cells.Values.Sum();
+    /// <summary>All samples, each question once.</summary>
+    public int SampleCount => _order.Sum(same => same.Max(c => cells[c]));
 
     /// <summary>Figures of resamples.</summary>
     /// <param name="figure">The figure for the number of times that each sample of a cell counts.</param>
@@ -29,15 +31,18 @@ internal sealed class FindingDraws(IReadOnlyDictionary<FindingCell, int> cells)
         for (int b = 0; b < values.Length; b++)
         {
             var weights = new Dictionary<FindingCell, int[]>();
-            foreach (FindingCell cell in _order)
+            foreach (FindingCell[] same in _order)
             {
-                int[] drawn = new int[cells[cell]];
+                int[] drawn = new int[same.Max(c => cells[c])];
                 for (int i = 0; i < drawn.Length; i++)
                 {
                     drawn[random.Next(drawn.Length)]++;
                 }
 
-                weights[cell] = drawn;
+                foreach (FindingCell cell in same)
+                {
+                    weights[cell] = drawn;
+                }
             }
 
             values[b] = figure(weights);

@@ -38,13 +38,14 @@ internal static class LengthFindings
             return claims.Absent(Name, Claim, "4.3", Measure, [], "no method was run on the same task at two lengths in the same way");
         }
 
-        // A relative error is at most 1 over the dense score.
-        var contrast = new FindingContrast(pairs.Max(p => 1 / Math.Min(p.Short.DenseMean, p.Long.DenseMean)));
+        // A relative error lies between -1 and 1 over the dense score: the difference of two, between the sums of both.
+        var contrast = new FindingContrast();
         foreach ((FindingCurve shorter, FindingCurve longer) in pairs)
         {
+            double range = (1 / shorter.DenseMean) + (1 / longer.DenseMean);
             foreach (double sparsity in FindingClaims.Levels(shorter, longer, HighSparsity))
             {
-                contrast.Add(longer, sparsity, Errors(shorter, sparsity), Errors(longer, sparsity));
+                contrast.Add(longer, sparsity, Errors(shorter, sparsity), Errors(longer, sparsity), range);
             }
         }
 

@@ -6,10 +6,10 @@ namespace SparseFrontier.Experiments.Findings;
 /// Sizes of models beside each other. What holds of sizes holds whichever of their trainings stand for them: of several, every choice of one a size is compared, and the one that shows least decides.
 /// </summary>
 /// <param name="data">The curves, which know the sizes.</param>
-/// <param name="scale">The largest difference that is possible.</param>
-internal sealed class SizeContrast(FindingData data, double scale = 1)
+/// <param name="range">The largest difference that is possible.</param>
+internal sealed class SizeContrast(FindingData data, double range = 1)
 {
-    private readonly FindingContrast _all = new(scale);
+    private readonly FindingContrast _all = new();
     private readonly List<(string Smaller, FindingCurve Larger, double Sparsity, double[] First, double[] Second)> _added = [];
 
     /// <summary>Whether nothing entered.</summary>
@@ -23,7 +23,7 @@ internal sealed class SizeContrast(FindingData data, double scale = 1)
     /// <param name="second">The same of the other model.</param>
     public void Add(string smaller, FindingCurve larger, double sparsity, double[] first, double[] second)
     {
-        _all.Add(larger, sparsity, first, second);
+        _all.Add(larger, sparsity, first, second, range);
         _added.Add((smaller, larger, sparsity, first, second));
     }
 
@@ -51,12 +51,12 @@ internal sealed class SizeContrast(FindingData data, double scale = 1)
     // What entered of one choice of trainings. A choice between trainings of which a cell has others leaves that cell out.
     private FindingContrast Of(HashSet<string> models)
     {
-        var contrast = new FindingContrast(scale);
+        var contrast = new FindingContrast();
         foreach ((string smaller, FindingCurve larger, double sparsity, double[] first, double[] second) in _added)
         {
             if (models.Contains(smaller) && models.Contains(larger.Model))
             {
-                contrast.Add(larger, sparsity, first, second);
+                contrast.Add(larger, sparsity, first, second, range);
             }
         }
 

@@ -57,8 +57,10 @@ internal static class ToleranceFindings
             Message = Invariant($"{failing} of {configurations.Length} are shown to have such a task, {tolerant} to have none"),
         };
 
-        // The tests of the configurations have been put together at the level already.
-        return new FindingDraft(finding, low >= NearlyEvery ? 0 : 1, high < NearlyEvery ? 0 : 1);
+        // The smallest level at which as many are shown as the claim needs, or as refute it: were it false, one of these would be shown falsely, which the adjustment holds at that level.
+        // The level itself is shared with all other claims, as theirs is with these.
+        int needed = (int)Math.Ceiling((NearlyEvery * configurations.Length) - 1e-9);
+        return new FindingDraft(finding, fails.Order().ElementAt(needed - 1), holds.Order().ElementAt(configurations.Length - needed));
 
         static FindingTest? Test(FindingCurve curve)
         {
@@ -98,7 +100,7 @@ internal static class ToleranceFindings
 
         // Excluded in every run at once, each at its part of the level.
         double excluded = all.Max(t => t.Test.PValueBelow(FindingDraft.Resolution));
-        return new FindingDraft(finding, excluded, gains.Length > 0 ? 0 : 1);
+        return new FindingDraft(finding, excluded, adjusted.Min());
     }
 
     private static string Investigate(FindingClaims claims, FindingCurve curve, FindingLevel level, FindingTest test)
