@@ -61,17 +61,11 @@ internal static class CostFindings
                     continue;
                 }
 
-                // Nothing can be shown over a score that leaves no room for the difference that is looked for, as nothing can be lost from one at chance.
-                if (BoundedMean.PValue([.. dense.Scores.Where(s => !double.IsNaN(s))], 1, 1 - FindingDraft.Resolution) >= FindingDraft.Level)
-                {
-                    full++;
-                    continue;
-                }
-
                 pairs++;
                 if (SparsityOfCost(curve, costs, cost, costs.Of(dense.Row, cost)) is { } sparsity)
                 {
                     contrast.Add(smaller, curve, sparsity, curve.At(sparsity)!, dense.Scores);
+                    full += BoundedMean.PValue([.. dense.Scores.Where(s => !double.IsNaN(s))], 1, 1 - FindingDraft.Resolution) < FindingDraft.Level ? 0 : 1;
                 }
                 else
                 {
@@ -81,10 +75,12 @@ internal static class CostFindings
         }
 
         FindingDraft draft = contrast.IsEmpty
-            ? claims.Absent(name, claim, Source, measure, [method], pairs == 0 && full > 0 ? Invariant($"no smaller dense model is shown to leave room for {FindingDraft.Resolution} above its score at {length} tokens") : pairs == 0 ? Invariant($"no two models of different sizes with {method} and dense runs of the same questions, each clearly above chance, at {length} tokens") : Invariant($"no sparsity that was run makes a larger model cost as little as a smaller dense one at {length} tokens"))
+            ? claims.Absent(name, claim, Source, measure, [method], pairs == 0 ? Invariant($"no two models of different sizes with {method} and dense runs of the same questions, each clearly above chance, at {length} tokens") : Invariant($"no sparsity that was run makes a larger model cost as little as a smaller dense one at {length} tokens"))
             : contrast.Over(claims, name, claim, Source, measure);
         string said = beyond > 0 && !contrast.IsEmpty ? Invariant($"; {beyond} of {Counted.Of(pairs, "pair")} of models and tasks cannot be made to cost the same by a sparsity that was run") : "";
-        string left = full > 0 && pairs > 0 ? Invariant($"; {Counted.Of(full, "pair")} more left out because the smaller model is not shown to leave room for {FindingDraft.Resolution} above its dense score") : "";
+
+        // Told and not left out: which pairs these are, the same scores say that the claim is judged by.
+        string left = full > 0 ? Invariant($"; in {full} of {Counted.Of(pairs - beyond, "pair")} compared the smaller model is not shown to leave room for {FindingDraft.Resolution} above its dense score") : "";
         return draft with { Finding = WithShare(draft.Finding with { Message = draft.Finding.Message + said + left }, claims, length, isPrefill) };
     }
 
