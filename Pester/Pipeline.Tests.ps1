@@ -17,8 +17,8 @@ Describe 'Ctrl-C' {
         if ($running.AsyncWaitHandle.WaitOne(1500)) { Set-ItResult -Skipped -Because 'this machine was faster'; return }
         $watch = [Diagnostics.Stopwatch]::StartNew()
         $shell.Stop()
-        # A tenth of that where nothing else runs.
-        $watch.Elapsed.TotalSeconds | Should -BeLessThan 2
+        # 0.1 where nothing else runs; a busy machine took 2.15.
+        $watch.Elapsed.TotalSeconds | Should -BeLessThan 5
         $shell.Streams.Error | Should -BeNullOrEmpty
         $shell.Dispose()
     }

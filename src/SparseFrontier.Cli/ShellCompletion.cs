@@ -25,7 +25,7 @@ internal static class ShellCompletion
         {
             if (s_values.TryGetValue(option.Name, out Func<IEnumerable<string>>? values))
             {
-                option.CompletionSources.Add(_ => values());
+                option.CompletionSources.Add(_ => Completed(values));
             }
         }
 
@@ -35,5 +35,18 @@ internal static class ShellCompletion
         }
 
         return command;
+    }
+
+    // Whoever presses Tab is shown no error: of a folder of models that cannot be read, say.
+    private static IEnumerable<string> Completed(Func<IEnumerable<string>> values)
+    {
+        try
+        {
+            return [.. values()];
+        }
+        catch (Exception e) when (e is SparseFrontierException or IOException or UnauthorizedAccessException)
+        {
+            return [];
+        }
     }
 }

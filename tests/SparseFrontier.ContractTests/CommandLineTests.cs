@@ -271,6 +271,14 @@ public class CommandLineTests
             Assert.Equal(1, process.ExitCode);
             Assert.Contains("ResultWriteFailed", error, StringComparison.Ordinal);
             Assert.Empty(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories));
+
+            // And one that is there stays.
+            File.WriteAllText(Path.Combine(folder, "new", "report.html"), "before");
+            using Process again = Process.Start(new ProcessStartInfo("sh", ["-c", command + " --force"]) { RedirectStandardError = true, WorkingDirectory = folder })!;
+            again.StandardError.ReadToEnd();
+            again.WaitForExit();
+            Assert.Equal(1, again.ExitCode);
+            Assert.Equal("before", File.ReadAllText(Assert.Single(Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))));
         }
         finally
         {

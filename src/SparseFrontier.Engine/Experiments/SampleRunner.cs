@@ -314,7 +314,11 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
                 lane.Joules = joules * Math.Min(1, lane.PrefillSeconds / seconds);
             }
 
-            Read(lanes, prompt.Question);
+            foreach (Lane[] some in lanes.Chunk(batchSize))
+            {
+                Read([.. some], prompt.Question);
+            }
+
             return lanes;
         }
         catch
@@ -340,7 +344,7 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
     private static DecodeConfiguration DecodeOf(SampleJob job) =>
         job.Decode is null || job.Run.Decode.BudgetParameter is null ? s_dense : new DecodeConfiguration(job.Run.Decode, job.Decode);
 
-    /// <summary>Feeds the part of the prompt that comes after the compression.</summary>
+    /// <summary>Feeds the part of the prompt that comes after the compression to as many sequences as may step together.</summary>
     private void Read(List<Lane> lanes, int[] tokens)
     {
         if (tokens.Length == 0)

@@ -79,11 +79,12 @@ internal static partial class StoreIO
         });
     }
 
-    /// <summary>Writes a file that somebody named, in a folder that is made where it is missing: a new one appears when it is whole, what exists (a device too) is written in place.</summary>
+    /// <summary>Writes a file that somebody named, in a folder that is made where it is missing: it appears when it is whole, in the place of one with content too. Links are followed, and what holds nothing (a device too) is written in place.</summary>
     /// <exception cref="SparseFrontierException">ResultWriteFailed.</exception>
     public static void WriteOutput(string path, byte[] content)
     {
-        if (File.Exists(path))
+        var file = new FileInfo(path);
+        if (file.LinkTarget is not null || file is { Exists: true, Length: 0 })
         {
             Write(path, () => File.WriteAllBytes(path, content));
             return;

@@ -80,6 +80,19 @@ public class SpeedAdviceTests
         Assert.All(sink.Objects.Cast<SparseAttentionResult>(), r => Assert.InRange(r.SequencesPerStep!.Value, 1.01, 1.99));
     }
 
+    // The question of a cache that is compressed before it is read by as many sequences as may step together, too.
+    [Fact]
+    public void A_question_is_read_alone_where_sequences_step_alone()
+    {
+        using var folder = new TemporaryFolder();
+        RunSpecification[] runs = [Sweeps.Specification(samples: 1, compressBefore: "Question"), Sweeps.Specification("SnapKV", 0.5, samples: 1, compressBefore: "Question")];
+        var alone = Sweeps.Run(folder.File("alone"), runs, batch: 1, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal([1.0, 1.0], alone.Rows.Select(r => r.SequencesPerStep!.Value));
+        var together = Sweeps.Run(folder.File("together"), runs, batch: 8, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.All(together.Rows, r => Assert.True(r.SequencesPerStep > 1));
+        Assert.Equal(alone.Rows.Select(r => r.Score), together.Rows.Select(r => r.Score));
+    }
+
     // Older versions did not write it.
     [Fact]
     public void A_run_with_samples_that_do_not_say_of_how_many_sequences_their_steps_were_does_not_say_it_either()

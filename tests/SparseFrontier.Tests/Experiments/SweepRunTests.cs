@@ -223,6 +223,7 @@ public class SweepRunTests
         var engines = new HashEngineFactory { BeforeStep = () => Thread.Sleep(HasRows() ? 200 : 0) };
         for (int seconds = 1; !HasRows(); seconds *= 2)
         {
+            Assert.True(seconds <= 64, "nothing is written in a minute");
             var sink = new RecordingSink();
             new InvokeRunOperation { Specifications = Sweeps.Mixed(samples: 200), ResultPath = folder.Path, Engines = engines, TimeoutSeconds = seconds }.Execute(sink, default);
             SparseFrontierException error = Assert.Single(sink.Errors);

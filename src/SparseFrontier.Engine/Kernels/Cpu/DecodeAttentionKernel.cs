@@ -28,7 +28,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
     // The most tokens of a block, and their distance from one query head's scores to the next.
     private const int BlockTokens = 48;
 
-    // Keys of a block, so that those of two blocks fill no more than three quarters of a first cache of 32 KiB.
+    // Keys of a block, so that those of two blocks fill no more than three quarters of a first cache of 32 KiB. Heads of more than 128 elements in float32 exceed it.
     private const int BlockBytes = 12 << 10;
 
     // Memory whose address the processor translates at once, at least.
@@ -1108,7 +1108,7 @@ internal static unsafe class DecodeAttentionKernel<TSimd, TVector>
         }
 
         /// <summary>
-        /// Passes over the next tokens and asks for a line of each page of memory that they lie in: scattered ones each wait for their address to be
+        /// Passes over the next tokens and asks for a line every 4 KiB of each range of them: scattered ones each wait for their address to be
         /// translated, and together they wait once.
         /// </summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]

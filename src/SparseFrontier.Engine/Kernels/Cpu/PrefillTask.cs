@@ -131,7 +131,9 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         long scoresSize = (long)ChunkKeys * PrefillTiles<TSimd, TVector>.LaneBlock;
         long packedSize = (long)ChunkKeys * _paddedDimension;
         long walkSize = (sizeof(KeyWalk) / sizeof(float)) + (2 * KeyList.SizeInFloats);
-        long fetchSize = (sizeof(float*) / sizeof(float)) * ((2 * ChunkKeys) + (2L * heads * TaskRows) + MaximumFetches);
+
+        // At most: the first chunk's values, outputs, and a next task's queries, keys and values; and the last address repeated.
+        long fetchSize = (sizeof(float*) / sizeof(float)) * ((3 * ChunkKeys) + (2L * heads * TaskRows) + MaximumFetches);
         float* scratch = ThreadScratch.Rent(
             (heads * (transposedSize + outputSize + (2 * TaskRows))) + scoresSize + packedSize + (4 * TaskRows) + fetchSize + (_walkCount * walkSize));
         _transposed = scratch;

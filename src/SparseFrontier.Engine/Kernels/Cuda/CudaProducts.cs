@@ -97,7 +97,7 @@ internal sealed unsafe class CudaProducts
         float alpha = 1;
         float beta = add ? 1 : 0;
         int code = CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream);
-        if (code == AllocationFailed)
+        if (code == AllocationFailed && !_device.IsRecording)
         {
             _device.GiveBack();
             code = CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream);

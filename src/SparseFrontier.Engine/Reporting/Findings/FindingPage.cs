@@ -151,7 +151,7 @@ internal static class FindingPage
             string left = finding.Label == FindingLabel.NotTestable ? "" : (finding.ForcedCount > 0 ? Invariant($" {Counted.Of(finding.ForcedCount, "run is", "runs are")} left out because more of what {(finding.ForcedCount == 1 ? "it keeps" : "they keep")} is forced than chosen.") : "")
                 + (finding.BlindCount > 0 ? Invariant($" {Counted.Of(finding.BlindCount, "dense run is", "dense runs are")} not clearly above chance and left out.") : "");
             string[] better = [.. new[] { ("Random", finding.GainOverRandomHigh), ("WindowSink", finding.GainOverWindowSinkHigh) }.Where(c => c.Item2 < 0).Select(c => c.Item1)];
-            string controls = better.Length > 0 ? $" {string.Join(" and ", better)} at the same sparsities {(better.Length == 1 ? "scores" : "score")} higher: what is shown is not to the credit of the method's choice." : "";
+            string controls = better.Length > 0 ? $" {string.Join(" and ", better)} at the same sparsities {(better.Length == 1 ? "scores" : "score")} higher{(finding.Label == FindingLabel.Agrees ? ": what is shown is not to the credit of the method's choice" : "")}." : "";
             string message = finding.Message.Length > 0 ? $" {Capital(Text(finding.Message))}." : "";
             page.Append(Invariant($"- **{finding.Name}** ({Text(finding.Claim)}): {Label(finding)}. {Capital(finding.Measure)}.{(finding.Cells.Length > 0 ? $" {Text(finding.Cells)}." : "")}{message}{controls}{needed}{left}\n"));
         }

@@ -172,16 +172,8 @@ public sealed class PrefillMemoryTests
             foreach (int batch in (int[])[1, 30])
             {
                 Dictionary<string, long> together = Peaks(batch, samples[0], jobs);
-                if (together[jobs[0].RunId] != together[jobs[1].RunId])
-                {
-                    return "runs that share a prefill share its peak";
-                }
-
-                if (together[jobs[0].RunId] <= dense + (64 << 10))
-                {
-                    return "what SnapKV keeps is there, too";
-                }
-
+                Assert.Equal(together[jobs[0].RunId], together[jobs[1].RunId]);
+                Assert.True(together[jobs[0].RunId] > dense + (64 << 10), "what SnapKV keeps is there, too");
                 foreach ((string run, long peak) in alone)
                 {
                     if (Math.Abs(together[run] - peak) > 64 << 10)
