@@ -29,17 +29,15 @@ internal static class ShippedResultsWriter
     ];
 
     private const string RowsPrefix = "rows:";
-    private const string OlderPrefix = "older:";
-    private const string NumberPrefix = "older-";
     private const string KernelsPrefix = "kernels:";
     private const string DevicePrefix = "device:";
     private const string KernelDevicePrefix = "kernel-device:";
-    private const string UsedPrefixes = $"{RowsPrefix}PATH {OlderPrefix}PATH {KernelsPrefix}PATH {DevicePrefix}ID=NAME {KernelDevicePrefix}ID=NAME";
+    private const string UsedPrefixes = $"{RowsPrefix}PATH {KernelsPrefix}PATH {DevicePrefix}ID=NAME {KernelDevicePrefix}ID=NAME";
 
     /// <summary>Writes the file.</summary>
     /// <param name="output">File to write.</param>
     /// <param name="parts">
-    /// "rows:PATH" for folders of runs and files of rows, "older:PATH" for those whose runs have other ids today (their own name nothing, and are numbered), "kernels:PATH" for what `kernels measure --json` wrote and for files of rows whose kernels stay where the device was not measured anew, "device:cuda:0=NVIDIA H200" and
+    /// "rows:PATH" for folders of runs and files of rows (their runs are numbered: ids of 16 digits would take a tenth of the file, and name folders that do not come with it), "kernels:PATH" for what `kernels measure --json` wrote and for files of rows whose kernels stay where the device was not measured anew, "device:cuda:0=NVIDIA H200" and
     /// "kernel-device:cpu=AMD EPYC" for names of devices that the rows do not tell.
     /// </param>
     public static void Write(string output, IReadOnlyList<string> parts)
@@ -50,12 +48,9 @@ internal static class ShippedResultsWriter
         }
 
         // Where the same was asked twice, perhaps of two versions of a method, the one with more samples, else the one that is named first: they are of the same questions.
-        SparseAttentionResult[] older = [.. After(OlderPrefix).SelectMany(Rows)];
-        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).Concat(older).OrderByDescending(r => r.SampleCount).DistinctBy(Asked)];
+        SparseAttentionResult[] rows = [.. After(RowsPrefix).SelectMany(Rows).OrderByDescending(r => r.SampleCount).DistinctBy(Asked)];
         ResultSummaryHeader header = ResultSummaryFile.HeaderOf(rows);
-        HashSet<SparseAttentionResult> numbered = [.. older];
-        int count = rows.Select(r => NumberOf(r) ?? 0).DefaultIfEmpty().Max();
-        rows = [.. ResultSummaryFile.InOrder(rows).Select(r => Small(r, numbered.Contains(r) ? Invariant($"{NumberPrefix}{++count}") : r.RunId))];
+        rows = [.. ResultSummaryFile.InOrder(rows).Select((row, i) => Small(row, Invariant($"run-{i + 1}")))];
         ResultSummary[] files = [.. After(KernelsPrefix).Where(IsPacked).Select(ResultSummaryFile.Read)];
         KernelMeasurement[] measured = [.. Quiet(After(KernelsPrefix).Where(p => !IsPacked(p)).Select(RecommendOperation.ReadKernels)).Select(k => k with { Device = DeviceOf(k.Device) })];
         KernelMeasurement[] kernels = [.. files.SelectMany(f => f.Kernels).Where(k => !measured.Any(m => m.Device == k.Device)), .. measured];
@@ -83,9 +78,6 @@ internal static class ShippedResultsWriter
             return names;
         }
     }
-
-    private static int? NumberOf(SparseAttentionResult row) =>
-        row.RunId.StartsWith(NumberPrefix, StringComparison.Ordinal) ? int.Parse(row.RunId.AsSpan(NumberPrefix.Length), CultureInfo.InvariantCulture) : null;
 
     // What a run was asked; the budget is in it where no sparsity was asked for.
     private static object Asked(SparseAttentionResult row) => (

@@ -26,7 +26,7 @@ def more(run):
     if run["CompressBefore"] != "None" or run["Task"] in EASIER and not run["TaskParameters"]:
         return 0
     if run["SequenceLength"] == LONGEST and run["Task"] in ("Niah", "StoryRetrieval") and (is_dense(run) or run["Method"] == "VerticalSlash"):
-        return 120
+        return 150
     if not is_of_grid(run) or run["SequenceLength"] not in (SHORTEST, LONGEST):
         return 0
     return 160 if run["Task"] == "CommonWords" and run["SequenceLength"] == LONGEST else 70
