@@ -16,7 +16,10 @@ internal sealed unsafe class CudaProducts
     // What the algorithm is chosen at.
     private const int TypicalRows = 4096;
 
+    // Codes of cuBLASLt; with little memory it returns the others too.
+    private const int NotInitialized = 1;
     private const int AllocationFailed = 3;
+    private const int InternalError = 14;
     private const int ComputeSingle = 68;
     private const int Single = 0;
     private const int TransposeFirst = 3;
@@ -46,7 +49,7 @@ internal sealed unsafe class CudaProducts
 
         using CudaDevice.Scope scope = device.Enter();
         int code = CublasLt.cublasLtCreate(out _handle);
-        if (code == AllocationFailed)
+        if (MayLackMemory(code))
         {
             device.GiveBack();
             code = CublasLt.cublasLtCreate(out _handle);
@@ -97,7 +100,7 @@ internal sealed unsafe class CudaProducts
         float alpha = 1;
         float beta = add ? 1 : 0;
         int code = CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream);
-        if (code == AllocationFailed && !_device.IsRecording)
+        if (MayLackMemory(code) && !_device.IsRecording)
         {
             _device.GiveBack();
             code = CublasLt.cublasLtMatmul(_handle, _operation, &alpha, weight.Memory.Address, a, x, b, &beta, y, d, y, d, &choice, 0, 0, _device.Stream);
@@ -156,6 +159,8 @@ internal sealed unsafe class CudaProducts
         return layout;
     }
 
+    private static bool MayLackMemory(int code) => code is NotInitialized or AllocationFailed or InternalError;
+
     private static void Check(int code, string call)
     {
         if (code == AllocationFailed)
@@ -166,7 +171,7 @@ internal sealed unsafe class CudaProducts
         if (code != 0)
         {
             throw new SparseFrontierException(
-                ErrorIds.DeviceFailed, $"{call}: cuBLASLt error {code}. Update cuBLASLt (CUDA 12 or later), or use the device cpu.", code);
+                ErrorIds.DeviceFailed, $"{call}: cuBLASLt error {code}. {(MayLackMemory(code) ? "Other programs may hold the GPU's memory; else update" : "Update")} cuBLASLt (CUDA 12 or later), or use the device cpu.", code);
         }
     }
 }

@@ -14,7 +14,7 @@ public sealed class CudaModel : IDisposable
     private readonly SequenceLimits _limits;
     private readonly Dictionary<(int Stage, RotaryConfiguration Rotary), CudaAngles> _angles = [];
     private readonly Dictionary<int, CudaClock> _clocks = [];
-    private CudaPipeline? _pipeline;
+    private readonly CudaPipeline _pipeline;
 
     private CudaModel(string directory, IReadOnlyList<CudaDevice> devices, ulong? randomSeed = null)
     {
@@ -26,6 +26,16 @@ public sealed class CudaModel : IDisposable
         Stages = Divide(devices);
         Weights = randomSeed is { } seed ? CudaWeights.Random(directory, Configuration, Stages, seed) : new CudaWeights(directory, Configuration, Stages);
         _contentHash = new Lazy<string>(() => Weights.ContentHash(_configurationBytes));
+        try
+        {
+            // Now, so that its memory is no sample's.
+            _pipeline = new CudaPipeline(this);
+        }
+        catch
+        {
+            Weights.Dispose();
+            throw;
+        }
     }
 
     /// <summary>The checkpoint directory as given.</summary>
@@ -171,7 +181,7 @@ public sealed class CudaModel : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _pipeline?.Dispose();
+        _pipeline.Dispose();
         foreach (IDisposable each in (IEnumerable<IDisposable>)[.. _angles.Values, .. _clocks.Values])
         {
             each.Dispose();
@@ -264,7 +274,6 @@ public sealed class CudaModel : IDisposable
         int most = MostRows;
         try
         {
-            _pipeline ??= new CudaPipeline(this);
             for (int first = 0; first < rows.Count; first += most)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -323,7 +332,6 @@ public sealed class CudaModel : IDisposable
         {
             try
             {
-                _pipeline ??= new CudaPipeline(this);
                 using var reader = new CudaPromptReader(this, _pipeline, prompt, request, cancellationToken);
                 return reader.Run(allLogits);
             }
