@@ -44,6 +44,28 @@ public class OutputTests
     [InlineData("no room for lines", 7, "no room for lines")]
     public void A_heading_is_broken_between_words(string text, int width, string expected) => Assert.Equal(expected, CellText.Heading(text, width));
 
+    [Fact]
+    public void Advice_on_what_was_asked_in_another_way_has_a_heading_of_its_own()
+    {
+        var usual = new SparsityRecommendation { Model = "tiny", Task = "CommonWords", SequenceLength = 4096, TaskParameters = "CommonFrequency=10;RareFrequency=1" };
+        SparsityRecommendation[] others =
+        [
+            usual with { TaskParameters = "CommonFrequency=30;RareFrequency=3" },
+            usual with { QuestionPosition = "Last" },
+            usual with { CompressBefore = "Question" },
+            usual with { ShortInstructions = true },
+            usual with { ReferenceScoring = true },
+            usual with { MaximumOutputTokens = 512 },
+        ];
+        Assert.Equal(others.Length + 1, others.Append(usual).Select(CellText.RecommendationHeading).Distinct().Count());
+        Assert.StartsWith("tiny, CommonWords (CommonFrequency=10, RareFrequency=1) with 2 other tasks", CellText.RecommendationHeading(usual with { TaskCount = 3 }), StringComparison.Ordinal);
+
+        using var writer = new StringWriter { NewLine = "\n" };
+        Tables.Recommendations(writer, [usual, others[0]]);
+        Assert.All(writer.ToString().Split('\n'), l => Assert.InRange(l.Length, 0, 100));
+        Assert.Equal(2, writer.ToString().Split("Bounds").Length - 1);
+    }
+
     [Theory]
     [InlineData(0.25, 0.75, 0, RunStatus.Completed, "[0.25, 0.75]")]
     [InlineData(0.25, 0.75, 0, RunStatus.Partial, "[0.25, 0.75]")]
