@@ -153,6 +153,18 @@ public class ResultStoreTests
     }
 
     [Fact]
+    public void A_results_path_that_is_a_file_is_said_to_be_one()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("rows.jsonl"), "");
+        var engines = new HashEngineFactory();
+        SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Sweeps.Run(folder.File("rows.jsonl"), [Sweeps.Specification()], engines));
+        Assert.Equal(ErrorIds.ResultWriteFailed, error.ErrorId);
+        Assert.StartsWith($"'{folder.File("rows.jsonl")}' is a file, and results are written to a folder.", error.Message, StringComparison.Ordinal);
+        Assert.Equal(0, engines.Opened);
+    }
+
+    [Fact]
     public void A_folder_that_nobody_can_write_is_a_clear_error()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "There is no /proc.");
