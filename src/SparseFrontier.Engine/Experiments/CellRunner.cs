@@ -30,8 +30,7 @@ internal sealed class CellRunner(
         var open = new List<ActiveRun>();
         try
         {
-            // The dense run first: the others are compared with it.
-            List<ActiveRun> due = [.. runs.OrderBy(r => !r.Plan.IsDense).Where(r => force || !EmitFinished(r))];
+            List<ActiveRun> due = force ? [.. InOrder(runs)] : EmitFinished(runs);
             if (due.Count > 0)
             {
                 string cell = Name(due[0].Plan);
@@ -87,6 +86,12 @@ internal sealed class CellRunner(
             open.ForEach(r => r.Dispose());
         }
     }
+
+    /// <summary>Emits the rows of those runs that the store holds complete; returns the others.</summary>
+    public List<ActiveRun> EmitFinished(IReadOnlyList<ActiveRun> runs) => [.. InOrder(runs).Where(r => !EmitFinished(r))];
+
+    // The dense run first: the others are compared with it.
+    private static IEnumerable<ActiveRun> InOrder(IReadOnlyList<ActiveRun> runs) => runs.OrderBy(r => !r.Plan.IsDense);
 
     private static string Name(PlannedRun run) => string.Create(
         CultureInfo.InvariantCulture,

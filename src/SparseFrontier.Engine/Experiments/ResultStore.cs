@@ -32,6 +32,12 @@ internal sealed class ResultStore
         }
     });
 
+    /// <summary>What was asked of the runs that are finished; nothing where there is no folder.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable, ResultRowInvalid.</exception>
+    public IEnumerable<RunSpecification> Finished() => !Directory.Exists(Path)
+        ? []
+        : Runs().Where(r => File.Exists(r.File("summary.json"))).Select(r => r.ReadSpecification()?.Specification).OfType<RunSpecification>();
+
     /// <summary>The directory of a run; null if there is none.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public RunDirectory? Find(string runId)
