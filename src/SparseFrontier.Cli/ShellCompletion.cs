@@ -14,7 +14,7 @@ internal static class ShellCompletion
         ["--decode-method"] = () => MethodRegistry.DecodeMethods.Select(m => m.Name),
         ["--task"] = () => TaskRegistry.Tasks.Select(t => t.Name),
         ["--model"] = () => ModelCatalog.All().Select(ModelCatalog.NameOf),
-        ["--preset"] = () => ["paper", "ablation", "findings", "findings-small"],
+        ["--preset"] = Options.Words<SweepPreset>,
     };
 
     /// <summary>The same command, whose options know their values.</summary>

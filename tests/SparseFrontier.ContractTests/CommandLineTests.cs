@@ -59,6 +59,23 @@ public class CommandLineTests
         Assert.Contains(expected, output.Split('\n', StringSplitOptions.TrimEntries));
     }
 
+    [Fact]
+    public void Every_preset_is_completed_listed_and_read()
+    {
+        string[] words = ["paper", "ablation", "findings", "findings-small"];
+        const string Line = "sparsefrontier run --preset ";
+        Assert.Equal(words.Order(StringComparer.Ordinal), Run($"\"[suggest:{Line.Length}]\" \"{Line}\"").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal));
+        Assert.Contains($"<{string.Join('|', words)}>", Run("run --help").Output, StringComparison.Ordinal);
+        Assert.Equal(words.Length, Enum.GetValues<SweepPreset>().Length);
+        foreach (SweepPreset preset in Enum.GetValues<SweepPreset>())
+        {
+            Assert.Contains($"The preset {preset} has no run of Nix*.", Run($"run --preset {words[(int)preset]} --method Nix* --what-if").Error, StringComparison.Ordinal);
+            Assert.Contains($"The preset {preset} has no run of Nix*.", Run($"run --preset {preset} --method Nix* --what-if").Error, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("ParameterInvalid: 'papers' of --preset is none of its values. Did you mean Paper?", Run("run --preset papers --what-if").Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("run --sparsity lots", "ParameterInvalid")]
     [InlineData("run --nonsense", "ParameterInvalid")]
@@ -93,9 +110,9 @@ public class CommandLineTests
     [InlineData("run --input -", "RunSpecificationInvalid")]
     [InlineData("run --input .", "ResultUnreadable: '.' cannot be read: It is a folder")]
     [InlineData("claim Quest over SnapKV", "ParameterInvalid: 'Quest' is not of the form of a claim")]
-    [InlineData("run --preset findings --method Nix* --what-if", "ParameterInvalid: The preset findings has no run of Nix*.")]
-    [InlineData("run --preset ablation --method Nix* --what-if", "ParameterInvalid: The preset ablation has no run of Nix*.")]
-    [InlineData("run --preset paper --task Nix* --what-if", "ParameterInvalid: The preset paper has no run of Nix*.")]
+    [InlineData("run --preset findings --method Nix* --what-if", "ParameterInvalid: The preset Findings has no run of Nix*.")]
+    [InlineData("run --preset ablation --method Nix* --what-if", "ParameterInvalid: The preset Ablation has no run of Nix*.")]
+    [InlineData("run --preset paper --task Nix* --what-if", "ParameterInvalid: The preset Paper has no run of Nix*.")]
     [InlineData("recommend --length -5", "SequenceLengthInvalid")]
     [InlineData("run --input ./no/such/file --method Quest", "ParameterInvalid")]
     [InlineData("submit --worker ./no/such/file", "FileNotFound")]
