@@ -76,7 +76,7 @@ public sealed class InvokeRunOperation
         var store = new ResultStore(ResultPath);
         var engines = new PlanningFactory(Engines);
         List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
-        IReadOnlyList<SparseAttentionPlan>? costs = sink.ShowsQuestions ? RunPlanner.Plan(Specifications, plans, engines, RunTimes.Read(store.Path)) : null;
+        IReadOnlyList<SparseAttentionPlan>? costs = sink.ShowsQuestions ? RunPlanner.Plan(Specifications, plans, engines, RunTimes.Read(store.Path), stepAlone: BatchSize == 1) : null;
         plans = [.. plans.Where((p, i) => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}'{(costs is null ? "" : $": {RunPlanner.Describe(costs[i])}")}"))];
         if (plans.Count == 0)
         {
