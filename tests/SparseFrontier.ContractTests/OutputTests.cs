@@ -66,6 +66,29 @@ public class OutputTests
         Assert.Equal(2, writer.ToString().Split("Bounds").Length - 1);
     }
 
+    // Values to read are in the reader's culture, all of a line; values to work with are in none.
+    [Fact]
+    public void One_line_has_one_culture()
+    {
+        CultureInfo before = CultureInfo.CurrentCulture;
+        var comma = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        comma.NumberFormat.NumberDecimalSeparator = ",";
+        try
+        {
+            CultureInfo.CurrentCulture = comma;
+            Assert.EndsWith(
+                "error of 0,1 grow as length^0,52 [0,41, 0,63]",
+                CellText.EffectHeading(new SparsityEffect { Method = "Dense", DecodeMethod = "Quest", TaskCount = 3, TargetError = 0.1, Exponent = 0.52, ExponentLow = 0.41, ExponentHigh = 0.63 }),
+                StringComparison.Ordinal);
+            Assert.EndsWith(": 0.33", new SparsityRecommendation { ToleratedSparsity = 0.33 }.ToString(), StringComparison.Ordinal);
+            Assert.EndsWith(": 0.33", new SparsityTolerance { ToleratedSparsity = 0.33 }.ToString(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+    }
+
     [Theory]
     [InlineData(0.25, 0.75, 0, RunStatus.Completed, "[0.25, 0.75]")]
     [InlineData(0.25, 0.75, 0, RunStatus.Partial, "[0.25, 0.75]")]

@@ -53,7 +53,7 @@ internal sealed class CellRunner(
         catch (OperationCanceledException)
         {
             open.ForEach(r => Attempt(r.WithdrawTry));
-            open.ForEach(r => Attempt(() => r.Directory!.WriteState(RunStatus.Cancelled, null)));
+            open.ForEach(r => Attempt(() => Stop(r)));
             throw;
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultWriteFailed)
@@ -446,6 +446,19 @@ internal sealed class CellRunner(
             SparseAttentionResult row = run.Row(RunStatus.Completed);
             _completed.Add(row);
             Finish(run, row, open);
+        }
+    }
+
+    // Runs of a cell have their last samples together, and whoever takes the first row of them may want no more.
+    private static void Stop(ActiveRun run)
+    {
+        if (run.IsComplete)
+        {
+            run.Directory!.WriteSummary(run.Row(RunStatus.Completed));
+        }
+        else
+        {
+            run.Directory!.WriteState(RunStatus.Cancelled, null);
         }
     }
 

@@ -323,7 +323,7 @@ public static class CellText
         string place = effect.By == EffectAxis.Length ? effect.Model : FormattableString.Invariant($"{effect.SequenceLength} tokens");
         string tasks = effect.TaskCount == 1 ? "1 task" : FormattableString.Invariant($"mean of {effect.TaskCount} tasks");
         string growth = effect.Exponent is { } exponent
-            ? FormattableString.Invariant($"; tokens needed for a relative error of {effect.TargetError:G3} grow as length^{exponent:F2} {Interval(effect.ExponentLow, effect.ExponentHigh)}").TrimEnd()
+            ? string.Create(CultureInfo.CurrentCulture, $"; tokens needed for a relative error of {effect.TargetError:G3} grow as length^{exponent:F2} {Interval(effect.ExponentLow, effect.ExponentHigh)}").TrimEnd()
             : "";
         return VisibleText.Line($"{Methods(effect.Method, effect.DecodeMethod)} on {place}, {tasks}{growth}");
     }
