@@ -47,7 +47,8 @@ public sealed class GetSparsityParetoCommand : SparseFrontierCmdlet
 
     /// <summary>
     /// Cost, of which less is better: PrefillFlops, DecodeBytes or MemoryReads, computed from the model's sizes; Density, PrefillDensity or
-    /// DecodeDensity; or a column of the rows such as PrefillSeconds.
+    /// DecodeDensity; or a column of the rows such as PrefillSeconds. Of DecodeSeconds, ElapsedSeconds and Joules, rows whose steps were shared with other runs
+    /// (SequencesPerStep above 1) are left out: an equal share of a step says nothing of a method.
     /// </summary>
     /// <value>By phase: PrefillFlops for prefill methods, DecodeBytes for decode methods, MemoryReads where runs are sparse in both.</value>
     [Parameter(HelpMessage = "Cost, less is better: PrefillFlops, DecodeBytes, MemoryReads, Density, or a column of the rows.")]

@@ -227,8 +227,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     [Parameter(
         ParameterSetName = ParameterSets.Parameters,
         HelpMessage = "The paper's own grid (Paper), its ablations (Ablation), or the grid of docs/findings.md for a GPU (Findings) or two cores (FindingsSmall).")]
-    [ValidateSet("Paper", "Ablation", "Findings", "FindingsSmall")]
-    public string? Preset { get; set; }
+    public SweepPreset? Preset { get; set; }
 
     /// <summary>Bound by results and points alone, which say what was measured.</summary>
     [Parameter(

@@ -60,10 +60,14 @@ internal static class Options
         },
     };
 
-    /// <summary>The value of an enumeration that a text names, in any case.</summary>
+    /// <summary>The values of an enumeration as a command line spells them: "findings-small".</summary>
+    public static IEnumerable<string> Words<T>()
+        where T : struct, Enum => Enum.GetNames<T>().Select(n => string.Concat(n.Select((c, i) => i > 0 && char.IsUpper(c) ? $"-{c}" : $"{c}")).ToLowerInvariant());
+
+    /// <summary>The value of an enumeration that a text names, in any case, its words with or without hyphens between them.</summary>
     /// <exception cref="SparseFrontierException">ParameterInvalid.</exception>
     public static T Enumeration<T>(string text, string option)
-        where T : struct, Enum => Enum.GetNames<T>().FirstOrDefault(n => n.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } name
+        where T : struct, Enum => Enum.GetNames<T>().FirstOrDefault(n => n.Equals(text.Replace("-", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase)) is { } name
             ? Enum.Parse<T>(name)
             : throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"'{text}' of {option} is none of its values. {NameMatcher.Suggestion(text, Enum.GetNames<T>())}", text);
 

@@ -11,6 +11,16 @@ if (args is [SampleWorker.Argument, string pipe])
     return SampleWorker.Serve(pipe);
 }
 
+if (ShellCompletion.IsAsked(args))
+{
+    foreach (string suggestion in ShellCompletion.Suggest(args))
+    {
+        Console.Out.WriteLine(suggestion);
+    }
+
+    return ExitCodes.Success;
+}
+
 ParseResult parsed = Root.Create().Parse(args);
 
 // A verb that takes paths takes the name of an option that it does not have for one; after -- everything is meant as it is.

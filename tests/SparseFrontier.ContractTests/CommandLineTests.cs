@@ -52,11 +52,77 @@ public class CommandLineTests
     [InlineData("sparsefrontier results --task StoryF", "StoryFiltering")]
     [InlineData("sparsefrontier recommend --model ", "frontier-3m")]
     [InlineData("sparsefrontier submit --preset ab", "ablation")]
+    [InlineData("sparsefrontier run --method Dense,Ver", "Dense,VerticalSlash")]
+    [InlineData("sparsefrontier run --method 'Dense, Ver", "Dense, VerticalSlash")]
+    [InlineData("sparsefrontier run --task Niah --method dense,VerticalSlash,", "dense,VerticalSlash,Quest")]
+    [InlineData("sparsefrontier findings --name Qu", "QuestOverAdaSnapKV")]
+    [InlineData("sparsefrontier claim Qu", "Quest over SnapKV")]
+    [InlineData("sparsefrontier claim 'Quest o", "Quest over SnapKV")]
+    [InlineData("sparsefrontier claim Quest\\ not", "Quest not below SnapKV")]
     public void Shells_are_told_how_a_line_may_go_on(string line, string expected)
     {
-        (int code, string output, string error) = Run($"\"[suggest:{line.Length}]\" \"{line}\"");
-        Assert.Equal((0, ""), (code, error));
-        Assert.Contains(expected, output.Split('\n', StringSplitOptions.TrimEntries));
+        string[] offered = [.. ShellCompletion.Suggest([$"[suggest:{line.Length}]", line + " --json"])];
+        Assert.Contains(expected, offered);
+        Assert.DoesNotContain(offered, o => o.EndsWith(",Dense", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Bash_completes_by_what_the_README_gives_it()
+    {
+        Assert.SkipUnless(File.Exists("/bin/bash"), "There is no bash.");
+        string readme = File.ReadAllText(Path.Combine(LayerTests.Root(), "README.md"));
+        string script = readme[readme.IndexOf("_sparsefrontier() {", StringComparison.Ordinal)..readme.IndexOf("complete -o default -F", StringComparison.Ordinal)];
+        string folder = Directory.CreateTempSubdirectory().FullName;
+        try
+        {
+            // Folders are named by anybody: nothing of a name is run.
+            foreach (string name in (string[])["my model", "my $(touch obeyed)"])
+            {
+                Directory.CreateDirectory(Path.Combine(folder, name));
+                File.WriteAllText(Path.Combine(folder, name, "config.json"), "{}");
+            }
+
+            string Complete(string line, string word)
+            {
+                string program = $"sparsefrontier() {{ dotnet '{Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll")}' \"$@\"; }}";
+                var start = new ProcessStartInfo("/bin/bash", ["-c", $"{program}\n{script}\nCOMP_LINE=$1 COMP_POINT=${{#1}} COMP_WORDS=(\"$2\") COMP_CWORD=0; _sparsefrontier; printf '%s\\n' \"${{COMPREPLY[@]}}\"", "bash", line, word])
+                {
+                    RedirectStandardOutput = true,
+                    WorkingDirectory = folder,
+                };
+                start.Environment["SPARSEFRONTIER_MODELS"] = folder;
+                using Process process = Process.Start(start)!;
+                string output = process.StandardOutput.ReadToEnd();
+                process.WaitForExit();
+                return output;
+            }
+
+            Assert.Equal("my\\ \\$\\(touch\\ obeyed\\)\nmy\\ model\n", Complete("sparsefrontier run --model m", "m"));
+            Assert.Equal("frontier-3m,my\\ model\n", Complete("sparsefrontier run --model frontier-3m,my\\ m", "frontier-3m,my\\ m"));
+            Assert.Equal("my model\n", Complete("sparsefrontier run --model \"my m", "\"my m"));
+            Assert.False(File.Exists(Path.Combine(folder, "obeyed")));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void Every_preset_is_completed_listed_and_read()
+    {
+        string[] words = ["paper", "ablation", "findings", "findings-small"];
+        const string Line = "sparsefrontier run --preset ";
+        Assert.Equal(words.Order(StringComparer.Ordinal), Run($"\"[suggest:{Line.Length}]\" \"{Line}\"").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal));
+        Assert.Contains($"<{string.Join('|', words)}>", Run("run --help").Output, StringComparison.Ordinal);
+        Assert.Equal(words.Length, Enum.GetValues<SweepPreset>().Length);
+        foreach (SweepPreset preset in Enum.GetValues<SweepPreset>())
+        {
+            Assert.Contains($"The preset {preset} has no run of Nix*.", Run($"run --preset {words[(int)preset]} --method Nix* --what-if").Error, StringComparison.Ordinal);
+            Assert.Contains($"The preset {preset} has no run of Nix*.", Run($"run --preset {preset} --method Nix* --what-if").Error, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("ParameterInvalid: 'papers' of --preset is none of its values. Did you mean Paper?", Run("run --preset papers --what-if").Error, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -93,9 +159,9 @@ public class CommandLineTests
     [InlineData("run --input -", "RunSpecificationInvalid")]
     [InlineData("run --input .", "ResultUnreadable: '.' cannot be read: It is a folder")]
     [InlineData("claim Quest over SnapKV", "ParameterInvalid: 'Quest' is not of the form of a claim")]
-    [InlineData("run --preset findings --method Nix* --what-if", "ParameterInvalid: The preset findings has no run of Nix*.")]
-    [InlineData("run --preset ablation --method Nix* --what-if", "ParameterInvalid: The preset ablation has no run of Nix*.")]
-    [InlineData("run --preset paper --task Nix* --what-if", "ParameterInvalid: The preset paper has no run of Nix*.")]
+    [InlineData("run --preset findings --method Nix* --what-if", "ParameterInvalid: The preset Findings has no run of Nix*.")]
+    [InlineData("run --preset ablation --method Nix* --what-if", "ParameterInvalid: The preset Ablation has no run of Nix*.")]
+    [InlineData("run --preset paper --task Nix* --what-if", "ParameterInvalid: The preset Paper has no run of Nix*.")]
     [InlineData("recommend --length -5", "SequenceLengthInvalid")]
     [InlineData("run --input ./no/such/file --method Quest", "ParameterInvalid")]
     [InlineData("submit --worker ./no/such/file", "FileNotFound")]

@@ -44,6 +44,51 @@ public class OutputTests
     [InlineData("no room for lines", 7, "no room for lines")]
     public void A_heading_is_broken_between_words(string text, int width, string expected) => Assert.Equal(expected, CellText.Heading(text, width));
 
+    [Fact]
+    public void Advice_on_what_was_asked_in_another_way_has_a_heading_of_its_own()
+    {
+        var usual = new SparsityRecommendation { Model = "tiny", Task = "CommonWords", SequenceLength = 4096, TaskParameters = "CommonFrequency=10;RareFrequency=1" };
+        SparsityRecommendation[] others =
+        [
+            usual with { TaskParameters = "CommonFrequency=30;RareFrequency=3" },
+            usual with { QuestionPosition = "Last" },
+            usual with { CompressBefore = "Question" },
+            usual with { ShortInstructions = true },
+            usual with { ReferenceScoring = true },
+            usual with { MaximumOutputTokens = 512 },
+        ];
+        Assert.Equal(others.Length + 1, others.Append(usual).Select(CellText.RecommendationHeading).Distinct().Count());
+        Assert.StartsWith("tiny, CommonWords (CommonFrequency=10, RareFrequency=1) with 2 other tasks", CellText.RecommendationHeading(usual with { TaskCount = 3 }), StringComparison.Ordinal);
+
+        using var writer = new StringWriter { NewLine = "\n" };
+        Tables.Recommendations(writer, [usual, others[0]]);
+        Assert.All(writer.ToString().Split('\n'), l => Assert.InRange(l.Length, 0, 100));
+        Assert.Equal(2, writer.ToString().Split("Bounds").Length - 1);
+    }
+
+    // Values to read are in the reader's culture, all of a line; values to work with are in none.
+    [Fact]
+    public void One_line_has_one_culture()
+    {
+        CultureInfo before = CultureInfo.CurrentCulture;
+        var comma = (CultureInfo)CultureInfo.InvariantCulture.Clone();
+        comma.NumberFormat.NumberDecimalSeparator = ",";
+        try
+        {
+            CultureInfo.CurrentCulture = comma;
+            Assert.EndsWith(
+                "error of 0,1 grow as length^0,52 [0,41, 0,63]",
+                CellText.EffectHeading(new SparsityEffect { Method = "Dense", DecodeMethod = "Quest", TaskCount = 3, TargetError = 0.1, Exponent = 0.52, ExponentLow = 0.41, ExponentHigh = 0.63 }),
+                StringComparison.Ordinal);
+            Assert.EndsWith(": 0.33", new SparsityRecommendation { ToleratedSparsity = 0.33 }.ToString(), StringComparison.Ordinal);
+            Assert.EndsWith(": 0.33", new SparsityTolerance { ToleratedSparsity = 0.33 }.ToString(), StringComparison.Ordinal);
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = before;
+        }
+    }
+
     [Theory]
     [InlineData(0.25, 0.75, 0, RunStatus.Completed, "[0.25, 0.75]")]
     [InlineData(0.25, 0.75, 0, RunStatus.Partial, "[0.25, 0.75]")]

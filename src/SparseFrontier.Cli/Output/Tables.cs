@@ -218,7 +218,11 @@ internal static class Tables
         foreach (var group in rows.GroupBy(CellText.RecommendationHeading))
         {
             writer.WriteLine();
-            writer.WriteLine(group.Key);
+            foreach (string line in CellText.Lines(group.Key, 100))
+            {
+                writer.WriteLine(line);
+            }
+
             TextTable.Write(
                 writer,
                 [.. group],

@@ -16,7 +16,7 @@ internal static class ParetoVerb
         Argument<string[]> results = ResultFilters.Paths();
         Option<string> cost = Options.Text(
             "--cost",
-            "Cost, of which less is better: PrefillFlops, DecodeBytes or MemoryReads, computed from the model's sizes; Density; or a column such as DecodeSeconds. Without it by phase.",
+            "Cost, of which less is better: PrefillFlops, DecodeBytes or MemoryReads, computed from the model's sizes; Density; or a column such as PrefillSeconds; of DecodeSeconds, ElapsedSeconds and Joules only rows that stepped alone. Without it by phase.",
             "COLUMN");
         Option<string> value = Options.Text("--value", "Column of value; more is better.", "COLUMN", "Score");
         Option<string[]> groupBy = Options.Texts("--group-by", "Columns that divide the rows into groups; without it Model, Task and SequenceLength.", "COLUMN,...");

@@ -29,7 +29,7 @@ internal sealed class SweepOptions
     private readonly Option<bool> _referenceScoring = new("--reference-scoring") { Description = "Score as the paper's code does, its defects included." };
     private readonly Option<bool> _shortInstructions = new("--short-instructions") { Description = "Use the short form of the instructions in prompts." };
     private readonly Option<string?> _taskData = new("--task-data") { Description = "Data file or folder of the tasks that read one: Squad, Quality, Toefl.", HelpName = "PATH" };
-    private readonly Option<string?> _preset = new("--preset") { Description = "The paper's own grid (paper), its ablations (ablation), or the grid of docs/findings.md on the embedded models, for a GPU (findings) or two cores (findings-small), restricted to what other options name.", HelpName = "paper|ablation|findings|findings-small" };
+    private readonly Option<string?> _preset = new("--preset") { Description = "The paper's own grid (paper), its ablations (ablation), or the grid of docs/findings.md on the embedded models, for a GPU (findings) or two cores (findings-small), restricted to what other options name.", HelpName = string.Join('|', Options.Words<SweepPreset>()) };
 
     /// <summary>Runs that are written down, instead of a grid.</summary>
     public Option<string?> Input { get; } = new("--input")
@@ -124,6 +124,6 @@ internal sealed class SweepOptions
         ReferenceScoring = parsed.GetValue(_referenceScoring),
         ShortInstructions = parsed.GetValue(_shortInstructions),
         TaskDataPath = parsed.GetValue(_taskData),
-        Preset = parsed.GetValue(_preset),
+        Preset = parsed.GetValue(_preset) is { } preset ? Options.Enumeration<SweepPreset>(preset, "--preset") : null,
     };
 }

@@ -79,7 +79,7 @@ public static class Pareto
                 throw new SparseFrontierException(
                     ErrorIds.ParameterInvalid,
                     $"{cost} does not compare models: the same density costs a large model more ({string.Join(", ", group.Select(p => p.Row.Model).Distinct())} are in one group). "
-                    + "Take PrefillFlops, DecodeBytes, MemoryReads or DecodeSeconds as the cost, or group by Model too.",
+                    + "Take PrefillFlops, DecodeBytes, MemoryReads or PrefillSeconds as the cost, or DecodeSeconds of runs that stepped alone (SequencesPerStep 1), or group by Model too.",
                     cost);
             }
 

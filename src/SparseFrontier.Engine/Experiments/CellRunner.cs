@@ -30,8 +30,7 @@ internal sealed class CellRunner(
         var open = new List<ActiveRun>();
         try
         {
-            // The dense run first: the others are compared with it.
-            List<ActiveRun> due = [.. runs.OrderBy(r => !r.Plan.IsDense).Where(r => force || !EmitFinished(r))];
+            List<ActiveRun> due = force ? [.. InOrder(runs)] : EmitFinished(runs);
             if (due.Count > 0)
             {
                 string cell = Name(due[0].Plan);
@@ -54,7 +53,7 @@ internal sealed class CellRunner(
         catch (OperationCanceledException)
         {
             open.ForEach(r => Attempt(r.WithdrawTry));
-            open.ForEach(r => Attempt(() => r.Directory!.WriteState(RunStatus.Cancelled, null)));
+            open.ForEach(r => Attempt(() => Stop(r)));
             throw;
         }
         catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultWriteFailed)
@@ -87,6 +86,12 @@ internal sealed class CellRunner(
             open.ForEach(r => r.Dispose());
         }
     }
+
+    /// <summary>Emits the rows of those runs that the store holds complete; returns the others.</summary>
+    public List<ActiveRun> EmitFinished(IReadOnlyList<ActiveRun> runs) => [.. InOrder(runs).Where(r => !EmitFinished(r))];
+
+    // The dense run first: the others are compared with it.
+    private static IEnumerable<ActiveRun> InOrder(IReadOnlyList<ActiveRun> runs) => runs.OrderBy(r => !r.Plan.IsDense);
 
     private static string Name(PlannedRun run) => string.Create(
         CultureInfo.InvariantCulture,
@@ -441,6 +446,19 @@ internal sealed class CellRunner(
             SparseAttentionResult row = run.Row(RunStatus.Completed);
             _completed.Add(row);
             Finish(run, row, open);
+        }
+    }
+
+    // Runs of a cell have their last samples together, and whoever takes the first row of them may want no more.
+    private static void Stop(ActiveRun run)
+    {
+        if (run.IsComplete)
+        {
+            run.Directory!.WriteSummary(run.Row(RunStatus.Completed));
+        }
+        else
+        {
+            run.Directory!.WriteState(RunStatus.Cancelled, null);
         }
     }
 

@@ -39,7 +39,7 @@ internal sealed class RequestCosts(int batchSize, int outputTokenCount)
         {
             throw new SparseFrontierException(
                 ErrorIds.DataInsufficient,
-                $"The sizes of the model '{row.Model}' are not known here, so its costs cannot be computed: {e.Message} Take a measured cost such as DecodeSeconds, or Density.",
+                $"The sizes of the model '{row.Model}' are not known here, so its costs cannot be computed: {e.Message} Take a measured cost, PrefillSeconds or of runs that stepped alone (SequencesPerStep 1) DecodeSeconds, or Density.",
                 row.Model,
                 e);
         }

@@ -107,10 +107,10 @@ public sealed record ResultDifference
     /// <summary>Samples whose output differs; null where samples are not here.</summary>
     public int? ChangedOutputCount { get; init; }
 
-    /// <summary>Seconds of the baseline, all samples.</summary>
+    /// <summary>Seconds of a sample of the baseline, the mean over all; a step that runs shared is divided equally among them.</summary>
     public double? BaselineElapsedSeconds { get; init; }
 
-    /// <summary>Seconds of the run, all samples.</summary>
+    /// <summary>The same of the run.</summary>
     public double? ElapsedSeconds { get; init; }
 
     /// <summary>What is shown.</summary>

@@ -20,7 +20,7 @@ internal sealed class ResultStore
     {
         if (!Directory.Exists(Path))
         {
-            Directory.CreateDirectory(Path);
+            Create();
             StoreIO.FlushFolder(System.IO.Path.GetDirectoryName(Path)!);
         }
 
@@ -31,6 +31,12 @@ internal sealed class ResultStore
             stream.Flush(flushToDisk: true);
         }
     });
+
+    /// <summary>What was asked of the runs that are finished; nothing where there is no folder.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable, ResultRowInvalid.</exception>
+    public IEnumerable<RunSpecification> Finished() => !Directory.Exists(Path)
+        ? []
+        : Runs().Where(r => File.Exists(r.File("summary.json"))).Select(r => r.ReadSpecification()?.Specification).OfType<RunSpecification>();
 
     /// <summary>The directory of a run; null if there is none.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
@@ -62,7 +68,7 @@ internal sealed class ResultStore
             return existing;
         }
 
-        StoreIO.Write(Path, () => Directory.CreateDirectory(Path));
+        Create();
 
         // Processes of this host look and create one after another: of two that create at once, the one whose directory is named for the earlier second could not see the other's.
         using CreationLock? guard = CreationLock.Take(Path);
@@ -99,6 +105,7 @@ internal sealed class ResultStore
     /// <exception cref="SparseFrontierException">ResultWriteFailed, ResultUnreadable.</exception>
     public RunDirectory Add(StoredSpecification specification, string source)
     {
+        Create();
         var directory = new RunDirectory(System.IO.Path.Combine(Path, DirectoryName(specification)));
         StoreIO.Write(directory.Path, () => Directory.CreateDirectory(directory.Path));
         foreach (string file in Directory.EnumerateFiles(source).OrderBy(f => System.IO.Path.GetFileName(f) == "spec.json").ThenBy(f => f, StringComparer.Ordinal))
@@ -119,6 +126,16 @@ internal sealed class ResultStore
     /// <summary>The further directories of runs that have several, each with the first.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public IEnumerable<(RunDirectory First, RunDirectory Further)> Duplicates() => Groups().SelectMany(g => g.Skip(1).Select(d => (g[0], d)));
+
+    private void Create()
+    {
+        if (File.Exists(Path))
+        {
+            throw new SparseFrontierException(ErrorIds.ResultWriteFailed, $"'{Path}' is a file, and results are written to a folder. Name a folder: it is made where there is none.", Path);
+        }
+
+        StoreIO.Write(Path, () => Directory.CreateDirectory(Path));
+    }
 
     private IEnumerable<List<RunDirectory>> Groups()
     {

@@ -168,6 +168,7 @@ internal sealed class RunDirectory
     }
 
     /// <summary>The row of the run as it stands: its summary, or what its samples give so far. Null if the directory is not a run's.</summary>
+    /// <param name="damaged">Told of lines that are no samples, and of a finished run's samples that went with the torn end of a file.</param>
     public SparseAttentionResult? ReadRow(Action<string> damaged)
     {
         StoredSpecification? specification = ReadSpecification();
@@ -176,13 +177,19 @@ internal sealed class RunDirectory
             return null;
         }
 
-        SparseAttentionResult row = ReadSummary() ?? Unfinished(specification, damaged);
+        SparseAttentionResult? summary = ReadSummary();
+        SparseAttentionResult row = summary ?? Unfinished(specification, damaged);
         if (row.SchemaVersion > 1)
         {
             throw new SparseFrontierException(
                 ErrorIds.ResultRowInvalid,
                 $"'{Path}' was written by a newer version (schema {row.SchemaVersion}); this one reads schema 1. Update the program.",
                 Path);
+        }
+
+        if (summary?.Status == RunStatus.Completed)
+        {
+            TellTorn(summary, damaged);
         }
 
         return RunSummary.WithPath(row, Path);
@@ -323,6 +330,25 @@ internal sealed class RunDirectory
         }
 
         return whole.MaxBy(s => s.Specification.SampleCount);
+    }
+
+    // A run that is not finished does such a sample without a word when it goes on. A finished one is asked again by nobody, and its row still counts the sample.
+    private void TellTorn(SparseAttentionResult summary, Action<string> damaged)
+    {
+        string[] torn = [.. SampleFile.List(Path).Where(SampleFile.IsTorn)];
+        if (torn.Length == 0)
+        {
+            return;
+        }
+
+        SortedDictionary<int, SampleResult> samples = ReadSamples(summary.RunId, _ => { });
+        int[] lost = [.. Enumerable.Range(0, summary.SampleCount).Where(i => !samples.ContainsKey(i))];
+        if (lost.Length > 0)
+        {
+            string files = string.Join(" and ", torn.Select(f => $"'{f}'"));
+            damaged(FormattableString.Invariant(
+                $"{files} ends within a line: of the run's {Counted.Of(summary.SampleCount, "sample")} {Counted.Of(lost.Length, "is", "are")} lost ({string.Join(", ", lost)}). Its summary still counts what is lost, analyses by sample do without it. Run the same again: what is lost is computed again and written."));
+        }
     }
 
     private SparseAttentionResult Unfinished(StoredSpecification specification, Action<string> damaged)

@@ -20,7 +20,9 @@ internal static class RunPlanner
     /// <param name="runs">What they mean.</param>
     /// <param name="engines">How models are found.</param>
     /// <param name="times">What was measured on this machine.</param>
-    public static IReadOnlyList<SparseAttentionPlan> Plan(IReadOnlyList<RunSpecification> specifications, IReadOnlyList<PlannedRun> runs, EngineFactory engines, RunTimes times)
+    /// <param name="stepAlone">Whether each run's sequence steps alone.</param>
+    public static IReadOnlyList<SparseAttentionPlan> Plan(
+        IReadOnlyList<RunSpecification> specifications, IReadOnlyList<PlannedRun> runs, EngineFactory engines, RunTimes times, bool stepAlone = false)
     {
         var models = runs.Select(r => r.ModelDirectory).Distinct()
             .ToDictionary(d => d, d => (Configuration: engines.ReadConfiguration(d), CacheBytes: engines.ReadCacheType(d).SizeInBytes()));
@@ -31,7 +33,7 @@ internal static class RunPlanner
         ];
         List<IGrouping<string, Forecast>> groups = [.. forecasts.Where(f => f.Infeasible is null).GroupBy(f => f.PrefillKey)];
         var numbers = groups.Select((g, i) => (g.Key, Number: i + 1, Count: g.Count())).ToDictionary(g => g.Key);
-        var sharing = forecasts.Where(f => f.Infeasible is null).GroupBy(f => f.CellKey).ToDictionary(g => g.Key, g => g.Count());
+        var sharing = forecasts.Where(f => f.Infeasible is null).GroupBy(f => f.CellKey).ToDictionary(g => g.Key, g => stepAlone ? 1 : g.Count());
         var detectable = runs.Select(r => r.Specification.SampleCount).Distinct().ToDictionary(n => n, DetectableDifference);
         return
         [

@@ -32,16 +32,22 @@ internal sealed class RunTimes
     private readonly string _where;
     private readonly PairedScores _samples = new();
     private readonly Dictionary<SparseAttentionResult, (double? Prefill, double? OutputToken)> _times = [];
-    private readonly Func<SparseAttentionResult, string> _sweepOf;
+
+    // The runs that shared a row's steps, itself among them; without the rows of which that is not known.
     private readonly Dictionary<SparseAttentionResult, SparseAttentionResult[]> _companions;
 
-    private RunTimes(IReadOnlyList<SparseAttentionResult> rows, string where, Func<SparseAttentionResult, string> processOf)
+    private RunTimes(IReadOnlyList<SparseAttentionResult> rows, string where, Func<SparseAttentionResult, string?> processOf)
     {
         (_rows, _where) = (rows, where);
 
-        // A sample's sequences of all runs of its cell generate side by side, and the time of a step is divided among them.
-        _sweepOf = row => string.Create(CultureInfo.InvariantCulture, $"{row.Model}\u001f{row.Device}\u001f{row.Task}\u001f{row.SequenceLength}\u001f{row.Seed}\u001f{Protocol.Key(row)}\u001f{processOf(row)}");
-        _companions = rows.GroupBy(_sweepOf).SelectMany(g => g.Select(r => (Row: r, All: g.ToArray()))).ToDictionary(p => p.Row, p => p.All);
+        // A sample's sequences of all runs of its cell generate side by side, and the time of a step is divided among them. A run that was resumed shared its steps with other runs than before,
+        // and companions may be gone: more sequences were in a step than there are runs.
+        ILookup<bool, SparseAttentionResult> alone = rows.ToLookup(r => r.SequencesPerStep == 1);
+        _companions = alone[false].Where(r => processOf(r) is not null)
+            .GroupBy(row => string.Create(CultureInfo.InvariantCulture, $"{row.Model}\u001f{row.Device}\u001f{row.Task}\u001f{row.SequenceLength}\u001f{row.Seed}\u001f{Protocol.Key(row)}\u001f{processOf(row)}"))
+            .SelectMany(g => g.Where(r => !(r.SequencesPerStep > g.Count())).Select(r => (Row: r, All: g.ToArray())))
+            .Concat(alone[true].Select(r => (Row: r, All: new[] { r })))
+            .ToDictionary(p => p.Row, p => p.All);
     }
 
     /// <summary>Of rows that were all measured here by one process.</summary>
@@ -65,18 +71,18 @@ internal sealed class RunTimes
             // Then nothing is predicted; what is to be written there will say why it cannot.
         }
 
-        (SparseAttentionResult? Row, string Process)[] read = [.. runs.Select(r => new RunDirectory(r)).Where(IsOfThisMachine).Select(d => (Row(d), ProcessOf(d)))];
+        (SparseAttentionResult? Row, string? Process)[] read = [.. runs.Select(r => new RunDirectory(r)).Where(IsOfThisMachine).Select(d => (Row(d), ProcessOf(d)))];
         var processes = read.Where(r => r.Row is not null).ToDictionary(r => r.Row!, r => r.Process);
         return Of(processes.Keys, $"'{folder}'", row => processes[row]);
     }
 
-    private static RunTimes Of(IEnumerable<SparseAttentionResult> rows, string where, Func<SparseAttentionResult, string> processOf) =>
+    private static RunTimes Of(IEnumerable<SparseAttentionResult> rows, string where, Func<SparseAttentionResult, string?> processOf) =>
         new([.. rows.Where(r => r is { Status: RunStatus.Completed, FallbackCount: 0, PrefillSeconds: > 0 } && r.BudgetSchedule.Length == 0 && HasKnownMethods(r))], where, processOf);
 
-    // Of a run that several processes worked on, none: their steps were shared by different runs.
-    private static string ProcessOf(RunDirectory directory) => directory.ReadAttempts() is [{ } attempt]
+    // Of a run that several attempts worked on, none: their steps were shared by different runs.
+    private static string? ProcessOf(RunDirectory directory) => directory.ReadAttempts() is [{ } attempt]
         ? string.Create(CultureInfo.InvariantCulture, $"{attempt.Host}:{attempt.ProcessId}")
-        : directory.Path;
+        : null;
 
     /// <summary>Predicts a run.</summary>
     /// <param name="shape">Sizes of the model.</param>
@@ -102,7 +108,7 @@ internal sealed class RunTimes
         (double? prefill, string noPrefill) = Seconds(
             Prefer(rows.Where(r => Same(r.Method, run.Method)), r => Same(r.DecodeMethod, run.DecodeMethod)), run, r => cost.Of(r, RequestCost.PrefillFlopsName), r => TimesOf(r).Prefill, r => 1 - r.PrefillSparsity, run.Method);
         SparseAttentionResult[] steps = [.. rows.Where(r => Same(r.DecodeMethod, run.DecodeMethod) && r.OutputTokenCount > 0)];
-        SparseAttentionResult[] shared = [.. steps.Where(r => _companions[r].Length == companions)];
+        SparseAttentionResult[] shared = [.. steps.Where(r => _companions.GetValueOrDefault(r)?.Length == companions)];
         (double? token, string noToken) = steps.Length > 0 && shared.Length == 0 ? (null, Unshared(steps, run, companions)) : Seconds(
             Prefer(shared, r => Same(r.Method, run.Method)),
             run,
@@ -118,11 +124,17 @@ internal sealed class RunTimes
     internal (double? Prefill, double? OutputToken) Measured(SparseAttentionResult row) => (TimesOf(row).Prefill, OutputTokenOf(row));
 
     // Steps are shared by runs that end at different tokens, and some runs may have been left over for steps of their own: only their mean can be expected again.
-    private double? OutputTokenOf(SparseAttentionResult row) => Mean(_companions[row].Select(r => TimesOf(r).OutputToken));
+    private double? OutputTokenOf(SparseAttentionResult row) => Mean(_companions.GetValueOrDefault(row, []).Select(r => TimesOf(r).OutputToken));
 
-    private string Unshared(SparseAttentionResult[] rows, SparseAttentionResult run, int companions) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"Steps of {run.DecodeMethod} were measured with other numbers of runs of {run.Model} side by side ({string.Join(", ", rows.Select(r => _companions[r].Length).Distinct().Order())}) than {companions}: what a token takes depends on that.");
+    private string Unshared(SparseAttentionResult[] rows, SparseAttentionResult run, int companions)
+    {
+        int[] numbers = [.. rows.Select(r => _companions.GetValueOrDefault(r)?.Length).OfType<int>().Distinct().Order()];
+        return numbers.Length == 0
+            ? $"Steps of {run.DecodeMethod} were measured only in runs of {run.Model} that were resumed, or whose companions are not here: with how many others they were shared is not known, and what a token takes depends on that."
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"Steps of {run.DecodeMethod} were measured with other numbers of runs of {run.Model} side by side ({string.Join(", ", numbers)}) than {companions}: what a token takes depends on that.");
+    }
 
     // Medians over samples where they are here: other work on the machine makes some samples slow, and with them the mean.
     private (double? Prefill, double? OutputToken) TimesOf(SparseAttentionResult row)

@@ -58,6 +58,27 @@ internal sealed class SampleFile : IDisposable
     public static IReadOnlyList<string> List(string directory) =>
         [.. Directory.EnumerateFiles(directory, "samples-*.jsonl").Order(StringComparer.Ordinal)];
 
+    /// <summary>Whether a file ends within a line.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
+    public static bool IsTorn(string path)
+    {
+        try
+        {
+            using Stream stream = PlainFile.Open(path);
+            if (stream.Length == 0)
+            {
+                return false;
+            }
+
+            stream.Seek(-1, SeekOrigin.End);
+            return stream.ReadByte() != '\n';
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SparseFrontierException(ErrorIds.ResultUnreadable, $"'{path}' cannot be read: {e.Message}", path, e);
+        }
+    }
+
     /// <summary>Reads the whole lines of a file; what is not a sample goes to <paramref name="damaged"/>. A last line without its end is no line.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public static IEnumerable<SampleResult> Read(string path, Action<string> damaged)

@@ -113,5 +113,5 @@ public sealed record SparsityRecommendation
 
     /// <inheritdoc/>
     public override string ToString() =>
-        FormattableString.Invariant($"{Phase} {Method}+{DecodeMethod}@{SequenceLength}: {(ToleratedSparsity is { } s ? $"{s:F2}" : "dense")}");
+        FormattableString.Invariant($"{Phase} {Method}+{DecodeMethod}@{SequenceLength}: {(ToleratedSparsity is { } s ? FormattableString.Invariant($"{s:F2}") : "dense")}");
 }

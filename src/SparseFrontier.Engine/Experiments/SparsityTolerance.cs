@@ -121,5 +121,5 @@ public sealed record SparsityTolerance
 
     /// <inheritdoc/>
     public override string ToString() =>
-        FormattableString.Invariant($"{Method}+{DecodeMethod} {Task}@{SequenceLength}: {(ToleratedSparsity is { } s ? $"{s:F2}" : "not established")} {Message}").TrimEnd();
+        FormattableString.Invariant($"{Method}+{DecodeMethod} {Task}@{SequenceLength}: {(ToleratedSparsity is { } s ? FormattableString.Invariant($"{s:F2}") : "not established")} {Message}").TrimEnd();
 }

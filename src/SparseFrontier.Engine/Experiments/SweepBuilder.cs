@@ -24,7 +24,7 @@ internal static class SweepBuilder
     /// <exception cref="SparseFrontierException">MethodNotFound, TaskNotFound, MethodParameterInvalid, SparsityOutOfRange, ParameterInvalid.</exception>
     public static IReadOnlyList<RunSpecification> Build(SweepDefinition sweep)
     {
-        if (!string.IsNullOrEmpty(sweep.Preset))
+        if (sweep.Preset is not null)
         {
             return SweepPresets.Build(sweep);
         }

@@ -74,6 +74,6 @@ public sealed record SweepDefinition
     /// <summary>Data file of the tasks that read one.</summary>
     public string? TaskDataPath { get; init; }
 
-    /// <summary>"Paper" or "Ablation": the paper's own grid; "Findings" or "FindingsSmall": that of docs/findings.md; restricted to the models, tasks, lengths and methods named here; null: none.</summary>
-    public string? Preset { get; init; }
+    /// <summary>A grid that has a name, restricted to the models, tasks, lengths and methods named here; null: none.</summary>
+    public SweepPreset? Preset { get; init; }
 }

@@ -10,7 +10,6 @@ namespace SparseFrontier.Experiments;
 /// </summary>
 internal static class SweepPresets
 {
-    private static readonly string[] s_names = ["Paper", "Ablation", "Findings", "FindingsSmall"];
     private static readonly int[] s_lengths = [16384, 32768, 65536, 128000];
 
     // Table 6 of version 1 (table 4 of version 3), from the sparsest to the densest.
@@ -66,12 +65,10 @@ internal static class SweepPresets
     ];
 
     /// <summary>The preset that a sweep names.</summary>
-    /// <exception cref="SparseFrontierException">ParameterInvalid: no such preset, a length that it has no budgets for, or sparsities or parameters that it sets itself.</exception>
+    /// <exception cref="SparseFrontierException">ParameterInvalid: a length that it has no budgets for, or sparsities or parameters that it sets itself.</exception>
     public static IReadOnlyList<RunSpecification> Build(SweepDefinition sweep)
     {
-        string name = s_names.FirstOrDefault(n => n.Equals(sweep.Preset!.Replace("-", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase))
-            ?? throw Invalid($"There is no preset '{sweep.Preset}'. {NameMatcher.Suggestion(sweep.Preset!, s_names)}", sweep.Preset);
-        bool paper = name == "Paper";
+        bool paper = sweep.Preset == SweepPreset.Paper;
         if (sweep.Parameter.Length > 0 || sweep.DecodeMethod.Count > 0 || (paper && sweep.Sparsity.Count + sweep.DecodeSparsity.Count > 0))
         {
             throw Invalid($"The preset {sweep.Preset} sets the methods' parameters itself. Leave Parameter, DecodeMethod and sparsities out.", sweep.Preset);
@@ -82,11 +79,11 @@ internal static class SweepPresets
             throw Invalid("The ablations take Sparsity for the methods of both phases. Give Sparsity instead of DecodeSparsity.", sweep.DecodeSparsity);
         }
 
-        if (name.StartsWith("Findings", StringComparison.Ordinal))
+        if (sweep.Preset is SweepPreset.Findings or SweepPreset.FindingsSmall)
         {
             // A pattern matches no controls, which belong to this grid: only names restrict it.
             string[]? named = sweep.Method.Count > 0 ? [.. SweepBuilder.FindMethods(sweep.Method, decodeOnly: false).Select(m => m.Method.Name)] : null;
-            List<RunSpecification> findings = [.. FindingsGrid.Runs(sweep, name == "FindingsSmall", named)];
+            List<RunSpecification> findings = [.. FindingsGrid.Runs(sweep, sweep.Preset == SweepPreset.FindingsSmall, named)];
             return findings.Count > 0 ? findings : throw Invalid($"The preset {sweep.Preset} has no run of {string.Join(", ", sweep.Method.Concat(sweep.Task))}.", sweep.Method);
         }
 

@@ -323,7 +323,7 @@ public static class CellText
         string place = effect.By == EffectAxis.Length ? effect.Model : FormattableString.Invariant($"{effect.SequenceLength} tokens");
         string tasks = effect.TaskCount == 1 ? "1 task" : FormattableString.Invariant($"mean of {effect.TaskCount} tasks");
         string growth = effect.Exponent is { } exponent
-            ? FormattableString.Invariant($"; tokens needed for a relative error of {effect.TargetError:G3} grow as length^{exponent:F2} {Interval(effect.ExponentLow, effect.ExponentHigh)}").TrimEnd()
+            ? string.Create(CultureInfo.CurrentCulture, $"; tokens needed for a relative error of {effect.TargetError:G3} grow as length^{exponent:F2} {Interval(effect.ExponentLow, effect.ExponentHigh)}").TrimEnd()
             : "";
         return VisibleText.Line($"{Methods(effect.Method, effect.DecodeMethod)} on {place}, {tasks}{growth}");
     }
@@ -384,17 +384,20 @@ public static class CellText
         return scaling.IsSaturated ? "infinite" : Signed(scaling.Offset);
     }
 
-    /// <summary>What a table of advice is of: "tiny, Niah, 512 output tokens: loss below 0.02 with confidence 0.95", and the question's place where it is not the usual one.</summary>
+    /// <summary>What a table of advice is of: "tiny, Niah (Queries=4), 512 output tokens: loss below 0.02 with confidence 0.95", and whatever else is not as usual. Equal only for what was asked in the same way.</summary>
     public static string RecommendationHeading(SparsityRecommendation recommendation)
     {
         ArgumentNullException.ThrowIfNull(recommendation);
         string margin = FormattableString.Invariant($"loss below {recommendation.MaximumDrop:G3}{(recommendation.IsRelative ? " of dense" : "")} with confidence {recommendation.ConfidenceLevel:G3}");
-        string others = recommendation.TaskCount > 1 ? FormattableString.Invariant($" (with {Counted.Of(recommendation.TaskCount - 1, "other task")})") : "";
+        string parameters = recommendation.TaskParameters.Length > 0 ? $" ({recommendation.TaskParameters.Replace(";", ", ", StringComparison.Ordinal)})" : "";
+        string others = recommendation.TaskCount > 1 ? FormattableString.Invariant($" with {Counted.Of(recommendation.TaskCount - 1, "other task")}") : "";
+        string words = recommendation.ShortInstructions ? ", short instructions" : "";
+        string scoring = recommendation.ReferenceScoring ? ", scored as by the paper's code" : "";
         string protocol = recommendation.CompressBefore != "None" ? $", cache compressed before the {recommendation.CompressBefore.ToLowerInvariant()} is known"
             : recommendation.QuestionPosition != "Both" ? $", question {recommendation.QuestionPosition.ToLowerInvariant()}"
             : "";
         string outputs = recommendation.MaximumOutputTokens is { } most ? FormattableString.Invariant($", {most} output tokens") : "";
-        return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{others}{outputs}{protocol}: {margin}");
+        return VisibleText.Line($"{Path.GetFileName(recommendation.Model)}, {recommendation.Task}{parameters}{others}{outputs}{words}{protocol}{scoring}: {margin}");
     }
 
     /// <summary>The seconds that a plan is expected to take, to two digits; "-" where none are named.</summary>

@@ -154,7 +154,7 @@ public sealed class GridAdviceTests : IDisposable
     // Rows as a file of them gives them.
     private SparseAttentionResult[] Grid(int[] lengths, Func<RunSpecification, int> lost, string task = "", int samples = Samples, string position = "Both", Func<RunSpecification, double>? sparsity = null)
     {
-        var sweep = new SweepDefinition { Preset = "Findings", Model = ["frontier-7m"], Task = task.Length > 0 ? [task] : s_tasks, SequenceLength = lengths, QuestionPosition = position };
+        var sweep = new SweepDefinition { Preset = SweepPreset.Findings, Model = ["frontier-7m"], Task = task.Length > 0 ? [task] : s_tasks, SequenceLength = lengths, QuestionPosition = position };
         string file = _folder.File($"{Guid.NewGuid():N}.jsonl.gz");
         ResultSummaryFile.Write(file, [.. FindingsGrid.Runs(sweep, small: false, methods: null).Select(r => Row(r, Math.Min(lost(r), samples), samples, sparsity?.Invoke(r)))]);
         return [.. ResultSummaryFile.Read(file).Rows];

@@ -79,12 +79,18 @@ public class ParetoTests
     [InlineData("ElapsedSeconds", true)]
     [InlineData("PrefillSeconds", false)]
     [InlineData("Density", false)]
-    public void Seconds_of_shared_steps_are_warned_of(string cost, bool warned)
+    public void Seconds_of_shared_steps_are_no_cost_and_those_that_may_be_are_warned_of(string cost, bool ofSteps)
     {
-        SparseAttentionResult[] rows = [Row("Dense", 0, 0.9, seconds: 1, sequences: 1), Row("Quest", 0.5, 0.8, decode: true, seconds: 1, sequences: 4.5), Row("SnapKV", 0.5, 0.8, decode: true, seconds: 0)];
+        SparseAttentionResult[] rows =
+        [
+            Row("Dense", 0, 0.9, seconds: 1, sequences: 1), Row("Quest", 0.5, 0.8, decode: true, seconds: 0.1, sequences: 4.5), Row("AdaSnapKV", 0.5, 0.8, decode: true, seconds: 1), Row("SnapKV", 0.5, 0.8, decode: true, seconds: 0),
+        ];
         var sink = new RecordingSink();
         new GetParetoOperation { Results = rows, Cost = cost }.Execute(sink, default);
-        Assert.Equal(warned ? [true] : [], sink.Warnings.Select(w => w.StartsWith($"{cost} of 1 of 3 rows: steps were, or may have been, shared", StringComparison.Ordinal)));
+        string[] said = [$"{cost} of 1 of 4 rows is left out: steps were shared with other runs (SequencesPerStep)", $"{cost} of 1 of 4 rows: steps may have been shared with other runs (SequencesPerStep)"];
+        Assert.Equal(ofSteps ? said : [], sink.Warnings.Select(w => w.Split(',')[0]));
+        Assert.Equal(ofSteps ? 3 : 4, sink.Objects.Count);
+        Assert.Equal(!ofSteps, sink.Objects.Cast<SparsityPoint>().Any(p => p.DecodeMethod == "Quest"));
         sink = new RecordingSink();
         new GetParetoOperation { Results = rows[..1], Cost = cost }.Execute(sink, default);
         Assert.Empty(sink.Warnings);
@@ -152,6 +158,8 @@ public class ParetoTests
             SequenceLength = 2048,
             FallbackCount = fallbacks,
             DecodeSeconds = seconds,
+            ElapsedSeconds = 1 + seconds,
+            PrefillSeconds = 1,
             SequencesPerStep = sequences,
             Status = status,
         };

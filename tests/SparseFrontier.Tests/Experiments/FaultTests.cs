@@ -58,14 +58,25 @@ public class FaultTests
         using var folder = new TemporaryFolder();
         using Mount disk = Mount.Create(folder.File("disk"), 4096);
         string results = folder.File("disk");
-        Sweeps.Run(results, [Sweeps.Specification()]);
+        Sweeps.Run(results, [Sweeps.Specification(), Sweeps.Specification("Quest", 0.5)]);
+        Sweeps.Run(results, [Sweeps.Specification("SnapKV", 0.5, samples: 2)]);
         disk.MakeReadOnly();
-        Assert.Equal(3, Samples(results));
+        Assert.Equal(8, Samples(results));
         var engines = new HashEngineFactory();
         SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Sweeps.Run(results, [Sweeps.Specification(seed: 2)], engines));
         Assert.Equal(ErrorIds.ResultWriteFailed, error.ErrorId);
         Assert.Contains(results, error.Message, StringComparison.Ordinal);
+        Assert.Throws<SparseFrontierException>(() => Sweeps.Run(results, [Sweeps.Specification()], engines, force: true));
         Assert.Equal(0, engines.Opened);
+
+        // What is finished needs nothing written, whatever is asked for beside it: more samples of another run, and a run that is not there.
+        RecordingSink finished = Sweeps.Run(results, [Sweeps.Specification(), Sweeps.Specification("Quest", 0.5)], engines);
+        Assert.Empty(finished.Errors);
+        Assert.Equal(["Dense", "Quest"], finished.Rows.Select(r => r.DecodeMethod));
+        var sink = new RecordingSink();
+        Assert.Throws<SparseFrontierException>(() => Sweeps.Run(results, [Sweeps.Specification("SnapKV", 0.5), Sweeps.Specification("Quest", 0.5), Sweeps.Specification(seed: 2)], engines, sink: sink));
+        Assert.Equal(("Quest", 3), (Assert.Single(sink.Rows).DecodeMethod, sink.Rows[0].SampleCount));
+        Assert.Equal(0, engines.Prefills);
     }
 
     [Theory]

@@ -25,7 +25,7 @@ internal static class MadeGrid
     public static IEnumerable<SparseAttentionResult> Rows(int samples)
     {
         var random = new Random(20261130);
-        foreach (RunSpecification run in FindingsGrid.Runs(new SweepDefinition { Preset = "Findings" }, small: false, methods: null))
+        foreach (RunSpecification run in FindingsGrid.Runs(new SweepDefinition { Preset = SweepPreset.Findings }, small: false, methods: null))
         {
             yield return Row(run, samples, random);
         }

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
@@ -216,6 +218,16 @@ public class PlanTests
         // The two share the prefill; what was measured at the same length and sparsity is what is predicted: of three samples half a prefill and a decode each.
         Assert.All(plans, p => Assert.InRange(p.PredictedSeconds!.Value / (3 * ((2.0 / 2) + 1)), 0.5, 2));
 
+        // A run that was resumed shared its steps with the other run, and then with none: what a token takes of it is neither's.
+        string resumed = Directory.GetDirectories(results, "*-dense-*").Single();
+        string samples = Directory.GetFiles(resumed, "samples-*.jsonl").Single();
+        File.WriteAllLines(samples, File.ReadAllLines(samples)[..2]);
+        File.Delete(Path.Combine(resumed, "summary.json"));
+        Sweeps.Run(results, runs[..1]);
+        SparseAttentionPlan alone = Plans(runs[..1], results).Single();
+        Assert.Null(alone.PredictedSeconds);
+        Assert.Contains("that were resumed, or whose companions are not here", alone.PredictionMessage, StringComparison.Ordinal);
+
         // Runs of another machine say nothing here.
         foreach (string file in Directory.EnumerateFiles(results, "environment.json", SearchOption.AllDirectories))
         {
@@ -255,6 +267,20 @@ public class PlanTests
         // Of another decode method steps were measured alone, of this one not.
         times = RunTimes.Of([Run(1024, decode: "SnapKV", prefill: 1, steps: 1), Run(1024, decode: "SnapKV", prefill: 1, steps: 1), Run(2048, prefill: 1, steps: 1)], "'here'");
         Assert.Contains("Steps of SnapKV were measured with other numbers of runs of m side by side (2) than 1", Reason(Run(1024, decode: "SnapKV")), StringComparison.Ordinal);
+
+        // Whatever a process ran besides, a run whose steps had one sequence stepped alone; and one whose steps had more than there are runs lost its companions.
+        SparseAttentionResult shared = Timed(1024, 2e-9, 3e-10), own = Timed(1024, 2e-9, 5e-10);
+        times = RunTimes.Of([WithSequences(shared, 3), WithSequences(own, 1)], "'here'");
+        Assert.Equal(5e-10 * cost.Of(Run(1024), RequestCost.DecodeBytesName)!.Value, times.Predict(shape, Run(1024), 1).OutputToken!.Value, 1e-12);
+        times = RunTimes.Of([WithSequences(shared, 3)], "'here'");
+        Assert.Contains("whose companions are not here", Reason(Run(1024)), StringComparison.Ordinal);
+
+        static SparseAttentionResult WithSequences(SparseAttentionResult row, double sequences)
+        {
+            JsonNode node = JsonSerializer.SerializeToNode(row)!;
+            node[nameof(row.SequencesPerStep)] = sequences;
+            return node.Deserialize<SparseAttentionResult>()!;
+        }
 
         string Reason(SparseAttentionResult run, int companions = 1)
         {

@@ -62,6 +62,36 @@ public class ResultStoreTests
     }
 
     [Fact]
+    public void What_a_finished_run_lost_with_a_torn_last_line_is_said_until_it_is_run_again()
+    {
+        using var folder = new TemporaryFolder();
+        RunSpecification specification = Sweeps.Specification();
+        string path = Sweeps.Run(folder.Path, [specification]).Rows[0].Path!;
+        string expected = ResultExport.Canonical(folder.Path);
+        string samples = Directory.GetFiles(path, "samples-*.jsonl").Single();
+        File.WriteAllBytes(samples, File.ReadAllBytes(samples)[..^50]);
+        RecordingSink read = Read(folder.Path);
+        Assert.Equal(RunStatus.Completed, read.Rows[0].Status);
+        string warning = Assert.Single(read.Warnings);
+        Assert.Contains($"'{samples}' ends within a line: of the run's 3 samples 1 is lost (2).", warning, StringComparison.Ordinal);
+        Assert.Contains("Run the same again", warning, StringComparison.Ordinal);
+        Assert.Equal(2, Read(folder.Path, sample: true).Objects.Count);
+        var merged = new RecordingSink();
+        new MergeResultOperation { ResultPath = folder.Path }.Execute(merged, default);
+        Assert.Equal(warning, Assert.Single(merged.Warnings));
+
+        var engines = new HashEngineFactory();
+        Assert.Empty(Sweeps.Run(folder.Path, [specification], engines).Warnings);
+        Assert.Equal(1, engines.Prefills);
+        Assert.Equal(expected, ResultExport.Canonical(folder.Path));
+        Assert.Empty(Read(folder.Path).Warnings);
+
+        // An attempt at more samples may just be writing its next: nothing of the finished run is lost.
+        File.WriteAllText(Path.Combine(path, "samples-0009.jsonl"), "{\"RunId\":");
+        Assert.Empty(Read(folder.Path).Warnings);
+    }
+
+    [Fact]
     public void A_damaged_line_is_warned_of_and_only_its_sample_done_again()
     {
         using var folder = new TemporaryFolder();
@@ -119,6 +149,18 @@ public class ResultStoreTests
         SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Sweeps.Run(folder.File("file/results"), [Sweeps.Specification()], engines));
         Assert.Equal(ErrorIds.ResultWriteFailed, error.ErrorId);
         Assert.Contains(folder.File("file/results"), error.Message, StringComparison.Ordinal);
+        Assert.Equal(0, engines.Opened);
+    }
+
+    [Fact]
+    public void A_results_path_that_is_a_file_is_said_to_be_one()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("rows.jsonl"), "");
+        var engines = new HashEngineFactory();
+        SparseFrontierException error = Assert.Throws<SparseFrontierException>(() => Sweeps.Run(folder.File("rows.jsonl"), [Sweeps.Specification()], engines));
+        Assert.Equal(ErrorIds.ResultWriteFailed, error.ErrorId);
+        Assert.StartsWith($"'{folder.File("rows.jsonl")}' is a file, and results are written to a folder.", error.Message, StringComparison.Ordinal);
         Assert.Equal(0, engines.Opened);
     }
 

@@ -84,7 +84,7 @@ public class SweepBuilderTests
     [InlineData(128000, 10, 0, 0, 10, 10)]
     public void The_paper_preset_has_the_paper_s_budgets(int length, int verticalSlash, int flexPrefill, int blockSparse, int snapKV, int quest)
     {
-        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "paper", Model = ["Qwen2.5-7B-Instruct"], SequenceLength = [length], Task = ["Niah", "StoryRetrieval", "Squad"] });
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = SweepPreset.Paper, Model = ["Qwen2.5-7B-Instruct"], SequenceLength = [length], Task = ["Niah", "StoryRetrieval", "Squad"] });
         Assert.All(runs, r => Assert.Equal((1024, 100, 43L), (r.MaximumOutputTokens, r.SampleCount, r.Seed)));
         Assert.All(runs, r => Assert.Equal((null, null), (r.Sparsity, r.DecodeSparsity)));
         foreach (var task in runs.GroupBy(r => r.Task))
@@ -111,20 +111,20 @@ public class SweepBuilderTests
     [Fact]
     public void The_paper_preset_has_the_paper_s_first_budgets_and_sample_counts()
     {
-        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "Paper", Model = ["Llama-3.1-8B-Instruct"], SequenceLength = [16384], Task = ["Squad"] });
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = SweepPreset.Paper, Model = ["Llama-3.1-8B-Instruct"], SequenceLength = [16384], Task = ["Squad"] });
         Assert.All(runs, r => Assert.Equal(50, r.SampleCount));
         Assert.Equal("SlashSize=164;VerticalSize=164;Window=256", runs.First(r => r.Method == "VerticalSlash").Parameters);
         Assert.Equal("Alpha=0.88;MinimumBudget=512;Window=256", runs.Last(r => r.Method == "FlexPrefill").Parameters);
         Assert.Equal("BlockSize=16;TopBlocks=26", runs.First(r => r.Method == "BlockSparse").Parameters);
         Assert.StartsWith("Capacity=819;", runs.First(r => r.DecodeMethod == "SnapKV").DecodeParameters, StringComparison.Ordinal);
         Assert.Equal("PageSize=16;SharePages=1;TokenBudget=11472", runs.Last(r => r.DecodeMethod == "Quest").DecodeParameters);
-        Assert.All(Build(new SweepDefinition { Preset = "Paper", Method = ["Quest"], SequenceLength = [16384] }), r => Assert.Equal("Quest", r.DecodeMethod));
+        Assert.All(Build(new SweepDefinition { Preset = SweepPreset.Paper, Method = ["Quest"], SequenceLength = [16384] }), r => Assert.Equal("Quest", r.DecodeMethod));
     }
 
     [Fact]
     public void The_ablation_preset_tries_every_value_at_every_sparsity()
     {
-        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "Ablation", Task = ["Squad"] });
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = SweepPreset.Ablation, Task = ["Squad"] });
         Assert.All(runs, r => Assert.Equal(16384, r.SequenceLength));
         Assert.Equal(3, runs.Where(r => r.Method == "BlockSparse").Select(r => r.Parameters).Distinct().Count());
         Assert.Equal(4, runs.Where(r => r.Method == "VerticalSlash").Select(r => r.Parameters).Distinct().Count());
@@ -142,13 +142,12 @@ public class SweepBuilderTests
     {
         foreach (SweepDefinition sweep in (SweepDefinition[])
             [
-                new() { Preset = "Papers" },
-                new() { Preset = "Paper", SequenceLength = [2048] },
-                new() { Preset = "Paper", SequenceLength = [16384], Method = ["Random"] },
-                new() { Preset = "Ablation", DecodeSparsity = [0.3] },
-                new() { Preset = "Paper", SequenceLength = [16384], Sparsity = [0.5] },
-                new() { Preset = "Paper", SequenceLength = [16384], Parameter = "PageSize=32" },
-                new() { Preset = "Findings", Parameter = "PageSize=32" },
+                new() { Preset = SweepPreset.Paper, SequenceLength = [2048] },
+                new() { Preset = SweepPreset.Paper, SequenceLength = [16384], Method = ["Random"] },
+                new() { Preset = SweepPreset.Ablation, DecodeSparsity = [0.3] },
+                new() { Preset = SweepPreset.Paper, SequenceLength = [16384], Sparsity = [0.5] },
+                new() { Preset = SweepPreset.Paper, SequenceLength = [16384], Parameter = "PageSize=32" },
+                new() { Preset = SweepPreset.Findings, Parameter = "PageSize=32" },
             ])
         {
             Assert.Equal(ErrorIds.ParameterInvalid, Assert.Throws<SparseFrontierException>(() => Build(sweep)).ErrorId);
@@ -158,7 +157,7 @@ public class SweepBuilderTests
     [Fact]
     public void The_grid_of_findings_has_two_series_that_meet_at_its_longest_length()
     {
-        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "findings", Model = ["frontier-3m"], Task = ["Niah"] });
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = SweepPreset.Findings, Model = ["frontier-3m"], Task = ["Niah"] });
         Assert.Equal([1024, 2048, 4096, 8192], runs.Select(r => r.SequenceLength).Distinct());
         Assert.All(runs, r => Assert.Equal((50, true, 512), (r.SampleCount, r.ShortInstructions, r.MaximumOutputTokens)));
         Assert.Equal(runs.Count, runs.Select(Key).Distinct().Count());
@@ -174,7 +173,7 @@ public class SweepBuilderTests
         Assert.Equal(["32", "64"], longest.Where(r => r.Method == "BlockSparse" && r.Parameters.Length > 0).Select(r => r.Parameters["BlockSize=".Length..]).Distinct());
         Assert.Equal(2 * 3, longest.Count(r => r.Method == "VerticalSlash" && r.Parameters.Length > 0));
         Assert.All(runs.Where(r => r.CompressBefore == "Question"), r => Assert.Equal((4096, "Last"), (r.SequenceLength, r.QuestionPosition)));
-        Assert.DoesNotContain(Build(new SweepDefinition { Preset = "findings", Task = ["Niah"], SequenceLength = [8192], Model = ["frontier-1m", "frontier-3m"] }), r => r.Model == "frontier-1m" && r.Parameters.StartsWith("BlockSize", StringComparison.Ordinal));
+        Assert.DoesNotContain(Build(new SweepDefinition { Preset = SweepPreset.Findings, Task = ["Niah"], SequenceLength = [8192], Model = ["frontier-1m", "frontier-3m"] }), r => r.Model == "frontier-1m" && r.Parameters.StartsWith("BlockSize", StringComparison.Ordinal));
 
         static string Key(RunSpecification r) => string.Join('|', r.SequenceLength, r.Method, r.Parameters, r.Sparsity, r.DecodeMethod, r.DecodeParameters, r.DecodeSparsity, r.CompressBefore);
     }
@@ -182,17 +181,17 @@ public class SweepBuilderTests
     [Fact]
     public void Difficulty_is_the_same_at_all_lengths_and_the_papers_where_it_fits()
     {
-        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "Findings", Model = ["frontier-3m"], Task = ["StoryRetrieval", "StoryFiltering"] });
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = SweepPreset.Findings, Model = ["frontier-3m"], Task = ["StoryRetrieval", "StoryFiltering"] });
         Assert.All(runs.Where(r => r.Task == "StoryFiltering"), r => Assert.Equal("", r.TaskParameters));
         Assert.Equal(["Queries=2", ""], runs.Where(r => r.Task == "StoryRetrieval").Select(r => r.TaskParameters).Distinct());
         Assert.Equal([4096, 8192], runs.Where(r => r.Task == "StoryRetrieval" && r.TaskParameters.Length == 0).Select(r => r.SequenceLength).Distinct());
-        Assert.Equal(["Queries=6"], Build(new SweepDefinition { Preset = "Findings", Task = ["StoryRetrieval"], TaskParameter = "Queries=6", SequenceLength = [4096] }).Select(r => r.TaskParameters).Distinct());
+        Assert.Equal(["Queries=6"], Build(new SweepDefinition { Preset = SweepPreset.Findings, Task = ["StoryRetrieval"], TaskParameter = "Queries=6", SequenceLength = [4096] }).Select(r => r.TaskParameters).Distinct());
     }
 
     [Fact]
     public void Values_are_scaled_with_the_length_and_rows_say_in_which_series_they_are()
     {
-        List<RunSpecification> runs = Build(new SweepDefinition { Preset = "FindingsSmall", SequenceLength = [1024], Task = ["Niah", "StoryFiltering"], Model = ["frontier-3m"], Method = ["VerticalSlash", "SnapKV", "Quest", "FlexPrefill", "BlockSparse"], Sparsity = [0.8] });
+        List<RunSpecification> runs = Build(new SweepDefinition { Preset = SweepPreset.FindingsSmall, SequenceLength = [1024], Task = ["Niah", "StoryFiltering"], Model = ["frontier-3m"], Method = ["VerticalSlash", "SnapKV", "Quest", "FlexPrefill", "BlockSparse"], Sparsity = [0.8] });
         Assert.Equal(
             ["Alpha=0.65;ForcedSlashes=8;ForcedVerticals=1;Window=64;MinimumBudget=64", "Alpha=0;ForcedSlashes=8;ForcedVerticals=1;Window=64;MinimumBudget=20", "Alpha=0;ForcedSlashes=8;ForcedVerticals=1;Window=64;MinimumBudget=50", "BlockSize=2;ForcedFirstBlocks=1;ForcedLocalBlocks=2", "ForcedSlashes=8;ForcedVerticals=1;Window=64"],
             runs.Where(r => r.Task == "Niah").Select(r => r.Parameters).Where(p => p.Length > 0).Order(StringComparer.Ordinal));

@@ -276,6 +276,19 @@ public class SweepRunTests
         Assert.Equal(ResultExport.Canonical(whole.Path), ResultExport.Canonical(folder.Path));
     }
 
+    // What Select-Object -First 1 does.
+    [Fact]
+    public void A_run_that_has_all_its_samples_when_the_first_row_is_enough_is_complete()
+    {
+        using var folder = new TemporaryFolder();
+        var sink = new RecordingSink { OnObject = _ => throw new OperationCanceledException() };
+        Assert.ThrowsAny<OperationCanceledException>(() => Sweeps.Run(folder.Path, Sweeps.Mixed(), sink: sink));
+        RecordingSink read = new();
+        new SparseFrontier.Experiments.Operations.GetResultOperation { Path = [folder.Path] }.Execute(read, default);
+        Assert.Equal(5, read.Rows.Count);
+        Assert.All(read.Rows, r => Assert.Equal((RunStatus.Completed, 3), (r.Status, r.SampleCount)));
+    }
+
     [Fact]
     public void A_failing_cell_is_an_error_and_the_others_go_on()
     {

@@ -9,6 +9,10 @@ public sealed class GetFindingOperation
     /// <summary>Names of the series.</summary>
     public static IReadOnlyList<string> SeriesNames { get; } = [nameof(FindingSeries.Scaled), nameof(FindingSeries.Absolute)];
 
+    /// <summary>Names of the claims and what they say: of a row that can show none, each is emitted as not testable.</summary>
+    public static IEnumerable<(string Name, string Claim)> Claims =>
+        Find([new SparseAttentionResult { Method = "Dense", DecodeMethod = "Dense", Task = "Niah", Model = "-" }], scaled: true, _ => { }, CancellationToken.None).DistinctBy(f => f.Name).Select(f => (f.Name, f.Claim));
+
     /// <summary>Rows, dense ones and controls among them; their samples must be here.</summary>
     public required IReadOnlyList<SparseAttentionResult> Results { get; init; }
 
@@ -39,17 +43,7 @@ public sealed class GetFindingOperation
             sink.Warning(nominal);
         }
 
-        // Claims about sizes are of every training of a size. All others are of its first: the same figures whether a size was trained again or not, and no size counts several times.
-        var models = Results.Select(r => r.Model).ToHashSet(StringComparer.OrdinalIgnoreCase);
-        SparseAttentionResult[] first = [.. Results.Where(r => !(FindingsGrid.IsOtherTraining(r.Model) && models.Contains(FindingsGrid.EmbeddedOf(r.Model)!)))];
-        string series = SeriesNames[scaled ? 0 : 1];
-        var sizes = new FindingClaims(new FindingData(Results, scaled, sink.Warning), series);
-        cancellationToken.ThrowIfCancellationRequested();
-        FindingClaims claims = first.Length == Results.Count ? sizes : new FindingClaims(new FindingData(first, scaled, _ => { }), series);
-        cancellationToken.ThrowIfCancellationRequested();
-        FindingDraft[] drafts = [.. CostFindings.Of(claims, sizes), .. MethodFindings.Of(claims), .. LengthFindings.Of(claims, sizes), .. ToleranceFindings.Of(claims)];
-        cancellationToken.ThrowIfCancellationRequested();
-        SparsityFinding[] findings = [.. FindingDraft.Label(drafts)];
+        SparsityFinding[] findings = Find(Results, scaled, sink.Warning, cancellationToken);
         foreach (string name in Name.Where(n => !NameMatcher.IsPattern(n) && !findings.Any(f => NameMatcher.Matches(f.Name, n))))
         {
             throw new SparseFrontierException(ErrorIds.ParameterInvalid, $"There is no claim '{name}'. {NameMatcher.Suggestion(name, [.. findings.Select(f => f.Name).Distinct()])}", name);
@@ -59,5 +53,20 @@ public sealed class GetFindingOperation
         {
             sink.Object(finding);
         }
+    }
+
+    private static SparsityFinding[] Find(IReadOnlyList<SparseAttentionResult> results, bool scaled, Action<string> warning, CancellationToken cancellationToken)
+    {
+        // Claims about sizes are of every training of a size. All others are of its first: the same figures whether a size was trained again or not, and no size counts several times.
+        var models = results.Select(r => r.Model).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        SparseAttentionResult[] first = [.. results.Where(r => !(FindingsGrid.IsOtherTraining(r.Model) && models.Contains(FindingsGrid.EmbeddedOf(r.Model)!)))];
+        string series = SeriesNames[scaled ? 0 : 1];
+        var sizes = new FindingClaims(new FindingData(results, scaled, warning), series);
+        cancellationToken.ThrowIfCancellationRequested();
+        FindingClaims claims = first.Length == results.Count ? sizes : new FindingClaims(new FindingData(first, scaled, _ => { }), series);
+        cancellationToken.ThrowIfCancellationRequested();
+        FindingDraft[] drafts = [.. CostFindings.Of(claims, sizes), .. MethodFindings.Of(claims), .. LengthFindings.Of(claims, sizes), .. ToleranceFindings.Of(claims)];
+        cancellationToken.ThrowIfCancellationRequested();
+        return [.. FindingDraft.Label(drafts)];
     }
 }

@@ -11,7 +11,8 @@ public sealed class GetParetoOperation
 
     /// <summary>
     /// Cost: "PrefillFlops", "DecodeBytes" or "MemoryReads", computed from the model's sizes (<see cref="RequestCost"/>); "Density",
-    /// "PrefillDensity" or "DecodeDensity"; or a column of the rows such as "DecodeSeconds". Empty: by phase. Prefill methods then have a
+    /// "PrefillDensity" or "DecodeDensity"; or a column of the rows such as "PrefillSeconds". Of DecodeSeconds,
+    /// ElapsedSeconds and Joules, which say nothing of a method where runs stepped together, only rows that did not. Empty: by phase. Prefill methods then have a
     /// frontier over PrefillFlops, decode methods one over DecodeBytes, and where runs are sparse in both phases all have one over MemoryReads.
     /// </summary>
     public string Cost { get; init; } = "";
@@ -58,11 +59,9 @@ public sealed class GetParetoOperation
         }
 
         string[] ofSteps = [nameof(SparseAttentionResult.DecodeSeconds), nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules)];
-        if (ofSteps.Contains(Cost, StringComparer.OrdinalIgnoreCase) && rows.Count(r => r is { DecodeSeconds: > 0, SequencesPerStep: not 1 }) is > 0 and int shared)
+        if (ofSteps.Contains(Cost, StringComparer.OrdinalIgnoreCase))
         {
-            sink.Warning(
-                FormattableString.Invariant($"{Cost} of {shared} of {Counted.Of(rows.Length, "row")}: steps were, or may have been, shared with other runs (SequencesPerStep), and an equal share of what they took says nothing of a method. ")
-                + "Take DecodeBytes or MemoryReads, or rows of runs with -BatchSize 1 -Force (--batch 1 --force).");
+            rows = WithoutSharedSteps(rows, sink);
         }
 
         var costs = new RequestCosts(BatchSize, OutputTokenCount);
@@ -81,6 +80,24 @@ public sealed class GetParetoOperation
         {
             Emit(sink, cost, part, costs, cancellationToken);
         }
+    }
+
+    // As recommendations, advice and reports do; but a row of another program, or of a version without the column, is the user's to judge.
+    private SparseAttentionResult[] WithoutSharedSteps(SparseAttentionResult[] rows, IPipelineSink sink)
+    {
+        const string Instead = " (SequencesPerStep), and an equal share of what they took says nothing of a method. Take DecodeBytes or MemoryReads, or runs with -BatchSize 1 -Force (--batch 1 --force).";
+        SparseAttentionResult[] own = [.. rows.Where(r => !(r is { DecodeSeconds: > 0, SequencesPerStep: > 1 }))];
+        if (own.Length < rows.Length)
+        {
+            sink.Warning(FormattableString.Invariant($"{Cost} of {rows.Length - own.Length} of {Counted.Of(rows.Length, "row")} is left out: steps were shared with other runs") + Instead);
+        }
+
+        if (own.Count(r => r is { DecodeSeconds: > 0, SequencesPerStep: null }) is > 0 and int unknown)
+        {
+            sink.Warning(FormattableString.Invariant($"{Cost} of {unknown} of {Counted.Of(rows.Length, "row")}: steps may have been shared with other runs") + Instead);
+        }
+
+        return own;
     }
 
     private void Emit(IPipelineSink sink, string cost, IReadOnlyList<SparseAttentionResult> rows, RequestCosts costs, CancellationToken cancellationToken)

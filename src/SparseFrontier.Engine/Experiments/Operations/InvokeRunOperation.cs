@@ -76,14 +76,23 @@ public sealed class InvokeRunOperation
         var store = new ResultStore(ResultPath);
         var engines = new PlanningFactory(Engines);
         List<PlannedRun> plans = [.. Specifications.Select(s => PlannedRun.Create(s, engines))];
-        IReadOnlyList<SparseAttentionPlan>? costs = sink.ShowsQuestions ? RunPlanner.Plan(Specifications, plans, engines, RunTimes.Read(store.Path)) : null;
+        IReadOnlyList<SparseAttentionPlan>? costs = sink.ShowsQuestions ? RunPlanner.Plan(Specifications, plans, engines, RunTimes.Read(store.Path), stepAlone: BatchSize == 1) : null;
         plans = [.. plans.Where((p, i) => sink.ShouldProcess(p.ToString(), $"Run, with results in '{store.Path}'{(costs is null ? "" : $": {RunPlanner.Describe(costs[i])}")}"))];
         if (plans.Count == 0)
         {
             return;
         }
 
-        store.Prepare();
+        SparseFrontierException? refused = WhyNotWritten(store);
+        bool isLeft = false;
+        if (refused is not null)
+        {
+            // Nothing can be computed, but what is finished can be read. Only a model's content tells which runs are its own: none is loaded in vain.
+            List<PlannedRun> there = Force ? [] : FinishedAsFarAsKnown(plans, store);
+            isLeft = there.Count < plans.Count;
+            plans = there;
+        }
+
         var progress = new SweepProgress(sink, plans.Sum(p => p.Specification.SampleCount));
         try
         {
@@ -117,7 +126,7 @@ public sealed class InvokeRunOperation
                 using SampleExecutor opened = executor;
                 try
                 {
-                    RunModel(executor, [.. group], store, progress, sink, cancellationToken);
+                    isLeft |= RunModel(executor, [.. group], store, refused is not null, progress, sink, cancellationToken);
                 }
                 catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.DeviceFailed)
                 {
@@ -137,6 +146,32 @@ public sealed class InvokeRunOperation
         {
             progress.End();
         }
+
+        if (isLeft && refused is not null)
+        {
+            throw refused;
+        }
+    }
+
+    private static SparseFrontierException? WhyNotWritten(ResultStore store)
+    {
+        try
+        {
+            store.Prepare();
+            return null;
+        }
+        catch (SparseFrontierException e) when (e.ErrorId == ErrorIds.ResultWriteFailed)
+        {
+            return e;
+        }
+    }
+
+    private static List<PlannedRun> FinishedAsFarAsKnown(List<PlannedRun> plans, ResultStore store)
+    {
+        HashSet<(string, string, string, int, long)> finished = [.. store.Finished().Select(Question)];
+        return [.. plans.Where(p => finished.Contains(Question(p.Specification)))];
+
+        static (string, string, string, int, long) Question(RunSpecification run) => (run.Method, run.DecodeMethod, run.Task, run.SequenceLength, run.Seed);
     }
 
     private SampleExecutor Open(string modelDirectory, List<PlannedRun> plans, IPipelineSink sink, CancellationToken cancellationToken)
@@ -165,8 +200,10 @@ public sealed class InvokeRunOperation
         return new WorkerExecutor(Engines, modelDirectory, devices, BatchSize, Worker ?? WorkerProgram.Find(), sink.Warning, cancellationToken);
     }
 
-    private void RunModel(SampleExecutor executor, List<PlannedRun> plans, ResultStore store, SweepProgress progress, IPipelineSink sink, CancellationToken cancellationToken)
+    // Whether runs are left that nothing can be written of.
+    private bool RunModel(SampleExecutor executor, List<PlannedRun> plans, ResultStore store, bool isReadOnly, SweepProgress progress, IPipelineSink sink, CancellationToken cancellationToken)
     {
+        bool isLeft = false;
         var dataHashes = new Dictionary<string, string?>();
         foreach (var cell in plans.GroupBy(p => RunIdentity.Cell(p, executor.Identity, HashData(p)).ToJsonString()))
         {
@@ -176,8 +213,18 @@ public sealed class InvokeRunOperation
             IEnumerable<ActiveRun> runs = cell.Select(plan => Create(plan, executor.Identity, dataHash))
                 .GroupBy(r => r.RunId)
                 .Select(same => same.MaxBy(r => r.SampleCount)!);
-            new CellRunner(store, executor, dataHash, progress, sink, cancellationToken).Run([.. runs], Force);
+            var runner = new CellRunner(store, executor, dataHash, progress, sink, cancellationToken);
+            if (isReadOnly)
+            {
+                isLeft |= runner.EmitFinished([.. runs]).Count > 0;
+            }
+            else
+            {
+                runner.Run([.. runs], Force);
+            }
         }
+
+        return isLeft;
 
         string? HashData(PlannedRun plan)
         {

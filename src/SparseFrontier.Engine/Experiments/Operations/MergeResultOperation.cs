@@ -150,6 +150,7 @@ public sealed class MergeResultOperation
                 $"{specification.Specification.Method}+{specification.Specification.DecodeMethod} in '{directory.Path}' has {samples.Count} of {Counted.Of(count, "sample")}: run or submit it again to go on."));
         }
 
-        return directory.ReadRow(_ => { });
+        // Lines that are no samples were told of above.
+        return directory.ReadRow(summary is null ? _ => { } : sink.Warning);
     }
 }
