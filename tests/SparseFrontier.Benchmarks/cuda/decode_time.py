@@ -285,6 +285,12 @@ def check_quest():
     assert worst < 6e-3
 
 
+def select_threads(columns, rows):
+    """As CudaSelection.Threads."""
+    scores = 32 if rows > 1024 else 8
+    return 1024 if columns > 8192 else min(256, max(32, 1 << ((columns + scores - 1) // scores - 1).bit_length()))
+
+
 def control(caches, choice, shared=True):
     """The launches of the controls' choices, as CudaStepPages.Choose gives them: attention, latest or drawn. Returns (launches, scores, pages, tokens)."""
     heads, page, group = len(caches.head_lengths), caches.page, caches.group
@@ -305,7 +311,7 @@ def control(caches, choice, shared=True):
         launches += [step("latestPages").prepare(((most + 127) // 128, lists, 1), 128, 0, caches.paged_heads, scores, of_head, page, most)]
     else:
         launches += [step("drawnPages").prepare(((lists + 31) // 32, 1, 1), 32, 0, caches.paged_heads, states, scores, lists, of_head, lists, lists, page, most)]
-    threads = 128 if most <= 1024 else 512 if most <= 8192 else 1024
+    threads = select_threads(most, lists)
     launches += [
         function("select.cu", "selectLargest", TYPE=0, THREADS=threads).prepare((lists, 1, 1), threads, 0, scores, ctypes.c_int64(most), candidates, 0, 0, most, wanted, pages, width, None, 0, 0),
         step("finishPages").prepare((lists, 1, 1), 128, 0, caches.paged_heads, of_head, page, pages, width, None)]

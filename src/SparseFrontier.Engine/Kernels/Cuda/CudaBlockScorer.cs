@@ -32,7 +32,7 @@ internal abstract class CudaBlockScorer : IDisposable
     /// <param name="blockSize">Rows and keys of a block, a power of two.</param>
     public static bool CanSumMass(CudaDeviceProperties device, int dimension, int blockSize) => blockSize <= LargestMassBlock && MassScorer.SharedBytes(dimension) <= device.SharedBytes;
 
-    /// <summary>Mean query · mean key; see blocks.cu.</summary>
+    /// <summary>Mean query · mean key; see block_scores.cu.</summary>
     /// <param name="queries">[query heads, length, dimension].</param>
     /// <param name="keys">[KV heads, length, dimension].</param>
     /// <param name="blockSize">Rows and keys of a block.</param>
@@ -73,32 +73,11 @@ internal abstract class CudaBlockScorer : IDisposable
 
     private sealed class MeanScorer(CudaVectors queries, CudaVectors keys, int blockSize) : CudaBlockScorer(queries, blockSize)
     {
-        private readonly CudaMemory _queryMeans = CudaBlocks.Sum(queries, blockSize, blockSize);
-        private readonly CudaMemory _keyMeans = CudaBlocks.Sum(keys, blockSize, blockSize);
+        private readonly CudaMemory _queryMeans = CudaBlocks.Means(queries, blockSize);
+        private readonly CudaMemory _keyMeans = CudaBlocks.Means(keys, blockSize);
 
-        public override void Score(int first, int rows, CudaMemory scores)
-        {
-            int width = _queries.Width;
-            CudaBlocks.MultiplyTransposed(
-                Device,
-                _queries.Type,
-                _queryMeans.Address + (ulong)((long)first * width * sizeof(float)),
-                width,
-                rows,
-                _keyMeans.Address,
-                width,
-                Math.Min(_columns, first + rows),
-                width,
-                scores.Address,
-                _columns,
-                rounded: true,
-                firstCausalRow: first,
-                Heads,
-                Heads / keys.Heads,
-                (long)_columns * width,
-                (long)_columns * width,
-                (long)rows * _columns);
-        }
+        public override void Score(int first, int rows, CudaMemory scores) =>
+            CudaBlocks.Score(_queryMeans, _keyMeans, _columns, Heads, Heads / keys.Heads, _queries.Width, first, rows, scores);
 
         public override void Dispose()
         {

@@ -1,73 +1,80 @@
-using SparseFrontier.Tensors;
-
 namespace SparseFrontier.Kernels.Cuda;
 
-/// <summary>Block pooling and the scores of block pairs on the device; see blocks.cu.</summary>
+/// <summary>Block pooling and the scores of block pairs on the device; see blocks.cu and block_scores.cu.</summary>
 internal static class CudaBlocks
 {
-    /// <summary>Sums [heads, blocks, width] of each block of consecutive vectors.</summary>
+    // Of scoreMeans: key blocks of a thread block, so that long rows keep all multiprocessors busy.
+    private const int SplitColumns = 512;
+
+    /// <summary>Sums [heads, blocks, width] in float32 of each block of consecutive vectors.</summary>
     /// <param name="vectors">[heads, rows, dimension].</param>
     /// <param name="size">Rows of a block; the last may have fewer.</param>
-    /// <param name="divisor">0 for sums; else they are divided by it and rounded to bfloat16.</param>
-    public static CudaMemory Sum(CudaVectors vectors, int size, float divisor)
+    public static CudaMemory Sum(CudaVectors vectors, int size) => Pool(vectors, size, 0, sizeof(float));
+
+    /// <summary>Those sums divided by the size, [heads, blocks, width] in bfloat16; the last block's as well, as if it had zeros at its end.</summary>
+    /// <param name="vectors">[heads, rows, dimension].</param>
+    /// <param name="size">Rows of a block.</param>
+    public static CudaMemory Means(CudaVectors vectors, int size) => Pool(vectors, size, size, sizeof(ushort));
+
+    /// <summary>Scores of a strip of causal block pairs: mean query · mean key, rounded to bfloat16.</summary>
+    /// <param name="queries">As <see cref="Means"/> gives them, [heads, blocks, width].</param>
+    /// <param name="keys">As <see cref="Means"/> gives them, [KV heads, blocks, width].</param>
+    /// <param name="blocks">Number of blocks.</param>
+    /// <param name="heads">Number of query heads.</param>
+    /// <param name="group">How many of them in a row share a KV head.</param>
+    /// <param name="width">Elements of a mean.</param>
+    /// <param name="first">First block row of the strip.</param>
+    /// <param name="rows">Block rows of the strip.</param>
+    /// <param name="scores">[heads, rows, blocks] float32.</param>
+    public static void Score(CudaMemory queries, CudaMemory keys, int blocks, int heads, int group, int width, int first, int rows, CudaMemory scores)
+    {
+        CudaAttention.RequireDimension(width);
+
+        // As block_scores.cu has them.
+        int head = CudaAttention.RoundUp(width, 16);
+        int columns = head <= 128 ? 64 : 32;
+        int keyBlocks = Math.Min(blocks, first + rows);
+        queries.Device.Function("block_scores.cu", "scoreMeans", ("TYPE", 0), ("HEAD", head)).Launch(
+            ((keyBlocks + SplitColumns - 1) / SplitColumns, (rows + (2 * columns) - 1) / (2 * columns), heads),
+            128,
+            3 * columns * CudaAttention.RoundUp(head, 64) * sizeof(ushort),
+            queries.Address + ((ulong)first * (ulong)width * sizeof(ushort)),
+            keys,
+            scores,
+            first,
+            rows,
+            keyBlocks,
+            SplitColumns,
+            group,
+            width,
+            (long)blocks * width,
+            (long)blocks * width,
+            blocks);
+    }
+
+    /// <summary>output [rows, columns] = left · rightᵀ of float32 matrices on the device.</summary>
+    public static void MultiplyTransposed(CudaMemory left, long leftStride, int rows, CudaMemory right, long rightStride, int columns, int depth, CudaMemory output) =>
+        output.Device.Function("blocks.cu", "multiplyTransposed", ("TYPE", 0)).Launch(
+            ((columns + 31) / 32, (rows + 31) / 32, 1), 256, 0, left, right, output, rows, columns, depth, leftStride, rightStride);
+
+    private static CudaMemory Pool(CudaVectors vectors, int size, float divisor, int bytes)
     {
         int blocks = (vectors.Rows + size - 1) / size;
-        CudaMemory sums = CudaMemory.Allocate(vectors.Device, (long)vectors.Heads * blocks * vectors.Width * sizeof(float));
+        CudaMemory output = CudaMemory.Allocate(vectors.Device, (long)vectors.Heads * blocks * vectors.Width * bytes);
         vectors.Device.Function("blocks.cu", "sumBlocks", vectors.TypeDefinition).Launch(
-            (blocks, vectors.Heads, 1),
-            Math.Min(256, CudaAttention.RoundUp(vectors.Width, 32)),
+            ((int)((((long)blocks * (vectors.Width / 8)) + 127) / 128), vectors.Heads, 1),
+            128,
             0,
             vectors.Address,
-            sums,
+            output,
             vectors.Rows,
             size,
             vectors.Width,
             vectors.HeadStride,
             vectors.RowStride,
             divisor);
-        return sums;
+        return output;
     }
-
-    /// <summary>output = left · rightᵀ of float32 matrices at addresses on the device; of several heads where they are given, of which so many in a row share a right.</summary>
-    public static void MultiplyTransposed(
-        CudaDevice device,
-        DataType type,
-        ulong left,
-        long leftStride,
-        int rows,
-        ulong right,
-        long rightStride,
-        int columns,
-        int depth,
-        ulong output,
-        long outputStride,
-        bool rounded,
-        int? firstCausalRow,
-        int heads = 1,
-        int group = 1,
-        long leftHeadStride = 0,
-        long rightHeadStride = 0,
-        long outputHeadStride = 0) =>
-        device.Function("blocks.cu", "multiplyTransposed", ("TYPE", CudaVectors.TypeValue(type))).Launch(
-            ((columns + 31) / 32, (rows + 31) / 32, heads),
-            256,
-            0,
-            left,
-            right,
-            output,
-            rows,
-            columns,
-            depth,
-            leftStride,
-            rightStride,
-            outputStride,
-            rounded ? 1 : 0,
-            firstCausalRow is null ? 0 : 1,
-            firstCausalRow ?? 0,
-            leftHeadStride,
-            rightHeadStride,
-            outputHeadStride,
-            group);
 }
 
 /// <summary>Quest's page bounds and scores on the device; see pages.cu.</summary>

@@ -124,7 +124,7 @@ public sealed unsafe class CudaKernels : KernelSet
     public override void SumBlocks(HeadTensor vectors, int head, int blockSize, float* sums)
     {
         using var v = CudaVectors.From(_device, ElementType, vectors.Slice(head, 1));
-        using CudaMemory result = CudaBlocks.Sum(v, blockSize, 0);
+        using CudaMemory result = CudaBlocks.Sum(v, blockSize);
         int blocks = (vectors.Rows + blockSize - 1) / blockSize;
         float[] padded = result.ToArray<float>();
         for (int block = 0; block < blocks; block++)
@@ -141,7 +141,7 @@ public sealed unsafe class CudaKernels : KernelSet
         using var o = CudaMemory.Allocate(_device, (long)rows * columns * sizeof(float));
         l.Upload(left, l.SizeInBytes);
         r.Upload(right, r.SizeInBytes);
-        CudaBlocks.MultiplyTransposed(_device, ElementType, l.Address, leftStride, rows, r.Address, rightStride, columns, depth, o.Address, columns, rounded: false, firstCausalRow: null);
+        CudaBlocks.MultiplyTransposed(l, leftStride, rows, r, rightStride, columns, depth, o);
         o.Download(output, o.SizeInBytes);
     }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using SparseFrontier.Tensors;
 
 namespace SparseFrontier.Kernels.Cuda;
@@ -10,6 +11,13 @@ internal static class CudaSelection
 {
     // Scores of block pairs that are held at a time.
     private const long BlockScoreBytes = 256L << 20;
+
+    // Of select.cu: scores that a thread holds, and those of the longest row that is held.
+    private const int HeldScores = 32;
+    private const int HeldColumns = 256 * HeldScores;
+
+    // So many thread blocks of 256 threads a large GPU runs at once.
+    private const int FewRows = 1024;
 
     // Block rows of a strip come in so many, which is a tile of 64 queries in the smallest blocks.
     private const int StripRows = 32;
@@ -28,14 +36,17 @@ internal static class CudaSelection
         CudaDevice device, CudaMemory scores, int rows, int columns, int width, CudaMemory? wanted = null, int forcedFirst = 0, int forcedLast = 0)
     {
         CudaMemory indices = CudaMemory.Allocate(device, (long)rows * width * sizeof(int));
-        int threads = Threads(columns);
+        int threads = Threads(columns, rows);
         device.Function("select.cu", "selectLargest", ("TYPE", 0), ("THREADS", threads)).Launch(
             (rows, 1, 1), threads, 0, scores, (long)columns, 0UL, 0, 0, columns, wanted, indices, width, 0UL, forcedFirst, forcedLast);
         return indices;
     }
 
-    /// <summary>Threads of a block of the kernels of select.cu, each of which chooses of a row.</summary>
-    public static int Threads(int columns) => columns switch { <= 1024 => 128, <= 8192 => 512, _ => 1024 };
+    /// <summary>Threads of a block of select.cu's selectLargest, which chooses of a row: up to 256 hold a row of up to 32 scores a thread, of which few rows have but eight a thread, so that each is done sooner.</summary>
+    /// <param name="columns">Most scores of a row.</param>
+    /// <param name="rows">Number of rows.</param>
+    public static int Threads(int columns, long rows) =>
+        columns > HeldColumns ? 1024 : Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)((columns - 1) / (rows > FewRows ? HeldScores : HeldScores / 4) + 1)), 32, 256);
 
     /// <summary>VerticalSlash, or FlexPrefill where a coverage is given.</summary>
     /// <param name="queries">[query heads, length, dimension].</param>
@@ -56,7 +67,8 @@ internal static class CudaSelection
         verticals = Math.Min(length, Math.Max(verticals, forcedVerticals));
         slashes = Math.Min(length, Math.Max(slashes, forcedSlashes));
         using CudaWindow sums = CudaWindow.Compute(queries, keys, window, scale);
-        int threads = Threads(length);
+        // Rows are few, and masses are added up from memory: no row is held beyond 1,024 scores.
+        int threads = length switch { <= 1024 => 128, <= 8192 => 512, _ => 1024 };
         CudaMemory verticalCounts = CudaMemory.Allocate(device, heads * sizeof(int));
         CudaMemory slashCounts = CudaMemory.Allocate(device, heads * sizeof(int));
         if (coverage is double share)
@@ -130,8 +142,8 @@ internal static class CudaSelection
     {
         CudaDevice device = queries.Device;
         int heads = queries.Heads;
-        int threads = Threads(blocks);
         int strip = (int)Math.Min(blocks, Math.Max(StripRows, BlockScoreBytes / sizeof(float) / blocks / heads / StripRows * StripRows));
+        int threads = Threads(blocks, (long)strip * heads);
         using var scores = CudaMemory.Allocate(device, (long)heads * strip * blocks * sizeof(float));
         using var chosen = CudaMemory.Allocate(device, (long)heads * strip * top * sizeof(int));
         for (int first = 0; first < blocks; first += strip)

@@ -114,7 +114,7 @@ public sealed unsafe class CudaKernelTests
             CudaAttention.Prefill(q, k, v, 0.1f, plans, 0, output, null);
             CudaAttention.Decode(last, k, v, 0.1f, tokens, step, null);
             using var window = CudaWindow.Compute(q, k, 33, 0.1f);
-            using CudaMemory sums = CudaBlocks.Sum(v, 16, 0);
+            using CudaMemory sums = CudaBlocks.Sum(v, 16);
             using CudaVectors bounds = CudaPages.Bounds(k, 16);
             return
             [
@@ -126,26 +126,120 @@ public sealed unsafe class CudaKernelTests
     }
 
     [Theory]
-    [InlineData(1, 1)]
-    [InlineData(600, 5)]
-    [InlineData(600, 600)]
-    [InlineData(5000, 700)]
-    [InlineData(20001, 3000)]
-    public void The_largest_are_the_processors_choice(int count, int wanted)
+    [InlineData(1, 1, 1)]
+    [InlineData(7, 15, 4)]
+    [InlineData(7, 17, 16)]
+    [InlineData(7, 600, 5)]
+    [InlineData(7, 600, 600)]
+    [InlineData(7, 1025, 102)]
+    [InlineData(7, 5000, 700)]
+    [InlineData(7, 8192, 1)]
+    [InlineData(7, 8193, 400)]
+    [InlineData(7, 20001, 3000)]
+    [InlineData(1030, 16, 1)]
+    [InlineData(1030, 1023, 100)]
+    [InlineData(1030, 1024, 1023)]
+    [InlineData(1030, 1025, 50)]
+    [InlineData(1030, 2049, 204)]
+    [InlineData(1030, 4097, 409)]
+    public void The_largest_are_the_processors_choice(int rows, int count, int wanted)
     {
         CudaDevice device = Device();
         var random = new RandomSource("largest", count);
-        const int Rows = 5;
-        float[] scores = new float[Rows * count];
+        float[] scores = new float[rows * count];
         for (int i = 0; i < scores.Length; i++)
         {
-            // Few distinct values, so that there are ties; zeros of both signs; some that are infinite or no number.
-            scores[i] = random.Next(20) switch { 0 => -0f, 1 => float.PositiveInfinity, 2 => float.NaN, _ => (random.Next(50) - 25) / 8f };
+            scores[i] = (i / count % 6) switch
+            {
+                // Few distinct values, so that there are ties; zeros of both signs; some that are infinite or no number.
+                0 => random.Next(20) switch { 0 => -0f, 1 => float.PositiveInfinity, 2 => float.NaN, _ => (random.Next(50) - 25) / 8f },
+                1 => 0.5f,
+                2 => random.Next(8) == 0 ? random.Next(3) : float.NegativeInfinity,
+                3 => BFloat16.Widen(BFloat16.Round((float)random.NextNormal())),
+                4 => random.Next(8) == 0 ? -1 : float.NaN,
+                _ => (float)random.NextNormal(),
+            };
         }
 
         using var memory = CudaMemory.From<float>(device, scores);
-        using CudaMemory indices = CudaSelection.Largest(device, memory, Rows, count, wanted);
-        Assert.Equal(Enumerable.Range(0, Rows).SelectMany(r => TopK.Select(scores.AsSpan(r * count, count), wanted)), indices.ToArray<int>());
+        using CudaMemory indices = CudaSelection.Largest(device, memory, rows, count, wanted);
+        Assert.Equal(Enumerable.Range(0, rows).SelectMany(r => TopK.Select(scores.AsSpan(r * count, count), wanted)), indices.ToArray<int>());
+    }
+
+    [Theory]
+    [InlineData(1, 128)]
+    [InlineData(16, 128)]
+    [InlineData(2085, 128)]
+    [InlineData(2100, 64)]
+    [InlineData(1500, 80)]
+    [InlineData(1500, 256)]
+    public void Block_scores_are_the_same_in_any_strip_and_beside_any_heads(int length, int dimension)
+    {
+        CudaDevice device = Device();
+        const int Heads = 6, Group = 3, Size = 8, Strip = 32;
+        using CudaVectors queries = Random(device, Heads, length, dimension, 1);
+        using CudaVectors keys = Random(device, Heads / Group, length, dimension, 2);
+        int blocks = (length + Size - 1) / Size;
+        float[] whole = Scores(queries, keys, blocks);
+        Assert.Equal(whole, Scores(queries, keys, Strip));
+        int perHead = whole.Length / Heads;
+        for (int head = 0; head < Heads; head++)
+        {
+            using CudaVectors query = Part(queries, head, 1);
+            using CudaVectors key = Part(keys, head / Group, 1);
+            Assert.Equal(whole.AsSpan(head * perHead, perHead).ToArray(), Scores(query, key, blocks));
+        }
+
+        // The number beside is right as well where float32's sums lie between two.
+        float[] queryMeans = Means(queries), keyMeans = Means(keys);
+        int width = queries.Width;
+        int i = 0;
+        for (int head = 0; head < Heads; head++)
+        {
+            for (int row = 0; row < blocks; row++)
+            {
+                for (int column = 0; column <= row; column++, i++)
+                {
+                    double expected = 0, size = 0;
+                    for (int d = 0; d < dimension; d++)
+                    {
+                        double product = (double)queryMeans[(((head * blocks) + row) * width) + d] * keyMeans[(((head / Group * blocks) + column) * width) + d];
+                        expected += product;
+                        size += Math.Abs(product);
+                    }
+
+                    Assert.Equal(0u, BitConverter.SingleToUInt32Bits(whole[i]) & 0xFFFF);
+                    Assert.InRange(Math.Abs(whole[i] - expected), 0, (Math.Abs(expected) / 256) + (size * 1e-5));
+                }
+            }
+        }
+
+        float[] Means(CudaVectors vectors)
+        {
+            using CudaMemory means = CudaBlocks.Means(vectors, Size);
+            return Array.ConvertAll(means.ToArray<ushort>(), BFloat16.Widen);
+        }
+
+        // Of all heads, of each block row those that it has.
+        float[] Scores(CudaVectors q, CudaVectors k, int strip)
+        {
+            using CudaBlockScorer scorer = CudaBlockScorer.Means(q, k, Size);
+            float[][] rows = new float[q.Heads * blocks][];
+            for (int first = 0; first < blocks; first += strip)
+            {
+                int count = Math.Min(strip, blocks - first);
+                using var scores = CudaMemory.Allocate(device, (long)q.Heads * count * blocks * sizeof(float));
+                scorer.Score(first, count, scores);
+                float[] all = scores.ToArray<float>();
+                for (int r = 0; r < q.Heads * count; r++)
+                {
+                    int row = first + (r % count);
+                    rows[(r / count * blocks) + row] = all.AsSpan(r * blocks, row + 1).ToArray();
+                }
+            }
+
+            return [.. rows.SelectMany(r => r)];
+        }
     }
 
     [Theory]
@@ -188,6 +282,7 @@ public sealed unsafe class CudaKernelTests
     [Theory]
     [InlineData("BlockSparse", 2)]
     [InlineData("BlockSparse", 8)]
+    [InlineData("BlockSparse", 16)]
     [InlineData("Random", 2)]
     [InlineData("Random", 16)]
     [InlineData("WindowSink", 4)]

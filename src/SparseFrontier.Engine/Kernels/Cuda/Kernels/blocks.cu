@@ -1,52 +1,66 @@
-// Block pooling and the scores of block pairs: mean query · mean key, the means and the scores rounded to bfloat16 as the method defines them; and the scores of the
-// controls that look at nothing. The scores of OracleTopK are in block_mass.cu.
+// Block pooling; a product of float32 matrices for what is computed for the host; and the scores of the controls that look at nothing. The scores of BlockSparse are in block_scores.cu, those of OracleTopK in
+// block_mass.cu.
 //
 // Constants: TYPE.
 #include "ptx.cuh"
 #include "random.cuh"
 
-static __device__ __forceinline__ float roundToBFloat16(float value)
+// Of `size` consecutive vectors [heads][blocks][dimension]: the sums in float32; or, where the divisor is not 0, the sums divided by it in bfloat16, whatever TYPE is. A thread adds up eight elements of a block, one
+// vector after the other. Memory-bound. Grid: blocks x pieces of eight elements / 128, heads. 128 threads.
+extern "C" __global__ void __launch_bounds__(128) sumBlocks(const Element* vectors, void* output, int rows, int size, int dimension, long long headStride, long long rowStride, float divisor)
 {
-    unsigned bits = __float_as_uint(value);
-    return __uint_as_float((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
-}
-
-// sums [heads][blocks][dimension]: of `size` consecutive vectors, divided by `divisor` and rounded where that is not 0. Memory-bound. Grid: blocks, heads.
-extern "C" __global__ void sumBlocks(const Element* vectors, float* sums, int rows, int size, int dimension, long long headStride, long long rowStride, float divisor)
-{
-    vectors += blockIdx.y * headStride;
-    int first = blockIdx.x * size;
-    int end = min(rows, first + size);
-    for (int d = threadIdx.x; d < dimension; d += blockDim.x)
-    {
-        float sum = 0;
-        for (int row = first; row < end; row++)
-        {
-            sum += widen(vectors[row * rowStride + d]);
-        }
-
-        sums[((long long)blockIdx.y * gridDim.x + blockIdx.x) * dimension + d] = divisor > 0 ? roundToBFloat16(sum / divisor) : sum;
-    }
-}
-
-// output [rows][outputStride] = left · rightᵀ in float32, tiles of 32 x 32; rounded to bfloat16 where asked for; tiles above the diagonal of row + firstRow are left out
-// where causal. Several heads at once: each has its own left, groups of them share a right. Grid: column tiles, row tiles, heads. 256 threads, four products each.
-extern "C" __global__ void __launch_bounds__(256) multiplyTransposed(
-    const float* left, const float* right, float* output, int rows, int columns, int depth, long long leftStride, long long rightStride, long long outputStride,
-    int rounded, int causal, int firstRow, long long leftHeadStride, long long rightHeadStride, long long outputHeadStride, int group)
-{
-    left += blockIdx.z * leftHeadStride;
-    right += blockIdx.z / group * rightHeadStride;
-    output += blockIdx.z * outputHeadStride;
-    __shared__ float leftTile[32][33];
-    __shared__ float rightTile[32][33];
-    int rowBase = blockIdx.y * 32;
-    int columnBase = blockIdx.x * 32;
-    if (causal && columnBase > firstRow + rowBase + 31)
+    int pieces = dimension / 8;
+    int blocks = (rows + size - 1) / size;
+    int index = blockIdx.x * 128 + threadIdx.x;
+    int block = index / pieces;
+    int piece = index - block * pieces;
+    if (block >= blocks)
     {
         return;
     }
 
+    vectors += blockIdx.y * headStride + piece * 8;
+    int end = min(rows, (block + 1) * size);
+    float sums[8] = { 0, 0, 0, 0, 0, 0, 0, 0 };
+#pragma unroll 8
+    for (int row = block * size; row < end; row++)
+    {
+        uint4 read = __ldg(reinterpret_cast<const uint4*>(vectors + row * rowStride));
+        unsigned pairs[4] = { read.x, read.y, read.z, read.w };
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+        {
+            sums[i] += widen(i % 2 == 0 ? pairs[i / 2] & 0xffff : pairs[i / 2] >> 16);
+        }
+    }
+
+    long long place = (((long long)blockIdx.y * blocks + block) * pieces + piece) * 8;
+    if (divisor == 0)
+    {
+        float4* target = reinterpret_cast<float4*>(static_cast<float*>(output) + place);
+        target[0] = make_float4(sums[0], sums[1], sums[2], sums[3]);
+        target[1] = make_float4(sums[4], sums[5], sums[6], sums[7]);
+        return;
+    }
+
+    unsigned means[4];
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+    {
+        means[i] = packBFloat16(sums[2 * i] / divisor, sums[2 * i + 1] / divisor);
+    }
+
+    *reinterpret_cast<uint4*>(static_cast<Element*>(output) + place) = make_uint4(means[0], means[1], means[2], means[3]);
+}
+
+// output [rows][columns] = left · rightᵀ in float32, tiles of 32 x 32. Grid: column tiles, row tiles. 256 threads, four products each.
+extern "C" __global__ void __launch_bounds__(256) multiplyTransposed(
+    const float* left, const float* right, float* output, int rows, int columns, int depth, long long leftStride, long long rightStride)
+{
+    __shared__ float leftTile[32][33];
+    __shared__ float rightTile[32][33];
+    int rowBase = blockIdx.y * 32;
+    int columnBase = blockIdx.x * 32;
     int x = threadIdx.x & 31;
     int y = threadIdx.x >> 5;
     float sums[4] = { 0, 0, 0, 0 };
@@ -78,7 +92,7 @@ extern "C" __global__ void __launch_bounds__(256) multiplyTransposed(
         int column = columnBase + x;
         if (row < rows && column < columns)
         {
-            output[row * outputStride + column] = rounded ? roundToBFloat16(sums[i]) : sums[i];
+            output[(long long)row * columns + column] = sums[i];
         }
     }
 }

@@ -10,15 +10,22 @@ static constexpr float Log2E = 1.4426950408889634f;
 static constexpr float Ln2 = 0.6931471805599453f;
 
 // Two floats, rounded to nearest even; the first in the lower half.
-static __device__ __forceinline__ unsigned pack(float low, float high)
+static __device__ __forceinline__ unsigned packBFloat16(float low, float high)
 {
     unsigned result;
-#if TYPE == 0
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
-#else
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
-#endif
     return result;
+}
+
+static __device__ __forceinline__ unsigned pack(float low, float high)
+{
+#if TYPE == 0
+    return packBFloat16(low, high);
+#else
+    unsigned result;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(result) : "f"(high), "f"(low));
+    return result;
+#endif
 }
 
 static __device__ __forceinline__ float widen(unsigned bits)

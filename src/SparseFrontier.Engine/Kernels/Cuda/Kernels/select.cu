@@ -1,20 +1,24 @@
 // Selection of the largest scores of many rows at once: radix select by digits of BITS bits, then compaction in ascending order. Ties go to the lower index, +∞ is above and NaN below everything,
 // -0 equals 0: the same choice as the processor's from the same scores. Counts are integers, and masses integers in units of 2^-40, so that no sum depends on its order.
 //
-// Cost: one thread block a row, which reads the row once a digit, until all of the bucket that holds the last of the chosen are chosen (mostly after two of 11 bits), and twice for the
-// compaction; AHEAD reads of a thread are under way at a time. Where few of a long row are chosen, it is read once before that: each thread finds its largest score, and what is below the wanted-th
-// largest of these is not chosen, so that the other passes leave it at a comparison. Where all candidates are chosen, nothing is read.
+// Cost: one thread block a row. With up to 256 threads they hold the row's keys in registers, at most 32 each, and it is read once. Bits that all keys of the row have in common are left
+// out, above and below, so that scores that were rounded to bfloat16 take two digits. With more threads the row is read once a digit, until all of the bucket that holds the last of the chosen are chosen (mostly
+// after two of 11 bits), and twice for the compaction; AHEAD reads of a thread are under way at a time. Where few of such a row are chosen, it is read once before that: each thread finds its largest score, and what is
+// below the wanted-th largest of these is not chosen, so that the other passes leave it at a comparison. Where all candidates are chosen, nothing is read.
 //
-// Constants: TYPE; THREADS of a block, 128 for rows of up to 1,024 columns, 512 up to 8,192, 1,024 beyond (CudaSelection.Threads).
+// Constants: TYPE; THREADS of a block (CudaSelection.Threads): 32 to 256 for rows of up to 32 columns a thread, 512 or 1,024 for rows of any length.
 #include "ptx.cuh"
 
 static constexpr int Threads = THREADS;
 static constexpr int Warps = Threads / 32;
 // A short row has less to count than many buckets to look through.
-static constexpr int Bits = Threads > 128 ? 11 : 8;
+static constexpr int Bits = Threads > 256 ? 11 : 8;
 static constexpr int Buckets = 1 << Bits;
 static constexpr int OwnBuckets = Buckets / Threads;
 static constexpr int Ahead = Threads > 128 ? 8 : 4;
+// Keys of a row that a thread holds, in groups of which all or none are looked at; 0: the row is read again and again.
+static constexpr int Held = Threads > 256 ? 0 : 32;
+static constexpr int HeldGroup = 4;
 static constexpr float MassUnit = 1099511627776.0f;   // 2^40
 // Scores are parts of attention rows, so that all masses together are below 2^57 for 131,072 rows: neither half overflows in a sum of 32.
 static constexpr int HalfBits = 27;
@@ -22,11 +26,11 @@ static constexpr unsigned HalfMask = (1u << HalfBits) - 1;
 // So few lanes add to a bucket one after the other; of more, one adds for all.
 static constexpr int FewLanes = 4;
 
-// The order of floats as unsigned integers.
+// The order of floats as unsigned integers: 0 for what is no number, and 2^31 more or less than the size of a number, which leaves the last bits 0 where the number has been rounded.
 static __device__ __forceinline__ unsigned sortKey(float score)
 {
-    unsigned bits = __float_as_uint(score + 0.0f);
-    return score != score ? 0 : bits ^ (static_cast<unsigned>(static_cast<int>(bits) >> 31) | 0x80000000u);
+    unsigned bits = __float_as_uint(score);
+    return score != score ? 0 : bits & 0x80000000u ? 0u - bits : bits ^ 0x80000000u;
 }
 
 // Candidates of a row: counts[row], or min(row + 1 + firstRow, columns) where rows see one more than the row before (causal), or columns.
@@ -35,10 +39,10 @@ static __device__ __forceinline__ int candidates(const int* counts, int row, int
     return counts ? counts[row] : causal ? min(columns, firstRow + row + 1) : columns;
 }
 
-// The score of a key.
+// The score of a number's key.
 static __device__ __forceinline__ float scoreOf(unsigned key)
 {
-    return __uint_as_float(key & 0x80000000u ? key ^ 0x80000000u : ~key);
+    return __uint_as_float(key & 0x80000000u ? key ^ 0x80000000u : 0u - key);
 }
 
 template <int STEP, bool WHOLE, typename Visit>
@@ -93,9 +97,15 @@ static __device__ __forceinline__ T sumUpTo(T value, int lane)
     return value;
 }
 
+// Keys in the buckets of a thread, which are read at once.
+struct alignas(4 * (OwnBuckets < 4 ? OwnBuckets : 4)) OwnSizes
+{
+    int of[OwnBuckets];
+};
+
 struct SelectMemory
 {
-    int histogram[Buckets];     // 0 between digits
+    OwnSizes histogram[Threads];     // 0 between digits
     int totals[Warps];
     int3 decision;
     int2 warpCounts[Warps];
@@ -109,19 +119,22 @@ struct Threshold
     int left;
 };
 
-// The threshold of the `wanted` largest of more keys. each(visit) calls visit(key, whether it counts) for all of them, all lanes of a warp together.
+// The threshold of the `wanted` largest of more keys, which are `common` but for the bits of `varying`. each(visit) calls visit(position, key, whether it counts) for all of them, all lanes of a warp together.
 template <typename Each>
-static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, int wanted, Each each)
+static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, int wanted, unsigned common, unsigned varying, const Each& each)
 {
     int lane = threadIdx.x & 31;
     int warp = threadIdx.x >> 5;
-    Threshold threshold = { 0, 0xffffffffu, wanted };
+    int shift = 32 - __clz(varying);
+    unsigned below = shift == 32 ? 0xffffffffu : (1u << shift) - 1;
+    Threshold threshold = { common & ~below, common | below, wanted };
     int open = wanted + 1;      // keys between first and last
-    for (int shift = 32; shift > 0 && open > threshold.left;)
+    while (((threshold.last - threshold.first) & varying) != 0 && open > threshold.left)
     {
         // The last digit may begin with bits that are known.
         shift = max(shift - Bits, 0);
-        each([&](unsigned key, bool counts)
+        int* histogram = memory.histogram[0].of;
+        each([&](int, unsigned key, bool counts)
         {
             counts = counts && key - threshold.first <= threshold.last - threshold.first;
             unsigned counting = __ballot_sync(AllLanes, counts);
@@ -133,22 +146,21 @@ static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, 
                 unsigned same = __ballot_sync(AllLanes, digit == __shfl_sync(AllLanes, digit, leader));
                 if (counts && (lane == leader || (same >> lane & 1) == 0))
                 {
-                    atomicAdd(&memory.histogram[digit], lane == leader ? __popc(same) : 1);
+                    atomicAdd(&histogram[digit], lane == leader ? __popc(same) : 1);
                 }
             }
         });
         __syncthreads();
 
         // From the highest bucket down; a thread takes OwnBuckets of them, and leaves them empty.
-        int top = Buckets - 1 - OwnBuckets * static_cast<int>(threadIdx.x);
-        int sizes[OwnBuckets];
+        OwnSizes& place = memory.histogram[Threads - 1 - threadIdx.x];
+        OwnSizes sizes = place;
+        place = OwnSizes();
         int own = 0;
 #pragma unroll
         for (int b = 0; b < OwnBuckets; b++)
         {
-            sizes[b] = memory.histogram[top - b];
-            memory.histogram[top - b] = 0;
-            own += sizes[b];
+            own += sizes.of[b];
         }
 
         int before = sumUpTo(own, lane);
@@ -160,14 +172,14 @@ static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, 
         __syncthreads();
         before += __reduce_add_sync(AllLanes, lane < warp ? memory.totals[lane] : 0) - own;
 #pragma unroll
-        for (int b = 0; b < OwnBuckets; b++)
+        for (int b = OwnBuckets - 1; b >= 0; b--)
         {
-            if (before < threshold.left && threshold.left <= before + sizes[b])
+            if (before < threshold.left && threshold.left <= before + sizes.of[b])
             {
-                memory.decision = make_int3(top - b, threshold.left - before, sizes[b]);
+                memory.decision = make_int3((Threads - 1 - threadIdx.x) * OwnBuckets + b, threshold.left - before, sizes.of[b]);
             }
 
-            before += sizes[b];
+            before += sizes.of[b];
         }
 
         __syncthreads();
@@ -178,6 +190,174 @@ static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, 
     }
 
     return threshold;
+}
+
+// Positions of the chosen, ascending: keys above the last of the threshold, and the first `left` from its first to its last. each(visit) visits a piece of the row a warp, one after the other.
+template <typename Each>
+static __device__ __forceinline__ void writeChosen(SelectMemory& memory, const Threshold& threshold, int* indices, const Each& each)
+{
+    int lane = threadIdx.x & 31;
+    int warp = threadIdx.x >> 5;
+    unsigned lower = (1u << lane) - 1;
+    int aboves = 0;
+    int ties = 0;
+    if (Warps > 1)
+    {
+        // Each warp counts its own, then it knows where they begin.
+        each([&](int, unsigned key, bool candidate)
+        {
+            aboves += candidate && key > threshold.last;
+            ties += candidate && key - threshold.first <= threshold.last - threshold.first;
+        });
+        aboves = __reduce_add_sync(AllLanes, aboves);
+        ties = __reduce_add_sync(AllLanes, ties);
+        bool none = aboves + ties == 0;
+        if (lane == 0)
+        {
+            memory.warpCounts[warp] = make_int2(aboves, ties);
+        }
+
+        __syncthreads();
+        if (none)
+        {
+            return;
+        }
+
+        int2 other = lane < warp ? memory.warpCounts[lane] : make_int2(0, 0);
+        aboves = __reduce_add_sync(AllLanes, other.x);
+        ties = __reduce_add_sync(AllLanes, other.y);
+    }
+
+    each([&](int i, unsigned key, bool candidate)
+    {
+        bool reaches = candidate && key >= threshold.first;
+        unsigned all = __ballot_sync(AllLanes, reaches);
+        if (all != 0)
+        {
+            bool above = reaches && key > threshold.last;
+            unsigned allAbove = __ballot_sync(AllLanes, above);
+            int tiesBefore = ties + __popc(all & ~allAbove & lower);
+            if (above || (reaches && tiesBefore < threshold.left))
+            {
+                indices[aboves + __popc(allAbove & lower) + min(tiesBefore, threshold.left)] = i;
+            }
+
+            aboves += __popc(allAbove);
+            ties += __popc(all & ~allAbove);
+        }
+    });
+}
+
+// A row whose keys are held in registers: a piece in each warp, one after the other.
+struct HeldRow
+{
+    unsigned keys[Held > 0 ? Held : 1];
+    int first;      // place of the first key
+    int piece;      // of a warp, a multiple of 32 HeldGroup
+
+    // visit(key, place), of whole groups.
+    template <typename Visit>
+    __device__ __forceinline__ void change(Visit visit)
+    {
+#pragma unroll
+        for (int group = 0; group < Held; group += HeldGroup)
+        {
+            if (group * 32 < piece)
+            {
+#pragma unroll
+                for (int k = group; k < group + HeldGroup; k++)
+                {
+                    visit(keys[k], first + k * 32);
+                }
+            }
+        }
+    }
+
+    template <typename Visit>
+    __device__ __forceinline__ void operator()(Visit visit) const
+    {
+#pragma unroll
+        for (int group = 0; group < Held; group += HeldGroup)
+        {
+            if (group * 32 < piece)
+            {
+#pragma unroll
+                for (int k = group; k < group + HeldGroup; k++)
+                {
+                    visit(first + k * 32, keys[k], true);
+                }
+            }
+        }
+    }
+};
+
+static __device__ __forceinline__ void selectHeld(SelectMemory& memory, const float* scores, int begin, int end, int wanted, int* indices)
+{
+    constexpr int Step = 32 * HeldGroup;
+    int lane = threadIdx.x & 31;
+    int warp = threadIdx.x >> 5;
+    HeldRow row;
+    row.piece = (end - begin + Warps * Step - 1) / (Warps * Step) * Step;
+    row.first = begin + warp * row.piece + lane;
+
+    // All reads are under way before the first is looked at.
+    row.change([&](unsigned& key, int i) { key = i < end ? __float_as_uint(__ldg(scores + i)) : 0; });
+    unsigned common = sortKey(__ldg(scores + begin));
+    unsigned varying = 0;
+    row.change([&](unsigned& key, int i)
+    {
+        // Behind the end the key is that of no number, and the place higher than any other's: it is not chosen.
+        key = i < end ? sortKey(__uint_as_float(key)) : 0;
+        varying |= i < end ? key ^ common : 0;
+    });
+    varying = __reduce_or_sync(AllLanes, varying);
+    if (Warps > 1)
+    {
+        if (lane == 0)
+        {
+            memory.totals[warp] = static_cast<int>(varying);
+        }
+
+        __syncthreads();
+        varying = __reduce_or_sync(AllLanes, lane < Warps ? static_cast<unsigned>(memory.totals[lane]) : 0u);
+    }
+
+    writeChosen(memory, findThreshold(memory, wanted, common, varying, row), indices, row);
+}
+
+// Of a row that is read again and again.
+static __device__ __forceinline__ void selectStreamed(SelectMemory& memory, const float* scores, int begin, int end, int wanted, int* indices)
+{
+    bool bounded = wanted <= Threads / 2 && end - begin >= 8 * Threads;
+    float bound = MinusInfinity;
+    if (bounded)
+    {
+        float largest = MinusInfinity;
+        visitScores<Threads>(scores, begin, end, [&](int i, float score, bool inside) { largest = inside ? fmaxf(largest, score) : largest; });
+        unsigned key = sortKey(largest);
+        bound = scoreOf(findThreshold(memory, wanted, 0, 0xffffffffu, [&](auto visit) { visit(0, key, true); }).first);
+    }
+
+    // What is no number is not below the bound, as little as it is above; no thread's largest is. Where the bound is -∞, all are candidates.
+    auto visitCandidate = [&](int i, float score, bool inside, auto visit)
+    {
+        bool candidate = inside && !(score < bound);
+        if (!bounded || __ballot_sync(AllLanes, candidate) != 0)
+        {
+            visit(i, sortKey(score), candidate);
+        }
+    };
+    Threshold threshold = findThreshold(memory, wanted, 0, 0xffffffffu, [&](auto visit)
+    {
+        visitScores<Threads>(scores, begin, end, [&](int i, float score, bool inside) { visitCandidate(i, score, inside, visit); });
+    });
+    int piece = (end - begin + Threads - 1) / Threads * 32;
+    int pieceBegin = min(begin + static_cast<int>(threadIdx.x >> 5) * piece, end);
+    int pieceEnd = min(pieceBegin + piece, end);
+    writeChosen(memory, threshold, indices, [&](auto visit)
+    {
+        visitScores<32>(scores, pieceBegin, pieceEnd, [&](int i, float score, bool inside) { visitCandidate(i, score, inside, visit); });
+    });
 }
 
 // The `wanted` largest of a row's `count` scores, ascending, then -1 up to the width.
@@ -209,94 +389,16 @@ static __device__ __forceinline__ void selectRow(const float* scores, int count,
         return;
     }
 
-    wanted -= forced;
-    indices += begin;
-#pragma unroll
-    for (int b = 0; b < OwnBuckets; b++)
-    {
-        memory.histogram[b * Threads + threadIdx.x] = 0;
-    }
-
+    memory.histogram[threadIdx.x] = OwnSizes();
     __syncthreads();
-    bool bounded = wanted <= Threads / 2 && end - begin >= 8 * Threads;
-    float bound = MinusInfinity;
-    if (bounded)
+    if (Held > 0)
     {
-        float largest = MinusInfinity;
-        visitScores<Threads>(scores, begin, end, [&](int i, float score, bool inside) { largest = inside ? fmaxf(largest, score) : largest; });
-        unsigned key = sortKey(largest);
-        bound = scoreOf(findThreshold(memory, wanted, [&](auto visit) { visit(key, true); }).first);
+        selectHeld(memory, scores, begin, end, wanted - forced, indices + begin);
     }
-
-    // No number is not below the bound, as little as it is above: where the bound is no number or -∞, all are candidates.
-    auto isCandidate = [&](float score, bool inside) { return inside && !(score < bound); };
-    Threshold threshold = findThreshold(memory, wanted, [&](auto visit)
+    else
     {
-        visitScores<Threads>(scores, begin, end, [&](int i, float score, bool inside)
-        {
-            bool candidate = isCandidate(score, inside);
-            if (!bounded || __ballot_sync(AllLanes, candidate) != 0)
-            {
-                visit(sortKey(score), candidate);
-            }
-        });
-    });
-
-    // Keys above the last, and the first `left` from the first to the last. Each warp takes a piece: it counts them, then it knows where its own begin.
-    int lane = threadIdx.x & 31;
-    int warp = threadIdx.x >> 5;
-    unsigned lower = (1u << lane) - 1;
-    int piece = (end - begin + Threads - 1) / Threads * 32;
-    int pieceBegin = min(begin + warp * piece, end);
-    int pieceEnd = min(pieceBegin + piece, end);
-    int aboves = 0;
-    int ties = 0;
-    visitScores<32>(scores, pieceBegin, pieceEnd, [&](int i, float score, bool inside)
-    {
-        bool candidate = isCandidate(score, inside);
-        if (!bounded || __ballot_sync(AllLanes, candidate) != 0)
-        {
-            unsigned key = sortKey(score);
-            aboves += candidate && key > threshold.last;
-            ties += candidate && key - threshold.first <= threshold.last - threshold.first;
-        }
-    });
-    aboves = __reduce_add_sync(AllLanes, aboves);
-    ties = __reduce_add_sync(AllLanes, ties);
-    bool none = aboves + ties == 0;
-    if (lane == 0)
-    {
-        memory.warpCounts[warp] = make_int2(aboves, ties);
+        selectStreamed(memory, scores, begin, end, wanted - forced, indices + begin);
     }
-
-    __syncthreads();
-    if (none)
-    {
-        return;
-    }
-
-    int2 other = lane < warp ? memory.warpCounts[lane] : make_int2(0, 0);
-    aboves = __reduce_add_sync(AllLanes, other.x);
-    ties = __reduce_add_sync(AllLanes, other.y);
-    visitScores<32>(scores, pieceBegin, pieceEnd, [&](int i, float score, bool inside)
-    {
-        unsigned key = sortKey(score);
-        bool reaches = isCandidate(score, inside) && key >= threshold.first;
-        unsigned all = __ballot_sync(AllLanes, reaches);
-        if (all != 0)
-        {
-            bool above = reaches && key > threshold.last;
-            unsigned allAbove = __ballot_sync(AllLanes, above);
-            int tiesBefore = ties + __popc(all & ~allAbove & lower);
-            if (above || (reaches && tiesBefore < threshold.left))
-            {
-                indices[aboves + __popc(allAbove & lower) + min(tiesBefore, threshold.left)] = i;
-            }
-
-            aboves += __popc(allAbove);
-            ties += __popc(all & ~allAbove);
-        }
-    });
 }
 
 // Grid: rows; or the rows of a head, heads, where each head's rows are causal by themselves. indices [rows][width]: those of the min(wanted, candidates) largest, ascending, then -1. wanted: wantedOfRow[row], or `width`. found [rows] or null: how many.

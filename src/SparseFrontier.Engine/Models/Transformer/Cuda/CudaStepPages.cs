@@ -168,7 +168,7 @@ internal static class CudaStepPages
                 throw new ArgumentException("These rows have no pages.", nameof(group));
         }
 
-        int threads = CudaSelection.Threads(group.MostPages);
+        int threads = CudaSelection.Threads(group.MostPages, lists);
         device.Function("select.cu", "selectLargest", ("TYPE", 0), ("THREADS", threads)).Launch(
             (lists, 1, 1), threads, 0, scores, (long)group.MostPages, candidates, 0, 0, group.MostPages, wanted, pages, group.Width, 0UL, 0, 0);
         device.Function("step_pages.cu", "finishPages", definition).Launch((lists, 1, 1), 128, 0, heads, listsOfHead, group.PageSize, pages, group.Width, clocks);
