@@ -38,6 +38,12 @@ if (args is [PrefillMemorySuite.ChildArgument, string folder, string method, str
     return 0;
 }
 
+if (args is ["block-sparse-loop", string sparsity, string seconds])
+{
+    BlockSparseSuite.Loop(double.Parse(sparsity, CultureInfo.InvariantCulture), double.Parse(seconds, CultureInfo.InvariantCulture));
+    return 0;
+}
+
 if (args is ["shipped-results", string summary, .. string[] parts])
 {
     ShippedResultsWriter.Write(summary, parts);

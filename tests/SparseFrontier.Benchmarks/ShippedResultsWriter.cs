@@ -16,7 +16,7 @@ internal static class ShippedResultsWriter
     // What was measured beside other work and in batches: speed is what the kernels say.
     private static readonly string[] s_left =
     [
-        nameof(SparseAttentionResult.PrefillSeconds), nameof(SparseAttentionResult.IndexSeconds), nameof(SparseAttentionResult.AttentionSeconds), nameof(SparseAttentionResult.DecodeSeconds), nameof(SparseAttentionResult.SequencesPerStep),
+        nameof(SparseAttentionResult.PrefillSeconds), nameof(SparseAttentionResult.PrefillIndexSeconds), nameof(SparseAttentionResult.PrefillAttentionSeconds), nameof(SparseAttentionResult.IndexSeconds), nameof(SparseAttentionResult.AttentionSeconds), nameof(SparseAttentionResult.DecodeSeconds), nameof(SparseAttentionResult.SequencesPerStep),
         nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules), nameof(SparseAttentionResult.PeakMemoryBytes), nameof(SparseAttentionResult.StartedAt),
     ];
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using SparseFrontier.Analysis;
 using SparseFrontier.Attention;
 using SparseFrontier.Tasks;
 
@@ -183,9 +184,17 @@ internal sealed class CellRunner(
         }
 
         CompleteFinished(open);
-        foreach (string advice in new[] { DenseAdvice.Create(_completed), SpeedAdvice.OfPrefill(_completed), SpeedAdvice.OfDecode(_completed), FallbackAdvice.Create(_completed) }.OfType<string>())
+        string?[] advice =
+        [
+            DenseAdvice.Create(_completed),
+            SpeedAdvice.OfPrefill(_completed),
+            SpeedAdvice.OfPrefillAlone(_completed, ModelShape.From(ModelCatalog.NameOf(any.Specification.Model), executor.Configuration)),
+            SpeedAdvice.OfDecode(_completed),
+            FallbackAdvice.Create(_completed),
+        ];
+        foreach (string text in advice.OfType<string>())
         {
-            sink.Warning(advice);
+            sink.Warning(text);
         }
     }
 

@@ -12,7 +12,8 @@ public static class ResultExport
 {
     private static readonly string[] s_executionFields =
     [
-        nameof(SampleResult.PrefillSeconds), nameof(SampleResult.IndexSeconds), nameof(SampleResult.AttentionSeconds),
+        nameof(SampleResult.PrefillSeconds), nameof(SampleResult.PrefillIndexSeconds), nameof(SampleResult.PrefillAttentionSeconds),
+        nameof(SampleResult.IndexSeconds), nameof(SampleResult.AttentionSeconds),
         nameof(SampleResult.DecodeSeconds), nameof(SampleResult.ElapsedSeconds), nameof(SampleResult.Joules), nameof(SampleResult.PeakMemoryBytes),
         nameof(SampleResult.PrefillShared), nameof(SampleResult.SequencesPerStep), nameof(SampleResult.Device),
         nameof(SparseAttentionResult.StartedAt), nameof(SparseAttentionResult.ModuleVersion), nameof(SparseAttentionResult.Path),

@@ -67,6 +67,8 @@ internal static class RunSummary
             ProcessorSelection = string.Join(", ", samples.SelectMany(s => s.ProcessorSelection.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct().OrderDescending()),
             PrefillSeconds = Mean(samples, s => s.PrefillSeconds),
             PrefillOperations = Mean(samples, s => s.PrefillOperations),
+            PrefillIndexSeconds = Mean(samples, s => s.PrefillIndexSeconds),
+            PrefillAttentionSeconds = Mean(samples, s => s.PrefillAttentionSeconds),
             IndexSeconds = Mean(samples, s => s.IndexSeconds),
             AttentionSeconds = Mean(samples, s => s.AttentionSeconds),
             DecodeSeconds = Mean(samples, s => s.DecodeSeconds),

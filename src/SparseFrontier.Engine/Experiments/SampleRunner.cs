@@ -513,6 +513,8 @@ internal sealed class SampleRunner(SampleEngine engine, int batchSize, Cancellat
                 ", ", new[] { prefill.SelectedOnProcessor ? "Prefill" : "", decode.SelectedOnProcessor ? "Decode" : "" }.Where(p => p.Length > 0)),
             PrefillSeconds = lane.PrefillSeconds,
             PrefillOperations = prefill.Operations,
+            PrefillIndexSeconds = prefill.IndexSeconds,
+            PrefillAttentionSeconds = prefill.GlobalAttentionSeconds,
             IndexSeconds = prefill.IndexSeconds + decode.IndexSeconds,
             AttentionSeconds = prefill.AttentionSeconds + decode.AttentionSeconds,
             DecodeSeconds = lane.DecodeSeconds,

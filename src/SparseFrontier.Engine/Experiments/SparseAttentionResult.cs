@@ -68,6 +68,8 @@ public sealed class SparseAttentionResult
     public string ProcessorSelection { get; init; } = "";
     public double? PrefillSeconds { get; init; }
     public double? PrefillOperations { get; init; }
+    public double? PrefillIndexSeconds { get; init; }
+    public double? PrefillAttentionSeconds { get; init; }
     public double? IndexSeconds { get; init; }
     public double? AttentionSeconds { get; init; }
     public double? DecodeSeconds { get; init; }

@@ -30,6 +30,9 @@ internal sealed class HashEngineFactory : EngineFactory
     /// <summary>Called with the number of tokens before each prefill; may throw.</summary>
     public Action<int>? BeforePrompt { get; init; }
 
+    /// <summary>Seconds of choosing and of attention that prefills of sparse methods say they took.</summary>
+    public (double Index, double Attention) Seconds { get; init; }
+
     /// <summary>Room for caches by what they take; without it the usual one.</summary>
     public Func<long, long>? Room { get; init; }
 
@@ -163,6 +166,9 @@ internal sealed class HashEngineFactory : EngineFactory
                 AttendedPairsAllLayers = (long)(causal * density),
                 CausalPairsAllLayers = causal,
                 ExecutedPairs = (long)(causal * density),
+                IndexSeconds = method.Length > 0 ? factory.Seconds.Index : 0,
+                GlobalAttentionSeconds = method.Length > 0 ? factory.Seconds.Attention : 0,
+                AttentionSeconds = method.Length > 0 ? factory.Seconds.Attention : 0,
                 TotalSeconds = 0.001,
             };
         }

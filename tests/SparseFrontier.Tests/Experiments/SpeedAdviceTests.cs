@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SparseFrontier.Analysis;
 using SparseFrontier.Experiments;
 using Xunit;
 
@@ -36,6 +37,74 @@ public class SpeedAdviceTests
         string? advice = FallbackAdvice.Create(rows);
         Assert.Contains(": BlockSparse in 2 of 4 samples, VerticalSlash + Quest in 1 of 4 samples.", advice, StringComparison.Ordinal);
         Assert.Null(FallbackAdvice.Create(rows[..1]));
+    }
+
+    // Half of the pairs took 0.1 s, so that all of them would have taken 0.2 s at most.
+    [Theory]
+    [InlineData(0.09, false)]
+    [InlineData(0.11, true)]
+    public void A_prefill_without_a_dense_run_is_named_where_choosing_takes_longer_than_it_saves(double index, bool named)
+    {
+        string? advice = SpeedAdvice.OfPrefillAlone([Parts("VerticalSlash", 0.5, index, 0.1, "Window=256")], Shape);
+        Assert.Equal(named, advice is not null);
+        if (named)
+        {
+            Assert.StartsWith("At 2048 tokens these prefills took longer than dense ones would have: VerticalSlash at 0.50 (0.11 s of choosing for at most 0.1 s less of attention; at this sparsity it would pay from about 2", advice, StringComparison.Ordinal);
+            Assert.Contains("No dense run is beside them", advice, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Prefills_beside_a_dense_run_that_ran_dense_or_were_not_timed_in_parts_are_not_computed()
+    {
+        SparseAttentionResult slow = Parts("VerticalSlash", 0.5, 9, 0.1, "Window=256");
+        Assert.NotNull(SpeedAdvice.OfPrefillAlone([slow], Shape));
+        Assert.Null(SpeedAdvice.OfPrefillAlone([slow, Row("Dense", 0, 1.5)], Shape));
+        Assert.Null(SpeedAdvice.OfPrefillAlone([slow, Row("Dense", 0, 1.5, "SnapKV")], Shape));
+        Assert.Null(SpeedAdvice.OfPrefillAlone([Parts("VerticalSlash", 0.5, 9, 0.1, "Window=256", fallbacks: 1)], Shape));
+        Assert.Null(SpeedAdvice.OfPrefillAlone([Row("VerticalSlash", 0.5, 9)], Shape));
+        Assert.NotNull(SpeedAdvice.OfPrefillAlone([slow, Parts("Dense", 0, 0, 0.2, "", device: "cuda:0")], Shape));
+    }
+
+    [Fact]
+    public void Runs_that_share_a_prefill_are_named_once()
+    {
+        SparseAttentionResult[] rows = [Parts("VerticalSlash", 0.5, 9, 0.1, "Window=256", decode: "SnapKV"), Parts("VerticalSlash", 0.5, 9, 0.1, "Window=256", decode: "Quest")];
+        Assert.Equal(2, SpeedAdvice.OfPrefillAlone(rows, Shape)!.Split("VerticalSlash").Length);
+    }
+
+    // The last queries' scores grow with the length and what they save with its square; scores of blocks grow as what they save does.
+    [Theory]
+    [InlineData("VerticalSlash", 0.4, "Window=256", 7000, 9000)]
+    [InlineData("VerticalSlash", 0.8, "Window=256", 14000, 19000)]
+    [InlineData("BlockSparse", 0.4, "BlockSize=16;TopBlocks=40", int.MaxValue, int.MaxValue)]
+    [InlineData("BlockSparse", 0.101, "BlockSize=128;TopBlocks=5", 2050, 2200)]
+    public void The_length_from_which_a_method_pays_follows_from_how_choosing_grows(string method, double index, string parameters, int low, int high)
+    {
+        SparseAttentionResult row = Parts(method, 0.5, index, 0.1, parameters);
+        Assert.InRange(SpeedAdvice.Crossover(row, Shape)!.Value, low, high);
+
+        Assert.Equal(low == int.MaxValue, SpeedAdvice.OfPrefillAlone([row], Shape)!.Contains("would not pay at 1048576 tokens either", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_method_whose_choosing_is_not_known_has_no_length()
+    {
+        string? advice = SpeedAdvice.OfPrefillAlone([Parts("Unknown", 0.5, 9, 0.1, "")], Shape);
+        Assert.Contains("how its choosing grows with the length is not known", advice, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0.5, true)]
+    [InlineData(0.001, false)]
+    public void A_sweep_without_a_dense_run_warns_of_a_method_that_does_not_pay(double index, bool warns)
+    {
+        using var folder = new TemporaryFolder();
+        var factory = new HashEngineFactory { Seconds = (index, 0.1) };
+        var sink = Sweeps.Run(folder.File("alone"), [Sweeps.Specification("BlockSparse", 0.5)], engines: factory, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.Equal(warns, sink.Warnings.Any(w => w.Contains("took longer than dense ones would have: BlockSparse at 0.", StringComparison.Ordinal)));
+        Assert.All(sink.Rows, r => Assert.Equal(index, r.PrefillIndexSeconds!.Value, 1e-9));
+        Assert.All(sink.Rows, r => Assert.Equal(0.1, r.PrefillAttentionSeconds!.Value, 1e-9));
     }
 
     [Fact]
@@ -103,6 +172,24 @@ public class SpeedAdviceTests
         Assert.Null(RunSummary.Create(run, [alone, older], RunStatus.Completed).SequencesPerStep);
         Assert.Null(RunSummary.Create(run, [stepless], RunStatus.Completed).OwnSecondsPerToken);
     }
+
+    private static ModelShape Shape { get; } = new()
+    {
+        Name = "made",
+        SlidingWindows = [0, 0],
+        HiddenSize = 512,
+        IntermediateSize = 1024,
+        QueryHeads = 8,
+        KvHeads = 2,
+        HeadDimension = 64,
+        VocabularySize = 128,
+    };
+
+    private static SparseAttentionResult Parts(string method, double sparsity, double index, double attention, string parameters, int fallbacks = 0, string device = "", string decode = "Dense") => new()
+    {
+        SampleCount = 4, FallbackCount = fallbacks, Method = method, DecodeMethod = decode, PrefillSparsity = sparsity, ExecutedDensity = 1 - sparsity, Parameters = parameters,
+        PrefillSeconds = index + attention + 1, PrefillIndexSeconds = index, PrefillAttentionSeconds = attention, SequenceLength = 2048, PromptTokens = 2048, Device = device,
+    };
 
     private static SparseAttentionResult Step(string decode, double seconds, int tokens = 20, int fallbacks = 0, string device = "cpu", double? sequences = 1) =>
         new() { FallbackCount = fallbacks, Method = "Dense", DecodeMethod = decode, DecodeSparsity = 0.5, DecodeSeconds = seconds, OutputTokenCount = tokens, SequencesPerStep = sequences, SequenceLength = 2048, Device = device };

@@ -155,7 +155,7 @@ internal static unsafe class LastWindowAttentionKernel<TSimd, TVector>
             next = 0;
             if (count > real || key + count > tile.First + lane)
             {
-                PrefillTiles<TSimd, TVector>.Mask(scores, lanes, tile.Indices + slot, count, tile.First + lane, int.MaxValue);
+                PrefillTiles<TSimd, TVector>.Mask(scores, lanes, tile.Indices + slot, count, count, tile.First + lane, int.MaxValue);
             }
         }
     }

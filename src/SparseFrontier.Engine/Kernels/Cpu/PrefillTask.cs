@@ -48,6 +48,13 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     private const int PackingRowsFarApart = TaskRows;
     private const int FarApart = 512 / sizeof(float);
 
+    // Tiles of queries, and the first vector, end at multiples of this.
+    private static int TileStep
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TSimd.HasManyRegisters ? Math.Min(PrefillTiles<TSimd, TVector>.QueryTile, TSimd.Width) : 2;
+    }
+
     private readonly HeadTensor _queries;
     private readonly float _scale;
     private readonly IReadOnlyList<AttentionPlan> _plans;
@@ -263,46 +270,55 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void AddKeys(ref KeyList list, int start, int length)
     {
-        float* key = _keys + (start * _keyStride);
-        float* value = _values + (start * _valueStride);
         int count = list.Count;
-        float** keys = list.Keys + count;
-        float** values = list.Values + count;
+        ListAddresses(_keys + (start * _keyStride), _keyStride, length, list.Keys + count);
+        ListAddresses(_values + (start * _valueStride), _valueStride, length, list.Values + count);
         int* indices = list.Indices + count;
         int i = 0;
-        if (Vector256.IsHardwareAccelerated && length >= 4)
+        for (; Vector256.IsHardwareAccelerated && i + 8 <= length; i += 8)
         {
-            // Four at a time.
-            Vector256<long> step = Vector256.CreateSequence(0L, 1);
-            Vector256<long> keyVector = Vector256.Create((long)key) + (step * (_keyStride * sizeof(float)));
-            Vector256<long> valueVector = Vector256.Create((long)value) + (step * (_valueStride * sizeof(float)));
-            Vector128<int> indexVector = Vector128.CreateSequence(start, 1);
-            Vector256<long> keyStep = Vector256.Create(4 * _keyStride * sizeof(float));
-            Vector256<long> valueStep = Vector256.Create(4 * _valueStride * sizeof(float));
-            for (; i + 4 <= length; i += 4)
-            {
-                keyVector.Store((long*)(keys + i));
-                valueVector.Store((long*)(values + i));
-                indexVector.Store(indices + i);
-                keyVector += keyStep;
-                valueVector += valueStep;
-                indexVector += Vector128.Create(4);
-            }
-
-            key += i * _keyStride;
-            value += i * _valueStride;
+            Vector256.CreateSequence(start + i, 1).Store(indices + i);
         }
 
         for (; i < length; i++)
         {
-            keys[i] = key;
-            values[i] = value;
             indices[i] = start + i;
-            key += _keyStride;
-            value += _valueStride;
         }
 
         list.Count = count + length;
+    }
+
+    // Addresses of vectors that lie a stride apart.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void ListAddresses(float* first, long stride, int count, float** addresses)
+    {
+        int i = 0;
+        if (Vector512.IsHardwareAccelerated && count >= 8)
+        {
+            Vector512<long> vector = Vector512.Create((long)first) + (Vector512.CreateSequence(0L, 1) * (stride * sizeof(float)));
+            Vector512<long> step = Vector512.Create(8 * stride * sizeof(float));
+            for (; i + 8 <= count; i += 8)
+            {
+                vector.Store((long*)(addresses + i));
+                vector += step;
+            }
+        }
+        else if (Vector256.IsHardwareAccelerated && count >= 4)
+        {
+            Vector256<long> vector = Vector256.Create((long)first) + (Vector256.CreateSequence(0L, 1) * (stride * sizeof(float)));
+            Vector256<long> step = Vector256.Create(4 * stride * sizeof(float));
+            for (; i + 4 <= count; i += 4)
+            {
+                vector.Store((long*)(addresses + i));
+                vector += step;
+            }
+        }
+
+        for (first += i * stride; i < count; i++)
+        {
+            addresses[i] = first;
+            first += stride;
+        }
     }
 
     // The walk whose next key comes first; -1 if all are at their end.
@@ -378,11 +394,10 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
         }
 
         AddRowFetches(_queries, first, place);
-        for (int key = start; key < end; key++)
-        {
-            _fetches[_fetchCount++] = _keys + (key * _keyStride);
-            _fetches[_fetchCount++] = _values + (key * _valueStride);
-        }
+        int keys = Math.Max(0, end - start);
+        ListAddresses(_keys + (start * _keyStride), _keyStride, keys, _fetches + _fetchCount);
+        ListAddresses(_values + (start * _valueStride), _valueStride, keys, _fetches + _fetchCount + keys);
+        _fetchCount += 2 * keys;
     }
 
     private void AddFetches(float** addresses, int count)
@@ -395,12 +410,8 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     {
         for (int h = place.FirstHead + (index * _walkHeads); h < place.FirstHead + ((index + 1) * _walkHeads); h++)
         {
-            float* row = tensor.Row(h, place.FirstRow);
-            for (int i = 0; i < place.Rows; i++)
-            {
-                _fetches[_fetchCount++] = row;
-                row += tensor.RowStride;
-            }
+            ListAddresses(tensor.Row(h, place.FirstRow), tensor.RowStride, place.Rows, _fetches + _fetchCount);
+            _fetchCount += place.Rows;
         }
     }
 
@@ -460,10 +471,11 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
             bool masks = count > keys || chunk.Indices[count - 1] > first || chunk.Indices[0] <= first + rows - 1 - _window;
             int outputRows = RoundUp(rows, PrefillTiles<TSimd, TVector>.QueryTile);
             new Span<int>(_counts, outputRows).Fill(seen);
-            for (int row = rows - 1, rowSeen = seen; masks && row >= 0; row--)
+            for (int end = rows & -TileStep, rowSeen = seen; masks && end > 0; end -= TileStep)
             {
-                rowSeen = chunk.CountUpTo(first + row, rowSeen);
-                _counts[row] = rowSeen;
+                // A tile asks for its last row's alone.
+                rowSeen = chunk.CountUpTo(first + end - 1, rowSeen);
+                _counts[end - 1] = rowSeen;
             }
 
             // Of two vectors of rows, the first does not see what comes after it.
@@ -478,7 +490,7 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
                 fetchGroups -= share;
                 if (masks)
                 {
-                    PrefillTiles<TSimd, TVector>.Mask(_scores, lanes, chunk.Indices, count, first, _window);
+                    PrefillTiles<TSimd, TVector>.Mask(_scores, lanes, chunk.Indices, firstCount, count, first, _window);
                 }
 
                 PrefillTiles<TSimd, TVector>.Weigh(_scores, lanes, firstCount, count, _maxima + row, _sums + row, _factors);
@@ -512,17 +524,16 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     // The reciprocals of some rows' sums; false if one of them has seen no key.
     private readonly bool Invert(long row, int rows)
     {
-        for (int i = 0; i < rows; i++)
+        // Whole vectors: what is beyond the rows is not read.
+        TVector one = TSimd.Broadcast(1);
+        TVector least = TSimd.Load(_maxima + row);
+        for (int i = 0; i < rows; i += TSimd.Width)
         {
-            if (_maxima[row + i] <= Masked)
-            {
-                return false;
-            }
-
-            _inverses[i] = 1 / _sums[row + i];
+            least = TSimd.Min(least, TSimd.Load(_maxima + row + i));
+            TSimd.Store(TSimd.Divide(one, TSimd.Load(_sums + row + i)), _inverses + i);
         }
 
-        return true;
+        return -TSimd.Maximum(TSimd.Subtract(TSimd.Broadcast(0), least)) > Masked;
     }
 
     // Writes what is asked of some rows of a head besides their outputs, and these where they are not written yet.

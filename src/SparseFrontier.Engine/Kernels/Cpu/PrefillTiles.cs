@@ -131,8 +131,18 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             float* target = scores + ((long)k * LaneBlock);
             if (!two)
             {
-                // One vector, or of two the second alone.
+                // One vector, or of two the second alone: twice as many keys, whose sums keep two units of multiply-adds busy, and the fetches of two groups.
                 int lane = lanes > TSimd.Width ? TSimd.Width : 0;
+                if (TSimd.HasManyRegisters && count - k >= 2 * KeyGroup)
+                {
+                    group = 2 * KeyGroup;
+                    bool more = next < end;
+                    float** others = more ? next : keys + k;
+                    next += more ? nextAtOnce : 0;
+                    Score16x1(transposed + lane, keys + k, dimension, target + lane, fetched, others, mask);
+                    continue;
+                }
+
                 Score8x1(transposed + lane, keys + k, dimension, target + lane, fetched, mask);
             }
             else if (TSimd.HasManyRegisters)
@@ -186,11 +196,12 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
     /// <param name="scores">S [count][LaneBlock].</param>
     /// <param name="lanes">Lanes in use, a multiple of the vector width.</param>
     /// <param name="indices">[count] keys, ascending.</param>
-    /// <param name="count">Number of keys.</param>
+    /// <param name="firstCount">Number of keys of the first vector of lanes.</param>
+    /// <param name="count">Number of keys of the others, at least as many.</param>
     /// <param name="first">Position of the first lane's row.</param>
     /// <param name="window">Number of latest keys that a row may see.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Mask(float* scores, int lanes, int* indices, int count, int first, int window)
+    public static void Mask(float* scores, int lanes, int* indices, int firstCount, int count, int first, int window)
     {
         // All rows see the keys in the middle.
         int last = first + lanes - 1;
@@ -200,9 +211,16 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
             MaskKey(scores + ((long)start * LaneBlock), lanes, (long)indices[start] - first, window);
         }
 
-        for (int k = count - 1; k >= start && indices[k] > first; k--)
+        // Rows see all others but those after them, which a first vector that stops before them was not scored with.
+        TVector masked = TSimd.Broadcast(Masked);
+        for (int q = 0; q < lanes; q += TSimd.Width)
         {
-            MaskKey(scores + ((long)k * LaneBlock), lanes, (long)indices[k] - first, window);
+            TVector lane = TSimd.Ascending(q);
+            for (int k = (q == 0 ? firstCount : count) - 1; k >= start && indices[k] > first + q; k--)
+            {
+                float* score = scores + ((long)k * LaneBlock) + q;
+                TSimd.Store(TSimd.SelectLessOrEqual(TSimd.Broadcast(indices[k] - first), lane, TSimd.Load(score), masked), score);
+            }
         }
     }
 
@@ -615,6 +633,83 @@ internal static unsafe class PrefillTiles<TSimd, TVector>
         TSimd.Store(s50, scores + (5 * LaneBlock));
         TSimd.Store(s60, scores + (6 * LaneBlock));
         TSimd.Store(s70, scores + (7 * LaneBlock));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Score16x1(float* transposed, float** keys, int dimension, float* scores, float** next, float** others, int nextMask)
+    {
+        float* k0 = keys[0];
+        float* k1 = keys[1];
+        float* k2 = keys[2];
+        float* k3 = keys[3];
+        float* k4 = keys[4];
+        float* k5 = keys[5];
+        float* k6 = keys[6];
+        float* k7 = keys[7];
+        float* k8 = keys[8];
+        float* k9 = keys[9];
+        float* k10 = keys[10];
+        float* k11 = keys[11];
+        float* k12 = keys[12];
+        float* k13 = keys[13];
+        float* k14 = keys[14];
+        float* k15 = keys[15];
+        TVector s0 = TSimd.Broadcast(0);
+        TVector s1 = s0;
+        TVector s2 = s0;
+        TVector s3 = s0;
+        TVector s4 = s0;
+        TVector s5 = s0;
+        TVector s6 = s0;
+        TVector s7 = s0;
+        TVector s8 = s0;
+        TVector s9 = s0;
+        TVector s10 = s0;
+        TVector s11 = s0;
+        TVector s12 = s0;
+        TVector s13 = s0;
+        TVector s14 = s0;
+        TVector s15 = s0;
+        for (int d = 0; d < dimension; d++)
+        {
+            FetchLine(next[d & nextMask], d);
+            FetchLine(others[d & nextMask], d);
+            TVector q = TSimd.Load(transposed);
+            transposed += LaneBlock;
+            s0 = TSimd.MultiplyAdd(TSimd.Broadcast(k0[d]), q, s0);
+            s1 = TSimd.MultiplyAdd(TSimd.Broadcast(k1[d]), q, s1);
+            s2 = TSimd.MultiplyAdd(TSimd.Broadcast(k2[d]), q, s2);
+            s3 = TSimd.MultiplyAdd(TSimd.Broadcast(k3[d]), q, s3);
+            s4 = TSimd.MultiplyAdd(TSimd.Broadcast(k4[d]), q, s4);
+            s5 = TSimd.MultiplyAdd(TSimd.Broadcast(k5[d]), q, s5);
+            s6 = TSimd.MultiplyAdd(TSimd.Broadcast(k6[d]), q, s6);
+            s7 = TSimd.MultiplyAdd(TSimd.Broadcast(k7[d]), q, s7);
+            s8 = TSimd.MultiplyAdd(TSimd.Broadcast(k8[d]), q, s8);
+            s9 = TSimd.MultiplyAdd(TSimd.Broadcast(k9[d]), q, s9);
+            s10 = TSimd.MultiplyAdd(TSimd.Broadcast(k10[d]), q, s10);
+            s11 = TSimd.MultiplyAdd(TSimd.Broadcast(k11[d]), q, s11);
+            s12 = TSimd.MultiplyAdd(TSimd.Broadcast(k12[d]), q, s12);
+            s13 = TSimd.MultiplyAdd(TSimd.Broadcast(k13[d]), q, s13);
+            s14 = TSimd.MultiplyAdd(TSimd.Broadcast(k14[d]), q, s14);
+            s15 = TSimd.MultiplyAdd(TSimd.Broadcast(k15[d]), q, s15);
+        }
+
+        TSimd.Store(s0, scores);
+        TSimd.Store(s1, scores + LaneBlock);
+        TSimd.Store(s2, scores + (2 * LaneBlock));
+        TSimd.Store(s3, scores + (3 * LaneBlock));
+        TSimd.Store(s4, scores + (4 * LaneBlock));
+        TSimd.Store(s5, scores + (5 * LaneBlock));
+        TSimd.Store(s6, scores + (6 * LaneBlock));
+        TSimd.Store(s7, scores + (7 * LaneBlock));
+        TSimd.Store(s8, scores + (8 * LaneBlock));
+        TSimd.Store(s9, scores + (9 * LaneBlock));
+        TSimd.Store(s10, scores + (10 * LaneBlock));
+        TSimd.Store(s11, scores + (11 * LaneBlock));
+        TSimd.Store(s12, scores + (12 * LaneBlock));
+        TSimd.Store(s13, scores + (13 * LaneBlock));
+        TSimd.Store(s14, scores + (14 * LaneBlock));
+        TSimd.Store(s15, scores + (15 * LaneBlock));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]

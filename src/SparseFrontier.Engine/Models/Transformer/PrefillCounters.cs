@@ -16,6 +16,7 @@ internal sealed class PrefillCounters
     private long _executedSliding;
     private double _indexSeconds;
     private double _attentionSeconds;
+    private double _slidingSeconds;
 
     /// <summary>As <see cref="PrefillStatistics.SelectedOnProcessor"/>.</summary>
     public bool SelectedOnProcessor { get; set; }
@@ -28,11 +29,20 @@ internal sealed class PrefillCounters
         return selection;
     }
 
-    public void TimeAttention(Action attend)
+    /// <summary>Times attention of a layer, a global one or one with a sliding window.</summary>
+    public void TimeAttention(bool isGlobal, Action attend)
     {
         long start = Stopwatch.GetTimestamp();
         attend();
-        _attentionSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (isGlobal)
+        {
+            AddAttentionSeconds(seconds);
+        }
+        else
+        {
+            AddSlidingSeconds(seconds);
+        }
     }
 
     public void CountGlobal(KernelSet kernels, IReadOnlyList<AttentionPlan> plans, PrefillSelection? selection, int queryHeads, int length)
@@ -59,7 +69,11 @@ internal sealed class PrefillCounters
 
     public void AddIndexSeconds(double seconds) => _indexSeconds += seconds;
 
+    /// <summary>Of global layers.</summary>
     public void AddAttentionSeconds(double seconds) => _attentionSeconds += seconds;
+
+    /// <summary>Of attention in layers with a sliding window.</summary>
+    public void AddSlidingSeconds(double seconds) => _slidingSeconds += seconds;
 
     public void CountSliding(long pairs) => _sliding += pairs;
 
@@ -79,7 +93,8 @@ internal sealed class PrefillCounters
         NominalSparsity = _nominal.Count > 0 ? _nominal.Average() : null,
         SelectedOnProcessor = SelectedOnProcessor,
         IndexSeconds = _indexSeconds,
-        AttentionSeconds = _attentionSeconds,
+        GlobalAttentionSeconds = _attentionSeconds,
+        AttentionSeconds = _attentionSeconds + _slidingSeconds,
         TotalSeconds = totalSeconds,
     };
 }

@@ -36,7 +36,10 @@ public sealed record PrefillStatistics
     /// <summary>Seconds that the prefill method spent selecting; evictions count in <see cref="DecodeStatistics.IndexSeconds"/>.</summary>
     public double IndexSeconds { get; init; }
 
-    /// <summary>Seconds spent in attention.</summary>
+    /// <summary>Seconds spent in attention of global layers.</summary>
+    public double GlobalAttentionSeconds { get; init; }
+
+    /// <summary>Seconds spent in attention of all layers.</summary>
     public double AttentionSeconds { get; init; }
 
     /// <summary>Seconds in all, evictions excluded.</summary>

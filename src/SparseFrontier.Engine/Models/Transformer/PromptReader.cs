@@ -225,7 +225,7 @@ internal sealed unsafe class PromptReader : IDisposable
             int before = sliding.Append(_keys.Pointer, _values.Pointer, rows, window - 1);
             HeadTensor queries = HeadTensor.RowMajor(_queries.Pointer, c.QueryHeads, rows, c.HeadDimension);
             AttentionPlan plan = WindowPlan(before, rows, window);
-            _counters.TimeAttention(() => _kernels.PrefillAttention(
+            _counters.TimeAttention(isGlobal: false, () => _kernels.PrefillAttention(
                 queries, sliding.Keys, sliding.Values, c.AttentionScale, [plan], window, queries, null, _cancellationToken));
             _counters.CountSliding(plan.CountPairs(window) * c.QueryHeads);
             _counters.CountExecutedSliding(_kernels.CountExecutedPairs(plan, window) * c.QueryHeads);
@@ -382,7 +382,7 @@ internal sealed unsafe class PromptReader : IDisposable
         int firstKvHead = firstHead / layer.GroupSize;
         int kvHeads = Math.Max(1, count / layer.GroupSize);
         HeadTensor queries = layer.Queries.Slice(firstHead, count);
-        _counters.TimeAttention(() => _kernels.PrefillAttention(
+        _counters.TimeAttention(window == 0, () => _kernels.PrefillAttention(
             queries,
             layer.Keys.Slice(firstKvHead, kvHeads),
             layer.Values.Slice(firstKvHead, kvHeads),

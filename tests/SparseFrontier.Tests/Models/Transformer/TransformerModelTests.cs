@@ -49,7 +49,7 @@ public sealed class TransformerModelTests
             using PromptState groups = model.Prefill(prompt, request with { QueryBytes = 0, WidenedBytes = 0, SlidingBytes = 0, RotaryBytes = 0 }, Cancel);
             Assert.Equal(together.LastLogits, groups.LastLogits);
             // Groups make the queries of the observation window once more.
-            PrefillStatistics Counts(PromptState prompt) => prompt.Statistics with { Operations = null, IndexSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
+            PrefillStatistics Counts(PromptState prompt) => prompt.Statistics with { Operations = null, IndexSeconds = 0, GlobalAttentionSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
             Assert.Equal(Counts(together), Counts(groups));
             for (int i = 0; i < request.DecodeConfigurations.Count; i++)
             {
@@ -353,7 +353,7 @@ public sealed class TransformerModelTests
             return model.Prefill(tokens, request, Cancel);
         }
 
-        static PrefillStatistics Counts(PrefillStatistics statistics) => statistics with { IndexSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
+        static PrefillStatistics Counts(PrefillStatistics statistics) => statistics with { IndexSeconds = 0, GlobalAttentionSeconds = 0, AttentionSeconds = 0, TotalSeconds = 0 };
     }
 
     [Fact]

@@ -307,7 +307,7 @@ internal sealed unsafe class CudaPromptReader : IDisposable
         if (!_configuration.IsGlobal(seen.Layer))
         {
             int window = _configuration.SlidingWindows[seen.Layer];
-            _here.Clock.Time(_counters.AddAttentionSeconds, () => CudaPrefill.Dense(seen.Queries, seen.Keys, seen.Values, seen.Scale, window));
+            _here.Clock.Time(_counters.AddSlidingSeconds, () => CudaPrefill.Dense(seen.Queries, seen.Keys, seen.Values, seen.Scale, window));
             _counters.CountSliding(CudaPrefill.DensePairs(Length, window) * seen.Queries.Heads);
             return;
         }
