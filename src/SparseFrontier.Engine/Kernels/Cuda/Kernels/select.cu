@@ -136,18 +136,9 @@ static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, 
         int* histogram = memory.histogram[0].of;
         each([&](int, unsigned key, bool counts)
         {
-            counts = counts && key - threshold.first <= threshold.last - threshold.first;
-            unsigned counting = __ballot_sync(AllLanes, counts);
-            if (counting != 0)
+            if (counts && key - threshold.first <= threshold.last - threshold.first)
             {
-                // Neighbours often fall into the same bucket: the first lane adds for all that fall into its own.
-                int leader = __ffs(counting) - 1;
-                unsigned digit = counts ? (key >> shift) & (Buckets - 1) : Buckets;
-                unsigned same = __ballot_sync(AllLanes, digit == __shfl_sync(AllLanes, digit, leader));
-                if (counts && (lane == leader || (same >> lane & 1) == 0))
-                {
-                    atomicAdd(&histogram[digit], lane == leader ? __popc(same) : 1);
-                }
+                atomicAdd(&histogram[(key >> shift) & (Buckets - 1)], 1);
             }
         });
         __syncthreads();
