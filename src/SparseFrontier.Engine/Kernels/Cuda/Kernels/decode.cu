@@ -114,8 +114,8 @@ static __device__ __forceinline__ void askTile(
         bool valid = token + t < end && chunk * 8 < dimension;
         if (lane < Together * Chunks)
         {
-            copyOnce(tile + keyPlace(t, chunk), valid ? key + chunk * 8 : key, valid);
-            copyOnce(tile + valuePlace(t, chunk), valid ? value + chunk * 8 : value, valid);
+            copyAsync(tile + keyPlace(t, chunk), valid ? key + chunk * 8 : key, valid);
+            copyAsync(tile + valuePlace(t, chunk), valid ? value + chunk * 8 : value, valid);
         }
     }
 }

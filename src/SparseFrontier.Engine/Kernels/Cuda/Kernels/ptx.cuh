@@ -76,13 +76,7 @@ static __device__ __forceinline__ void copyAsync(unsigned target, const void* so
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" : : "r"(target), "l"(source), "r"(valid ? 16 : 0) : "memory");
 }
 
-// The same of what is not read again soon: it is the first to leave the L2 cache.
-static __device__ __forceinline__ void copyOnce(unsigned target, const void* source, bool valid)
-{
-    asm volatile("cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2, %3;" : : "r"(target), "l"(source), "r"(valid ? 16 : 0), "l"(0x12F0000000000000ull) : "memory");
-}
-
-// One number, likewise.
+// The same for one number.
 static __device__ __forceinline__ void copyAsync(float* target, const float* source, bool valid)
 {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" : : "r"(sharedAddress(target)), "l"(source), "r"(valid ? 4 : 0) : "memory");
