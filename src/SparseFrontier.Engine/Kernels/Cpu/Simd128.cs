@@ -79,9 +79,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Scale(Vector128<float> a, Vector128<float> exponent)
     {
-        // The exponent bits of 2^exponent; -127 gives the bits of 0.
-        Vector128<float> clamped = Max(exponent, Broadcast(-127));
-        return a * ((Vector128.ConvertToInt32(clamped) + Vector128.Create(127)) << 23).AsSingle();
+        // An integer from -127 on, added to 1.5 · 2^23 + 127, leaves the exponent bits of its power of two in the lowest places; for -127 they are those of 0.
+        Vector128<float> biased = Max(exponent, Broadcast(-127)) + Broadcast(12583039);
+        return a * (biased.AsInt32() << 23).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -78,9 +78,9 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Scale(Vector256<float> a, Vector256<float> exponent)
     {
-        // The exponent bits of 2^exponent; -127 gives the bits of 0.
-        Vector256<float> clamped = Max(exponent, Broadcast(-127));
-        return a * ((Vector256.ConvertToInt32(clamped) + Vector256.Create(127)) << 23).AsSingle();
+        // An integer from -127 on, added to 1.5 · 2^23 + 127, leaves the exponent bits of its power of two in the lowest places; for -127 they are those of 0.
+        Vector256<float> biased = Max(exponent, Broadcast(-127)) + Broadcast(12583039);
+        return a * (biased.AsInt32() << 23).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

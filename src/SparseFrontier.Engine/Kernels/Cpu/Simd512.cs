@@ -83,9 +83,9 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
             return Avx512F.Scale(a, exponent);
         }
 
-        // The exponent bits of 2^exponent; -127 gives the bits of 0.
-        Vector512<float> clamped = Max(exponent, Broadcast(-127));
-        return a * ((Vector512.ConvertToInt32(clamped) + Vector512.Create(127)) << 23).AsSingle();
+        // An integer from -127 on, added to 1.5 · 2^23 + 127, leaves the exponent bits of its power of two in the lowest places; for -127 they are those of 0.
+        Vector512<float> biased = Max(exponent, Broadcast(-127)) + Broadcast(12583039);
+        return a * (biased.AsInt32() << 23).AsSingle();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
