@@ -20,12 +20,12 @@ internal static class ShippedResultsWriter
         nameof(SparseAttentionResult.ElapsedSeconds), nameof(SparseAttentionResult.Joules), nameof(SparseAttentionResult.PeakMemoryBytes), nameof(SparseAttentionResult.StartedAt),
     ];
 
-    // Four significant digits are all that claims and advice ask of these; the others would take tens of kilobytes.
-    private static readonly string[] s_rounded =
+    // Four significant digits are all that claims and advice ask of these, which ask nothing of the first two; the others would take tens of kilobytes.
+    private static readonly (string Name, string Format)[] s_rounded =
     [
-        nameof(SparseAttentionResult.GoldLogLikelihood), nameof(SparseAttentionResult.DivergenceToDense), nameof(SparseAttentionResult.BytesRead), nameof(SparseAttentionResult.CacheBytes),
-        nameof(SparseAttentionResult.OutputTokenCount), nameof(SparseAttentionResult.ForcedShare), nameof(SparseAttentionResult.DecodeForcedShare), nameof(SparseAttentionResult.DecodeOperations),
-        nameof(SparseAttentionResult.ExecutedDensity),
+        (nameof(SparseAttentionResult.GoldLogLikelihood), "G2"), (nameof(SparseAttentionResult.DivergenceToDense), "G2"), (nameof(SparseAttentionResult.ForcedShare), "G4"), (nameof(SparseAttentionResult.DecodeForcedShare), "G4"),
+        (nameof(SparseAttentionResult.BytesRead), "G4"), (nameof(SparseAttentionResult.CacheBytes), "G4"), (nameof(SparseAttentionResult.OutputTokenCount), "G4"), (nameof(SparseAttentionResult.DecodeOperations), "G4"),
+        (nameof(SparseAttentionResult.ExecutedDensity), "G4"),
     ];
 
     private const string RowsPrefix = "rows:";
@@ -108,9 +108,9 @@ internal static class ShippedResultsWriter
     {
         var node = JsonSerializer.SerializeToNode(row, StoreJson.Line)!.AsObject();
         Array.ForEach(s_left, name => node[name] = null);
-        foreach (string name in s_rounded.Where(n => node[n] is not null))
+        foreach ((string name, string format) in s_rounded.Where(r => node[r.Name] is not null))
         {
-            node[name] = double.Parse(node[name]!.GetValue<double>().ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+            node[name] = double.Parse(node[name]!.GetValue<double>().ToString(format, CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
         }
 
         node[nameof(SparseAttentionResult.RunId)] = id;
