@@ -5,7 +5,7 @@
 
 Plans `run --preset paper --what-if` for Qwen2.5 7B to 72B over hollow checkpoints (configuration, and a weight file of the right size that holds nothing and takes
 no space), and splits operations with `cost`. Nothing is downloaded, no model is loaded, no GPU is used. Rates are from results/cuda-model.txt, cuda-step.txt and
-cuda-kernels.txt, one NVIDIA H100 80GB.
+cuda-kernels.txt: one NVIDIA H100 80GB, but for the last (H200, each method against dense attention of its run).
 """
 import json, math, os, re, struct, subprocess, sys, tempfile
 from collections import defaultdict
