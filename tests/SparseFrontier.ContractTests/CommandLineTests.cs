@@ -100,6 +100,10 @@ public class CommandLineTests
             Assert.Equal("my\\ \\$\\(touch\\ obeyed\\)\nmy\\ model\n", Complete("sparsefrontier run --model m", "m"));
             Assert.Equal("frontier-3m,my\\ model\n", Complete("sparsefrontier run --model frontier-3m,my\\ m", "frontier-3m,my\\ m"));
             Assert.Equal("my model\n", Complete("sparsefrontier run --model \"my m", "\"my m"));
+
+            // Between quotes nothing is put before what a shell would run or end the quotes at: such a name is not offered there.
+            Assert.Equal("my model\n", Complete("sparsefrontier run --model \"my ", "\"my "));
+            Assert.Equal("my model\n", Complete("sparsefrontier run --model 'my ", "'my "));
             Assert.False(File.Exists(Path.Combine(folder, "obeyed")));
         }
         finally
