@@ -41,6 +41,8 @@ internal static class ShellCompletion
 
         foreach (Argument argument in command.Arguments)
         {
+            // Without a name of its own, help would list all that it is completed to.
+            argument.HelpName ??= argument.Name;
             Add(argument, argument.ValueType.IsArray, argument.CompletionSources);
         }
 

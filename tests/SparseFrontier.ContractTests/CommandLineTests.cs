@@ -66,6 +66,17 @@ public class CommandLineTests
         Assert.DoesNotContain(offered, o => o.EndsWith(",Dense", StringComparison.Ordinal));
     }
 
+    // Help would list what an argument is completed to, all pairs of methods in place of CLAIM, and be as wide as that.
+    [Fact]
+    public void Help_names_arguments_and_not_what_they_are_completed_to()
+    {
+        string help = Run("--help").Output;
+        Assert.Contains("claim <CLAIM>", help, StringComparison.Ordinal);
+        Assert.DoesNotContain("Quest over", help, StringComparison.Ordinal);
+        Assert.All(help.Split('\n'), l => Assert.InRange(l.Length, 0, 300));
+        Assert.Contains("claim <CLAIM>", Run("claim --help").Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Bash_completes_by_what_the_README_gives_it()
     {
@@ -100,6 +111,10 @@ public class CommandLineTests
             Assert.Equal("my\\ \\$\\(touch\\ obeyed\\)\nmy\\ model\n", Complete("sparsefrontier run --model m", "m"));
             Assert.Equal("frontier-3m,my\\ model\n", Complete("sparsefrontier run --model frontier-3m,my\\ m", "frontier-3m,my\\ m"));
             Assert.Equal("my model\n", Complete("sparsefrontier run --model \"my m", "\"my m"));
+
+            // Between quotes nothing is put before what a shell would run or end the quotes at: such a name is not offered there.
+            Assert.Equal("my model\n", Complete("sparsefrontier run --model \"my ", "\"my "));
+            Assert.Equal("my model\n", Complete("sparsefrontier run --model 'my ", "'my "));
             Assert.False(File.Exists(Path.Combine(folder, "obeyed")));
         }
         finally

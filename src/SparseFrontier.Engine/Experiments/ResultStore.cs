@@ -32,11 +32,11 @@ internal sealed class ResultStore
         }
     });
 
-    /// <summary>What was asked of the runs that are finished; nothing where there is no folder.</summary>
-    /// <exception cref="SparseFrontierException">ResultUnreadable, ResultRowInvalid.</exception>
+    /// <summary>What was asked of the runs that are finished and whose specifications can be read; nothing where there is no folder.</summary>
+    /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public IEnumerable<RunSpecification> Finished() => !Directory.Exists(Path)
         ? []
-        : Runs().Where(r => File.Exists(r.File("summary.json"))).Select(r => r.ReadSpecification()?.Specification).OfType<RunSpecification>();
+        : Runs().Where(r => File.Exists(r.File("summary.json"))).Select(Asked).OfType<RunSpecification>();
 
     /// <summary>The directory of a run; null if there is none.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
@@ -126,6 +126,19 @@ internal sealed class ResultStore
     /// <summary>The further directories of runs that have several, each with the first.</summary>
     /// <exception cref="SparseFrontierException">ResultUnreadable.</exception>
     public IEnumerable<(RunDirectory First, RunDirectory Further)> Duplicates() => Groups().SelectMany(g => g.Skip(1).Select(d => (g[0], d)));
+
+    private static RunSpecification? Asked(RunDirectory run)
+    {
+        try
+        {
+            return run.ReadSpecification()?.Specification;
+        }
+        catch (SparseFrontierException e) when (e.ErrorId is ErrorIds.ResultUnreadable or ErrorIds.ResultRowInvalid)
+        {
+            // Damaged, which is nothing to the others.
+            return null;
+        }
+    }
 
     private void Create()
     {

@@ -335,13 +335,24 @@ internal sealed class RunDirectory
     // A run that is not finished does such a sample without a word when it goes on. A finished one is asked again by nobody, and its row still counts the sample.
     private void TellTorn(SparseAttentionResult summary, Action<string> damaged)
     {
-        string[] torn = [.. SampleFile.List(Path).Where(SampleFile.IsTorn)];
-        if (torn.Length == 0)
+        string[] torn;
+        SortedDictionary<int, SampleResult> samples;
+        try
         {
+            torn = [.. SampleFile.List(Path).Where(SampleFile.IsTorn)];
+            if (torn.Length == 0)
+            {
+                return;
+            }
+
+            samples = ReadSamples(summary.RunId, _ => { });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or SparseFrontierException { ErrorId: ErrorIds.ResultUnreadable or ErrorIds.ResultRowInvalid })
+        {
+            // Another process may just be setting them aside, or they may not be read: the row does not need them, and whoever reads samples is told.
             return;
         }
 
-        SortedDictionary<int, SampleResult> samples = ReadSamples(summary.RunId, _ => { });
         int[] lost = [.. Enumerable.Range(0, summary.SampleCount).Where(i => !samples.ContainsKey(i))];
         if (lost.Length > 0)
         {

@@ -49,12 +49,13 @@ internal static class SpeedAdvice
         return slower.Length == 0
             ? null
             : string.Create(CultureInfo.InvariantCulture, $"At {rows.First().SequenceLength} tokens these prefills took longer than dense ones would have: {string.Join(", ", slower)}. ")
-                + $"No dense run is beside them: what is saved is computed from the share of pairs and the seconds of their own attention. {Measure}";
+                + $"No dense run was timed beside them: what is saved is computed from the share of pairs and the seconds of their own attention. {Measure}";
     }
 
-    // Seconds that attending to fewer pairs saved at most; null where the parts were not timed.
+    // Seconds that attending to fewer pairs saved at most; null where the parts were not timed. Of the pairs that dense attention computes beside those asked for, at the ends of its
+    // tiles, a method computes as many at least: it saves no more than the pairs that it was not asked for.
     private static double? Saved(SparseAttentionResult row) =>
-        row is { PrefillAttentionSeconds: { } attention, ExecutedDensity: > 0 and { } density } ? Math.Max(0, attention * ((1 / density) - 1)) : null;
+        row is { PrefillAttentionSeconds: { } attention, ExecutedDensity: > 0 and { } density, PrefillSparsity: { } sparsity } ? Math.Max(0, attention * sparsity / density) : null;
 
     private static string WhereItPays(SparseAttentionResult row, ModelShape model) => Crossover(row, model) switch
     {

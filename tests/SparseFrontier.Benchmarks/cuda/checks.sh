@@ -21,10 +21,10 @@ grep -E '^ +(total|failed|succeeded|skipped):|^failed ' "$out/tests.txt"
 part kernels $program kernels test --device cuda:0
 echo "  $(grep -c '^ok ' "$out/kernels.txt") cases right, $(grep -c '^FAILED ' "$out/kernels.txt") wrong"
 if command -v compute-sanitizer >/dev/null; then
-    part kernels-memcheck compute-sanitizer --tool memcheck --target-processes all $program kernels test --device cuda:0
+    part kernels-memcheck compute-sanitizer --tool memcheck --error-exitcode 1 --target-processes all $program kernels test --device cuda:0
     grep 'ERROR SUMMARY' "$out/kernels-memcheck.txt"
     for tool in memcheck racecheck; do
-        part "decode-$tool" compute-sanitizer --tool $tool python3 decode_time.py sanitize
+        part "decode-$tool" compute-sanitizer --tool $tool --error-exitcode 1 python3 decode_time.py sanitize
         grep SUMMARY "$out/decode-$tool.txt"
     done
 else

@@ -79,6 +79,21 @@ public class FaultTests
         Assert.Equal(0, engines.Prefills);
     }
 
+    [Fact]
+    public void On_a_read_only_disk_a_damaged_run_is_nothing_to_the_finished_ones()
+    {
+        using var folder = new TemporaryFolder();
+        using Mount disk = Mount.Create(folder.File("disk"), 4096);
+        string results = folder.File("disk");
+        Sweeps.Run(results, [Sweeps.Specification()]);
+        string damaged = Sweeps.Run(results, [Sweeps.Specification(seed: 2)]).Rows[0].Path!;
+        File.WriteAllText(Path.Combine(damaged, "spec.json"), "{");
+        disk.MakeReadOnly();
+        RecordingSink sink = Sweeps.Run(results, [Sweeps.Specification()]);
+        Assert.Empty(sink.Errors);
+        Assert.Equal(RunStatus.Completed, Assert.Single(sink.Rows).Status);
+    }
+
     [Theory]
     [InlineData("/dev/full")]
     [InlineData("/dev/full/results")]

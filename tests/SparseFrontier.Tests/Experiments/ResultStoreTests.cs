@@ -91,6 +91,20 @@ public class ResultStoreTests
         Assert.Empty(Read(folder.Path).Warnings);
     }
 
+    // Whoever starts a finished run over sets its samples aside one after the other; and they may be of somebody else.
+    [Fact]
+    public void The_row_of_a_finished_run_needs_no_samples()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Sweeps.Run(folder.Path, [Sweeps.Specification()]).Rows[0].Path!;
+        string samples = Directory.GetFiles(path, "samples-*.jsonl").Single();
+        File.Move(samples, samples + ".old");
+        File.CreateSymbolicLink(samples, folder.File("nowhere"));
+        RecordingSink read = Read(folder.Path);
+        Assert.Empty(read.Warnings);
+        Assert.Equal(RunStatus.Completed, Assert.Single(read.Rows).Status);
+    }
+
     [Fact]
     public void A_damaged_line_is_warned_of_and_only_its_sample_done_again()
     {

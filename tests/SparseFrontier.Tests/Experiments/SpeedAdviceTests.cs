@@ -50,7 +50,7 @@ public class SpeedAdviceTests
         if (named)
         {
             Assert.StartsWith("At 2048 tokens these prefills took longer than dense ones would have: VerticalSlash at 0.50 (0.11 s of choosing for at most 0.1 s less of attention; at this sparsity it would pay from about 2", advice, StringComparison.Ordinal);
-            Assert.Contains("No dense run is beside them", advice, StringComparison.Ordinal);
+            Assert.Contains("No dense run was timed beside them", advice, StringComparison.Ordinal);
         }
     }
 
@@ -85,6 +85,20 @@ public class SpeedAdviceTests
         Assert.InRange(SpeedAdvice.Crossover(row, Shape)!.Value, low, high);
 
         Assert.Equal(low == int.MaxValue, SpeedAdvice.OfPrefillAlone([row], Shape)!.Contains("would not pay at 1048576 tokens either", StringComparison.Ordinal));
+    }
+
+    // A tile that dense attention computes in part a method computes in part too: of 0.5 + 0.1 of the pairs at its speed, dense attention takes 1 + 0.1 at most.
+    [Theory]
+    [InlineData(0.075, false)]
+    [InlineData(0.09, true)]
+    public void What_is_saved_is_at_most_what_the_pairs_that_are_left_out_would_take(double index, bool named)
+    {
+        var row = new SparseAttentionResult
+        {
+            Method = "VerticalSlash", DecodeMethod = "Dense", PrefillSparsity = 0.5, ExecutedDensity = 0.6, Parameters = "Window=256",
+            PrefillIndexSeconds = index, PrefillAttentionSeconds = 0.1, SequenceLength = 2048, PromptTokens = 2048,
+        };
+        Assert.Equal(named, SpeedAdvice.OfPrefillAlone([row], Shape) is not null);
     }
 
     [Fact]
