@@ -67,7 +67,7 @@ internal static class Tables
             SparsityPoint[] rows = [.. group];
             bool alone = points.All(p => p.Task != rows[0].Task || p.Protocol == group.Key.Protocol);
             writer.WriteLine();
-            writer.WriteLine($"{group.Key.Heading} (* on the frontier{(rows.Any(IsByCostAlone) ? "; o by its cost alone: the score is no better than chance" : "")})");
+            writer.WriteLine($"{group.Key.Heading} (* on the frontier{(rows.Any(IsByCostAlone) ? "; o by its cost alone: the score is hardly above chance" : "")})");
             if (!alone)
             {
                 writer.WriteLine($"  {group.Key.Protocol}");
