@@ -28,6 +28,12 @@ Describe 'Formatting' {
         $text | Should -Match "$([char]0x2605)\s+Quest"
     }
 
+    It 'shows what is on the frontier by its cost alone with a circle' {
+        $text = (New-ResultRow SnapKV 0.9 0), (New-ResultRow Quest 0.8 0.5) | Get-SparsityPareto -Cost DecodeDensity | Format-Table | Out-String -Width 120
+        $text | Should -Match "$([char]0x25cb)\s+SnapKV"
+        $text | Should -Match "$([char]0x2605)\s+Quest"
+    }
+
     It 'has a table for <_>' -ForEach 'Get-SparseAttentionMethod', 'Get-SparseAttentionTask', 'Get-SparseAttentionDevice', 'New-SparseAttentionSweep' {
         $text = & $_ | Out-String -Width 160
         $text | Should -Match '(?m)^-+\s+-+'

@@ -25,6 +25,20 @@ Describe 'Ctrl-C' {
 }
 
 Describe 'The pipeline of the README' {
+    It 'prints what the README shows' {
+        $readme = Get-Content (Join-Path (Get-RepositoryRoot) README.md) -Raw
+        $readme -match '(?s)Get-SparsityPareto -OptimalOnly\r?\n```\s+```\r?\n(.*?)```' | Should -BeTrue
+        $shown = $Matches[1]
+        $rendering = $PSStyle.OutputRendering
+        try {
+            $PSStyle.OutputRendering = 'PlainText'
+            $text = Get-SparseAttentionResult (Join-Path (Get-RepositoryRoot) tests/golden/default-comparison.jsonl.br) | Get-SparsityPareto -OptimalOnly | Out-String -Width 80
+        }
+        finally { $PSStyle.OutputRendering = $rendering }
+        # Where a heading is broken depends on the window.
+        ($shown -replace '\s+', ' ').Trim() | Should -BeExactly ($text -replace '\s+', ' ').Trim()
+    }
+
     It 'goes from a sweep over runs to the frontier' {
         $sweep = Get-SmallRun $tiny
         $results = Join-Path TestDrive: results

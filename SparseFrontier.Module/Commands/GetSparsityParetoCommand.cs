@@ -11,7 +11,8 @@ namespace SparseFrontier.Commands;
 /// All rows are collected first: a frontier needs them all. Rows from JSON, CSV or other modules are taken as well, as long as they have a
 /// Score or a Method column. Computed costs compare models of different sizes; densities do not and are refused for that. Where the runs'
 /// folders are here, samples are resampled jointly for all runs: OptimalShare is how often a point stays on the frontier, FrontierLow and
-/// FrontierHigh bound what its cost buys. The formulas are in docs/analysis.md.
+/// FrontierHigh bound what its cost buys. A circle instead of the star marks a point that is on the frontier by its cost alone: its score is hardly above that of
+/// answers at random (IsAboveChance). The formulas are in docs/analysis.md.
 /// </remarks>
 /// <example>
 /// Marks the frontier among the results in the folder results.

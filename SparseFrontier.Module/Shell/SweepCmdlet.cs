@@ -25,7 +25,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     public string[] Method { get; set; } = [];
 
     /// <summary>Tasks to evaluate on, by name.</summary>
-    /// <value>Niah</value>
+    /// <value>Niah; in the default comparison StoryFiltering</value>
     [Parameter(
         Position = 1,
         ParameterSetName = ParameterSets.Parameters,
@@ -117,7 +117,7 @@ public abstract class SweepCmdlet : SparseFrontierCmdlet
     public string TaskParameter { get; set; } = "";
 
     /// <summary>Samples of each run. It is not part of a run's identity: 500 after 100 computes the other 400.</summary>
-    /// <value>20; in the default comparison 8</value>
+    /// <value>20; in the default comparison 16</value>
     [Parameter(ParameterSetName = ParameterSets.Parameters, ValueFromPipelineByPropertyName = true, HelpMessage = "Samples of each run.")]
     [NumberTransformation(typeof(int), IsSingle = true)]
     public int? SampleCount { get; set; }

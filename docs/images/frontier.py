@@ -1,7 +1,10 @@
 """Draws docs/images/frontier.svg: score against density on a logarithmic axis, with 95 % intervals and the frontier as a step line.
 
     dotnet run --project src/SparseFrontier.Cli -c Release -- run
-    dotnet run --project src/SparseFrontier.Cli -c Release -- pareto results --cost Density --json | python3 docs/images/frontier.py > docs/images/frontier.svg
+    dotnet run --project src/SparseFrontier.Cli -c Release -- export tests/golden/default-comparison.jsonl.br results --force
+    dotnet run --project src/SparseFrontier.Cli -c Release -- pareto tests/golden/default-comparison.jsonl.br --cost Density --json | python3 docs/images/frontier.py > docs/images/frontier.svg
+
+What README shows is printed of the same rows by Get-SparsityPareto -OptimalOnly.
 """
 import json
 import math

@@ -395,7 +395,7 @@ public class CommandLineTests
         }
     }
 
-    private static (int Code, string Output, string Error) Run(string arguments, string input = "", string? folder = null)
+    internal static (int Code, string Output, string Error) Run(string arguments, string input = "", string? folder = null)
     {
         string executable = Path.Combine(AppContext.BaseDirectory, "sparsefrontier.dll");
         var start = new ProcessStartInfo("dotnet", $"\"{executable}\" {arguments}")

@@ -67,7 +67,7 @@ internal static class Tables
             SparsityPoint[] rows = [.. group];
             bool alone = points.All(p => p.Task != rows[0].Task || p.Protocol == group.Key.Protocol);
             writer.WriteLine();
-            writer.WriteLine($"{group.Key.Heading} (* on the frontier)");
+            writer.WriteLine($"{group.Key.Heading} (* on the frontier{(rows.Any(IsByCostAlone) ? "; o by its cost alone: the score is hardly above chance" : "")})");
             if (!alone)
             {
                 writer.WriteLine($"  {group.Key.Protocol}");
@@ -76,7 +76,7 @@ internal static class Tables
             TextTable.Write(
                 writer,
                 rows,
-                new("", p => p.IsOptimal ? "*" : ""),
+                new("", p => IsByCostAlone(p) ? "o" : p.IsOptimal ? "*" : ""),
                 new("Method", CellText.Point),
                 new("Prefill", p => CellText.Fraction(p.PrefillSparsity), Right: true),
                 new("Decode", p => CellText.Fraction(p.DecodeSparsity), Right: true),
@@ -91,6 +91,8 @@ internal static class Tables
             }
         }
     }
+
+    private static bool IsByCostAlone(SparsityPoint point) => point is { IsOptimal: true, IsAboveChance: false };
 
     /// <summary>Tolerances, a table for each model, criterion and margin.</summary>
     public static void Tolerances(TextWriter writer, IReadOnlyList<SparsityTolerance> tolerances)

@@ -15,7 +15,7 @@ internal static class RunVerb
         var force = new Option<bool>("--force") { Description = "Repeat runs that are finished." };
         var timeout = new Option<double?>("--timeout") { Description = "Seconds after which the runs stop; what is finished is kept, and the same command goes on from there.", HelpName = "s" };
         var whatIf = new Option<bool>("--what-if") { Description = "Only say what would run and what that would cost; no model is loaded." };
-        var command = new Command("run", "Runs methods on tasks; without options the default comparison on the embedded model. Finished runs are returned, interrupted ones go on.");
+        var command = new Command("run", "Runs methods on tasks; without options the default comparison: seven methods at sparsities of 0.5 and 0.85 on StoryFiltering, 16 samples each, on the embedded model. Finished runs are returned, interrupted ones go on.");
         sweep.AddWithInputTo(command);
         command.Options.Add(batch);
         command.Options.Add(results);

@@ -11,7 +11,7 @@ internal sealed class SweepOptions
     private readonly Option<string[]> _model = Options.Texts("--model", "Checkpoint directories or names of embedded models.", "M");
     private readonly Option<string[]> _method = Options.Texts("--method", "Prefill methods, or decode methods to run with a dense prefill; * for all but controls; Quest;PageSize=32 sets parameters.", "A,B");
     private readonly Option<string[]> _decodeMethod = Options.Texts("--decode-method", "Decode methods to combine with every prefill method.", "A,B");
-    private readonly Option<string[]> _task = Options.Texts("--task", "Tasks.", "T");
+    private readonly Option<string[]> _task = Options.Texts("--task", "Tasks; without it Niah, and StoryFiltering where no methods are named.", "T");
     private readonly Option<int[]> _length = Options.Integers("--length", "Prompt lengths, in tokens.", "N");
     private readonly Option<double[]> _sparsity = Options.Numbers("--sparsity", "Sparsities of the prefill method, 0 to 1; of the decode method where that is the only sparse one.", "s,...");
     private readonly Option<double[]> _decodeSparsity = Options.Numbers("--decode-sparsity", "Sparsities of the decode method, 0 to 1.", "s,...");

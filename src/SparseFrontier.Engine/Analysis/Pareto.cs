@@ -174,27 +174,33 @@ public static class Pareto
 
     private static string ValueName(string value) => Columns.First(c => c.Equals(value, StringComparison.OrdinalIgnoreCase));
 
-    private static SparsityPoint Point((SparseAttentionResult Row, double Cost, double Value) point, SparseAttentionResult? better, string cost, string value) => new()
+    private static SparsityPoint Point((SparseAttentionResult Row, double Cost, double Value) point, SparseAttentionResult? better, string cost, string value)
     {
-        Task = point.Row.Task,
-        Model = point.Row.Model,
-        SequenceLength = point.Row.SequenceLength,
-        Method = point.Row.Method,
-        DecodeMethod = point.Row.DecodeMethod,
-        PrefillSparsity = RowSparsity.Prefill(point.Row),
-        DecodeSparsity = RowSparsity.Decode(point.Row),
-        Protocol = Protocol.Describe(point.Row),
-        Chance = ChanceFloor.Of(point.Row),
-        CostName = cost,
-        Cost = point.Cost,
-        ValueName = value,
-        Value = point.Value,
-        ValueLow = value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) ? point.Row.ScoreLow : null,
-        ValueHigh = value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase) ? point.Row.ScoreHigh : null,
-        IsOptimal = better is null,
-        DominatedBy = better is null ? null : Name(better),
-        RunId = point.Row.RunId,
-    };
+        bool isScore = value.Equals(nameof(SparseAttentionResult.Score), StringComparison.OrdinalIgnoreCase);
+        double chance = ChanceFloor.Of(point.Row);
+        return new SparsityPoint
+        {
+            Task = point.Row.Task,
+            Model = point.Row.Model,
+            SequenceLength = point.Row.SequenceLength,
+            Method = point.Row.Method,
+            DecodeMethod = point.Row.DecodeMethod,
+            PrefillSparsity = RowSparsity.Prefill(point.Row),
+            DecodeSparsity = RowSparsity.Decode(point.Row),
+            Protocol = Protocol.Describe(point.Row),
+            Chance = chance,
+            CostName = cost,
+            Cost = point.Cost,
+            ValueName = value,
+            Value = point.Value,
+            ValueLow = isScore ? point.Row.ScoreLow : null,
+            ValueHigh = isScore ? point.Row.ScoreHigh : null,
+            IsOptimal = better is null,
+            IsAboveChance = isScore ? point.Value > chance + ChanceFloor.Clear : null,
+            DominatedBy = better is null ? null : Name(better),
+            RunId = point.Row.RunId,
+        };
+    }
 
     private static string Name(SparseAttentionResult row) => string.Create(
         CultureInfo.InvariantCulture,

@@ -110,6 +110,7 @@ internal sealed class AggregatedTasks
             Score = score,
             ScoreLow = interval?.Low,
             ScoreHigh = interval?.High,
+            ChanceScore = Combine([.. members.Select(m => (double?)ChanceFloor.Of(m))], members, _aggregate),
             SampleCount = members.Sum(m => m.SampleCount),
             QuestionPosition = first.QuestionPosition,
             CompressBefore = first.CompressBefore,

@@ -48,6 +48,12 @@ public sealed record SparsityPoint
     /// <summary>Whether no other point of the group costs at most as much and is worth at least as much, and is better in one.</summary>
     public bool IsOptimal { get; init; }
 
+    /// <summary>
+    /// Whether the score is more than 0.05 above that of answers at random; its interval says how sure that is. An optimal point for which this is false is on the frontier by
+    /// its cost alone. Null where the value is not the score.
+    /// </summary>
+    public bool? IsAboveChance { get; init; }
+
     /// <summary>The cheapest optimal point that dominates this one, as "Method+DecodeMethod sparsity/sparsity [run id]"; null if optimal.</summary>
     public string? DominatedBy { get; init; }
 

@@ -171,6 +171,20 @@ public static class CellText
         return point.ModelCount > 1 ? VisibleText.Line($"{point.Model} {methods}") : methods;
     }
 
+    /// <summary>The mark of a point on the frontier: a star, or a circle where it is there by its cost alone; empty for a dominated one.</summary>
+    public static string FrontierMark(SparsityPoint point)
+    {
+        ArgumentNullException.ThrowIfNull(point);
+        return !point.IsOptimal ? "" : point.IsAboveChance == false ? "\u25cb" : "\u2605";
+    }
+
+    /// <summary>Whether a point is on the frontier, in words: "yes", "by cost alone", or nothing.</summary>
+    public static string OnFrontier(SparsityPoint point)
+    {
+        ArgumentNullException.ThrowIfNull(point);
+        return !point.IsOptimal ? "" : point.IsAboveChance == false ? "by cost alone" : "yes";
+    }
+
     /// <summary>What a frontier is of: "Niah at 2048 tokens, frontier-3m: Score against PrefillFlops".</summary>
     public static string FrontierHeading(SparsityPoint point)
     {

@@ -177,6 +177,12 @@ public class FrontierTests
         new GetParetoOperation { Results = rows, Cost = "Density", Aggregate = TaskAggregate.Worst, GroupBy = ["Model", "Task", "SequenceLength"] }.Execute(sink, default);
         Assert.Equal([0.1, 0.5], sink.Objects.Cast<SparsityPoint>().Select(p => Math.Round(p.Value, 12)));
 
+        // Chance is put together as the scores are: an eighth is the mean of none and a quarter.
+        sink = new RecordingSink();
+        SparseAttentionResult[] lost = [StoredScores.Row(folder, "Dense", null, StoredScores.Lost(40, 40)), StoredScores.Row(folder, "Dense", null, StoredScores.Lost(40, 28), "Quality")];
+        new GetParetoOperation { Results = lost, Cost = "Density", Aggregate = TaskAggregate.Mean }.Execute(sink, default);
+        Assert.Equal((0.15, false), (Math.Round(((SparsityPoint)Assert.Single(sink.Objects)).Value, 12), ((SparsityPoint)sink.Objects[0]).IsAboveChance));
+
         // The window that a method takes from the task does not tell configurations apart.
         SparseAttentionResult[] windows =
         [

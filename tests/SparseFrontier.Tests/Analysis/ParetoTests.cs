@@ -1,4 +1,6 @@
+using SparseFrontier.Analysis;
 using SparseFrontier.Experiments.Operations;
+using SparseFrontier.Reporting;
 using SparseFrontier.Tensors;
 using SparseFrontier.Tests.Experiments;
 using Xunit;
@@ -22,6 +24,30 @@ public class ParetoTests
         Assert.Equal("Dense+Quest 0.00/0.90 [Quest]", points[2].DominatedBy);
         Assert.Equal([0.05, 0.1, 0.2, 1], points.Select(p => Math.Round(p.Cost, 12)));
     }
+
+    [Fact]
+    public void What_is_on_the_frontier_by_its_cost_alone_stays_on_it_and_says_so()
+    {
+        List<SparsityPoint> points = Points([Row("Dense", 0, 0.9), Row("Quest", 0.9, 0.3, decode: true), Row("SnapKV", 0.95, 0.05, decode: true)]);
+        Assert.Equal([("SnapKV", true, false), ("Quest", true, true), ("Dense", true, true)], points.Select(p => (Name(p), p.IsOptimal, p.IsAboveChance!.Value)));
+        Assert.Equal(["\u25cb", "\u2605", "\u2605"], points.Select(CellText.FrontierMark));
+        Assert.Equal(["by cost alone", "yes", "yes"], points.Select(CellText.OnFrontier));
+
+        // Other columns than the score have no chance, and what is dominated no mark.
+        Assert.Null(Pareto.Points([Row("Dense", 0, 0.9)], "Density", "SampleCount", ["Task"]).Single().IsAboveChance);
+        Assert.Equal("", CellText.FrontierMark(new SparsityPoint { IsAboveChance = false }));
+    }
+
+    [Theory]
+    [InlineData("Niah", 0.05, false)]
+    [InlineData("Niah", 0.06, true)]
+    [InlineData("StoryFiltering", 0.11, false)]
+    [InlineData("StoryFiltering", 0.12, true)]
+    [InlineData("Quality", 0.29, false)]
+    [InlineData("Quality", 0.31, true)]
+    public void Chance_is_the_tasks(string task, double score, bool above) => Assert.Equal(
+        above,
+        Pareto.Points([new SparseAttentionResult { Task = task, Method = "Dense", Score = score, Status = RunStatus.Completed }], "Density", "Score", ["Task"]).Single().IsAboveChance);
 
     [Fact]
     public void Equal_points_are_both_optimal_and_equal_cost_or_value_alone_is_not()

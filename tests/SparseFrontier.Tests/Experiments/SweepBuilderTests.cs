@@ -74,7 +74,12 @@ public class SweepBuilderTests
         Assert.Equal(
             ["AdaSnapKV", "BlockSparse", "Dense", "FlexPrefill", "Quest", "SnapKV", "VerticalSlash"],
             runs.Select(r => r.Method == "Dense" ? r.DecodeMethod : r.Method).Distinct().Order());
-        Assert.All(runs, r => Assert.Equal(("Niah", 2048, ""), (r.Task, r.SequenceLength, r.Model)));
+        Assert.All(runs, r => Assert.Equal(("StoryFiltering", 2048, "", 16, 512), (r.Task, r.SequenceLength, r.Model, r.SampleCount, r.MaximumOutputTokens)));
+
+        // What is named is taken; runs of named methods have a task that fits into short prompts.
+        Assert.All(Build(new SweepDefinition { Task = ["Niah"], SampleCount = 3 }), r => Assert.Equal(("Niah", 3, 512), (r.Task, r.SampleCount, r.MaximumOutputTokens)));
+        RunSpecification named = Assert.Single(Build(new SweepDefinition { Method = ["Dense"] }));
+        Assert.Equal(("Niah", 2048, 20, 1024), (named.Task, named.SequenceLength, named.SampleCount, named.MaximumOutputTokens));
     }
 
     [Theory]

@@ -89,7 +89,7 @@ internal static class FrontierFigure
     private static string Sparsity(SparsityPoint point) => $"prefill {CellText.Fraction(point.PrefillSparsity)}, decode {CellText.Fraction(point.DecodeSparsity)}";
 
     private static ReportTable Table(ReportData data, IReadOnlyList<SparsityPoint>[] frontiers) => new(
-        "Runs by cost, cheapest first. \"Sure\" is the share of the resampled results in which the run is on the frontier.",
+        "Runs by cost, cheapest first. \"Sure\" is the share of the resampled results in which the run is on the frontier. A run that is on it by its cost alone scores hardly more than answers at random.",
         [
             new("Method"), new("Model"), new("Where"), new("Cost is"), new("Cost", true), new("Prefill sparsity", true), new("Decode sparsity", true), new("Score", true),
             new("95 %", true), new("On the frontier"), new("Sure", true), new("Beaten by"),
@@ -98,7 +98,7 @@ internal static class FrontierFigure
             .. frontiers.SelectMany(f => f).Select(p => (string[])
             [
                 CellText.Methods(p.Method, p.DecodeMethod), p.Model, Place(data, p), AxisText.Name(p.CostName), AxisText.Amount(p.CostName, p.Cost), CellText.Fraction(p.PrefillSparsity),
-                CellText.Fraction(p.DecodeSparsity), CellText.Score(p.Value), CellText.Interval(p.ValueLow, p.ValueHigh), p.IsOptimal ? "yes" : "", CellText.Fraction(p.OptimalShare),
+                CellText.Fraction(p.DecodeSparsity), CellText.Score(p.Value), CellText.Interval(p.ValueLow, p.ValueHigh), CellText.OnFrontier(p), CellText.Fraction(p.OptimalShare),
                 p.DominatedBy?.Split(" [")[0] ?? "",
             ]),
         ]);
