@@ -3,7 +3,7 @@
 Runs the grid behind docs/findings.md and writes that page and the rows that it comes from.
 .DESCRIPTION
 Runs a preset, keeps its rows with the scores of their samples as one file, looks where dense attention lies, and writes what the results say of each claim of the paper. Finished
-samples are kept: after Ctrl-C, or with a larger -SampleCount, the same command goes on. -WhatIf stops after the plan. Where a claim is Underpowered, the page names the samples that would decide it.
+samples are kept: after Ctrl-C, or with a larger -SampleCount, the same command goes on. -WhatIf stops after the plan. Where a claim is Underpowered, the page names the samples a run that would decide it: that number is -SampleCount.
 .PARAMETER Preset
 FindingsSmall for two cores of a processor, Findings for a GPU.
 .PARAMETER OutputPath

@@ -108,7 +108,8 @@ internal static class FindingPage
             ## The claims
 
             Agrees: shown. Disagrees: the opposite is shown, or a difference of 0.03 is excluded. Underpowered: neither; more samples could show it. NotTestable: no cell could show it. The
-            chance of a false label of a kind is at most 5 % over all claims of a series.
+            chance of a false label of a kind is at most 5 % over all claims of a series. Where samples a run are named (`-SampleCount` of the script), as many would decide the claim, one way or the other, with a
+            probability of 0.8 if differences are as observed; n is of all tasks and lengths together.
 
             | claim | paper | scaled | absolute |
             | --- | --- | --- | --- |
@@ -147,7 +148,7 @@ internal static class FindingPage
         page.Append('\n');
         foreach (SparsityFinding finding in findings)
         {
-            string needed = finding.NeededSampleCount is { } n ? Invariant($" About {n} samples would decide it.") : "";
+            string needed = finding.NeededSampleCount is { } n ? Invariant($" About {n:N0} samples a run (now {Range([finding.RunSampleCountLow!.Value, finding.RunSampleCountHigh!.Value])}) would decide it.") : "";
             string left = finding.Label == FindingLabel.NotTestable ? "" : (finding.ForcedCount > 0 ? Invariant($" {Counted.Of(finding.ForcedCount, "run is", "runs are")} left out because more of what {(finding.ForcedCount == 1 ? "it keeps" : "they keep")} is forced than chosen.") : "")
                 + (finding.BlindCount > 0 ? Invariant($" {Counted.Of(finding.BlindCount, "dense run is", "dense runs are")} not clearly above chance and left out.") : "");
             string[] better = [.. new[] { ("Random", finding.GainOverRandomHigh), ("WindowSink", finding.GainOverWindowSinkHigh) }.Where(c => c.Item2 < 0).Select(c => c.Item1)];
