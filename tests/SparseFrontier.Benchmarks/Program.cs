@@ -38,6 +38,12 @@ if (args is [PrefillMemorySuite.ChildArgument, string folder, string method, str
     return 0;
 }
 
+if (args is ["shipped-patterns", string means, string measured])
+{
+    ShippedPatternsWriter.Write(means, measured);
+    return 0;
+}
+
 if (args is ["shipped-results", string summary, .. string[] parts])
 {
     ShippedResultsWriter.Write(summary, parts);
