@@ -479,6 +479,11 @@ public sealed class FindingTests : IDisposable
         var sink = new RecordingSink();
         new GetResultOperation { Path = [file] }.Execute(sink, TestContext.Current.CancellationToken);
         Assert.Equal(Findings(rows), Findings([.. sink.Rows]));
+
+        // Nor does it matter which of them are read from where: a file keeps of the questions what tells them apart.
+        Assert.Equal(3, sink.Rows.Count);
+        Assert.Equal(Findings(rows), Findings([.. rows.Where(r => r.DecodeMethod == "Dense"), .. sink.Rows.Where(r => r.DecodeMethod != "Dense")]));
+        Assert.Equal(Findings(rows), Findings([.. rows.Where(r => r.DecodeMethod != "Dense"), .. sink.Rows.Where(r => r.DecodeMethod == "Dense")]));
     }
 
     [Fact]
