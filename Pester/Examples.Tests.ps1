@@ -102,9 +102,18 @@ Describe 'examples/ReproduceFindings.ps1' {
     It 'writes the page, its rows and the patterns' {
         $output = Test-Example 0 "$examples/ReproduceFindings.ps1" @few
         $output | Should -Match 'QuestOverAdaSnapKV'
-        Get-Content "$TestDrive/findings/findings.md" -Raw | Should -Match '\| tiny \| Niah \|'
+        Get-Content "$TestDrive/findings/findings.md" -Raw | Should -Match '### Niah: [\s\S]*\| tiny \| 2500 \|'
         @(Get-SparseAttentionResult "$TestDrive/findings/findings.jsonl.gz").Count | Should -BeGreaterThan 20
         @(Get-Content "$TestDrive/findings/patterns.jsonl").Count | Should -BeGreaterThan 1
+    }
+
+    It 'puts the patterns of another checkpoint beside them' {
+        $other = New-TinyModel "$TestDrive/wide/other" -ContextLength 4096
+        Test-Example 0 "$examples/ReproduceFindings.ps1" @few -PatternModel $other | Should -Match 'QuestOverAdaSnapKV'
+        $page = Get-Content "$TestDrive/findings/findings.md" -Raw
+        $page | Should -Match '\| other \| Prefill \| all \| all \|'
+        $page | Should -Match '\| tiny \| Prefill \| all \| all \|'
+        $page | Should -Not -Match '\| other \| 2500 \|'
     }
 }
 

@@ -3,7 +3,7 @@
 Runs the grid behind docs/findings.md and writes that page and the rows that it comes from.
 .DESCRIPTION
 Runs a preset, keeps its rows with the scores of their samples as one file, looks where dense attention lies, and writes what the results say of each claim of the paper. Finished
-samples are kept: after Ctrl-C, or with a larger -SampleCount, the same command goes on. -WhatIf stops after the plan. Where a claim is Underpowered, the page names the samples that would decide it.
+samples are kept: after Ctrl-C, or with a larger -SampleCount, the same command goes on. -WhatIf stops after the plan. Where a claim is Underpowered, the page names the samples a run that would decide it: that number is -SampleCount.
 .PARAMETER Preset
 FindingsSmall for two cores of a processor, Findings for a GPU.
 .PARAMETER OutputPath
@@ -22,8 +22,12 @@ Tasks instead of the preset's.
 Lengths instead of the preset's.
 .PARAMETER PatternLength
 Length of the prompts that patterns of attention are taken from; 0 for none.
+.PARAMETER PatternModel
+Checkpoints whose patterns of attention stand beside those of the models that are run, such as the one that the findings are to be carried over to.
 .EXAMPLE
 ./examples/ReproduceFindings.ps1 -OutputPath ./findings
+.EXAMPLE
+./examples/ReproduceFindings.ps1 -OutputPath ./findings -PatternModel ~/models/Qwen2.5-0.5B-Instruct
 .EXAMPLE
 ./examples/ReproduceFindings.ps1 -Preset Findings -Device cuda:0 -SampleCount 200 -OutputPath ./findings
 #>
@@ -38,7 +42,8 @@ param(
     [string[]] $Model,
     [string[]] $Task,
     [int[]] $SequenceLength,
-    [int] $PatternLength = 2048
+    [int] $PatternLength = 2048,
+    [string[]] $PatternModel = @()
 )
 $ErrorActionPreference = 'Stop'
 $inPlace = Join-Path $PSScriptRoot .. SparseFrontier.psd1
@@ -63,7 +68,10 @@ $rows | Export-SparseAttentionResult (Join-Path $OutputPath findings.jsonl.gz) -
 $patterns = @(
     if ($PatternLength -gt 0) {
         # The task's easier form, which fits short prompts.
-        $first = $runs | Group-Object Model, Task | ForEach-Object { $_.Group[0] }
+        $own = $grid.Clone()
+        $own.Model = $PatternModel
+        $measured = @($runs; if ($PatternModel) { New-SparseAttentionSweep @own })
+        $first = $measured | Group-Object Model, Task | ForEach-Object { $_.Group[0] }
         $first | ForEach-Object { Measure-AttentionPattern Dense -Model $_.Model -Task $_.Task -TaskParameter $_.TaskParameters -SequenceLength $PatternLength -ShortInstructions }
     }
 )

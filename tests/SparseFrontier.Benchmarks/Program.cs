@@ -44,6 +44,12 @@ if (args is ["block-sparse-loop", string sparsity, string seconds])
     return 0;
 }
 
+if (args is ["shipped-patterns", string means, string measured])
+{
+    ShippedPatternsWriter.Write(means, measured);
+    return 0;
+}
+
 if (args is ["shipped-results", string summary, .. string[] parts])
 {
     ShippedResultsWriter.Write(summary, parts);

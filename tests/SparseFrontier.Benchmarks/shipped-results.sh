@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts what examples/ReproduceFindings.ps1 wrote and the kernels of this machine together as docs/findings.jsonl.br, which comes with the engine, and docs/findings.md.
+# Puts what examples/ReproduceFindings.ps1 wrote and the kernels of this machine together as docs/findings.jsonl.br, which comes with the engine, docs/patterns.jsonl.br and docs/findings.md.
 #
 #   shipped-results.sh SPARSEFRONTIER FINDINGS DEVICE NAME
 #
@@ -12,4 +12,5 @@ $program kernels measure SnapKV AdaSnapKV Quest BlockSparse VerticalSlash FlexPr
     --query-heads 8 --kv-heads 4 --head-dimension 64 --device "$device" --json > "$findings/kernels.jsonl"
 dotnet run -c Release --project tests/SparseFrontier.Benchmarks -- shipped-results docs/findings.jsonl.br "rows:$findings/findings.jsonl.gz" kernels:docs/findings.jsonl.br "kernels:$findings/kernels.jsonl" \
     "device:$device=$name" "kernel-device:$device=$name"
-$program findings docs/findings.jsonl.br --markdown --patterns "$findings/patterns.jsonl" > docs/findings.md
+dotnet run -c Release --project tests/SparseFrontier.Benchmarks -- shipped-patterns docs/patterns.jsonl.br "$findings/patterns.jsonl"
+$program findings docs/findings.jsonl.br --markdown --patterns docs/patterns.jsonl.br > docs/findings.md

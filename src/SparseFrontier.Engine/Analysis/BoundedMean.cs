@@ -18,6 +18,13 @@ public static class BoundedMean
     /// <param name="threshold">The smallest mean of the hypothesis.</param>
     public static double PValue(ReadOnlySpan<double> values, double maximum, double threshold) => Exceeds(Group(values, 1), maximum, threshold);
 
+    /// <summary>P value of the hypothesis that the mean is at least <paramref name="threshold"/>, of values with their counts, which need not be whole.</summary>
+    /// <param name="values">Values, none above <paramref name="maximum"/>, and how often each was seen.</param>
+    /// <param name="maximum">The largest value that is possible.</param>
+    /// <param name="threshold">The smallest mean of the hypothesis.</param>
+    internal static double PValue(IEnumerable<(double Value, double Count)> values, double maximum, double threshold) =>
+        Exceeds([.. values.GroupBy(v => v.Value).OrderBy(g => g.Key).Select(g => (g.Key, g.Sum(v => v.Count)))], maximum, threshold);
+
     /// <summary>The bound that the mean stays below, with a confidence.</summary>
     /// <param name="values">Values, none above <paramref name="maximum"/>.</param>
     /// <param name="maximum">The largest value that is possible.</param>

@@ -20,6 +20,23 @@ public static class MultipleTests
         return adjusted;
     }
 
+    /// <summary>The level of one more hypothesis: a p value below it is claimed by Holm's procedure beside others, whose p values are these.</summary>
+    /// <param name="others">P values of the others.</param>
+    /// <param name="level">The level of all together.</param>
+    public static double HolmLevel(IReadOnlyList<double> others, double level)
+    {
+        ArgumentNullException.ThrowIfNull(others);
+
+        // Those that are claimed though this one is not leave it their part.
+        int claimed = 0;
+        foreach (double value in others.Order().TakeWhile(value => value < level / (others.Count + 1 - claimed)))
+        {
+            claimed++;
+        }
+
+        return level / (others.Count + 1 - claimed);
+    }
+
     /// <summary>
     /// How many hypotheses at the start of each of several series may be claimed, when within a series each is tested only after all before it
     /// were claimed, and the chance of any false claim over all series is at most a level. Each series begins with an equal share of the

@@ -69,7 +69,7 @@ internal static class ResultSummaryFile
     /// <exception cref="SparseFrontierException">ResultRowInvalid.</exception>
     public static ResultSummary Read(byte[] content, string name, string? path)
     {
-        ReadOnlySpan<byte> rest = Ends(name, Gzip) || Ends(name, Brotli) ? Unpack(content, name) : content;
+        ReadOnlySpan<byte> rest = Unpacked(content, name);
         ResultSummaryHeader? header = null;
         var rows = new List<SparseAttentionResult>();
         var kernels = new List<KernelMeasurement>();
@@ -394,6 +394,10 @@ internal static class ResultSummaryFile
     }
 
     private static bool Ends(string path, string extension) => path.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The content of a file, unpacked where its name ends as that of a compressed one.</summary>
+    /// <exception cref="SparseFrontierException">ResultRowInvalid: it is not compressed as its name says, or by far too long.</exception>
+    internal static byte[] Unpacked(byte[] content, string path) => Ends(path, Gzip) || Ends(path, Brotli) ? Unpack(content, path) : content;
 
     private static byte[] Unpack(byte[] packed, string path)
     {

@@ -87,7 +87,7 @@ public sealed record SparsityClaim
 
     /// <summary>
     /// Samples with which the claim would be supported or refuted, whichever the observed difference points to, with probability 0.8 if that is the true one;
-    /// null where it is decided already, or the difference lies on the threshold.
+    /// null where it is decided already, or the difference lies on the threshold. Of all seeds together, as <see cref="SampleCount"/> is.
     /// </summary>
     public int? NeededSampleCount { get; init; }
 

@@ -49,7 +49,16 @@ public sealed record SparsityFinding
     /// <summary>Samples: questions that enter, each once, however many runs answered it.</summary>
     public int SampleCount { get; init; }
 
-    /// <summary>Samples with which the claim would be decided, with probability 0.8 if the estimate is the truth; null where it is decided or cannot be said.</summary>
+    /// <summary>The fewest samples of a run that decides it; null where it is of no mean of differences.</summary>
+    public int? RunSampleCountLow { get; init; }
+
+    /// <summary>The most samples of a run that decides it; null where it is of no mean of differences.</summary>
+    public int? RunSampleCountHigh { get; init; }
+
+    /// <summary>
+    /// Samples of each run, as SampleCount of a sweep, with which the claim would be decided, one way or the other, with a probability of 0.8 if differences are as observed; null where it is decided or
+    /// cannot be said. Not of all tasks together, as <see cref="SampleCount"/> is.
+    /// </summary>
     public int? NeededSampleCount { get; init; }
 
     /// <summary>Cells of a model, a task and a length that enter.</summary>

@@ -109,7 +109,7 @@ public sealed record SparsityTolerance
 
     /// <summary>
     /// Samples with which the next sparsity would be established with probability 0.8 if its true loss is the observed one; null if there is
-    /// none, or if the observed loss is not below the margin.
+    /// none, or if the observed loss is not below the margin. Of all seeds together, as <see cref="SampleCount"/> is.
     /// </summary>
     public int? NeededSampleCount { get; init; }
 

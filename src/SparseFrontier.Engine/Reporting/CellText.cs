@@ -305,7 +305,7 @@ public static class CellText
             row.GapToOracle is { } oracle ? $"to OracleTopK {Signed(oracle)}" : "",
             row.AttentionShare is { } share ? string.Create(CultureInfo.CurrentCulture, $"attention {share:P0} of the cost{(row.EquivalentLength is { } length ? $", as Qwen2.5-7B at {length} tokens" : "")}") : "",
             row.Message,
-            row.NeededSampleCount is { } needed ? string.Create(CultureInfo.CurrentCulture, $"about {needed} samples would decide it") : "",
+            row.NeededSampleCount is { } needed ? string.Create(CultureInfo.CurrentCulture, $"about {needed} samples a run (now {row.RunSampleCountLow}{(row.RunSampleCountHigh > row.RunSampleCountLow ? $" to {row.RunSampleCountHigh}" : "")}) would decide it") : "",
         ];
         string text = string.Join("; ", parts.Where(p => p.Length > 0));
         return VisibleText.Line(text.Length > 0 ? $"{row.Name}: {text}" : row.Name);

@@ -479,6 +479,11 @@ public sealed class FindingTests : IDisposable
         var sink = new RecordingSink();
         new GetResultOperation { Path = [file] }.Execute(sink, TestContext.Current.CancellationToken);
         Assert.Equal(Findings(rows), Findings([.. sink.Rows]));
+
+        // Nor does it matter which of them are read from where: a file keeps of the questions what tells them apart.
+        Assert.Equal(3, sink.Rows.Count);
+        Assert.Equal(Findings(rows), Findings([.. rows.Where(r => r.DecodeMethod == "Dense"), .. sink.Rows.Where(r => r.DecodeMethod != "Dense")]));
+        Assert.Equal(Findings(rows), Findings([.. rows.Where(r => r.DecodeMethod != "Dense"), .. sink.Rows.Where(r => r.DecodeMethod == "Dense")]));
     }
 
     [Fact]
@@ -526,18 +531,35 @@ public sealed class FindingTests : IDisposable
         });
     }
 
+    [Theory]
+    [InlineData("patterns.jsonl")]
+    [InlineData("patterns.jsonl.gz")]
+    [InlineData("patterns.jsonl.br")]
+    public void Patterns_of_other_checkpoints_stand_beside_those_of_the_models(string name)
+    {
+        string line = System.Text.Json.JsonSerializer.Serialize(new AttentionPattern { Model = "own", Task = "Niah", SequenceLength = 2048, Phase = "Prefill", Layer = 0, Head = 3, FirstTokenMass = 0.75, KeysFor95 = 12 });
+        using (Stream file = File.Create(_folder.File(name)))
+        using (Stream packed = name.EndsWith(".gz", StringComparison.Ordinal) ? new System.IO.Compression.GZipStream(file, System.IO.Compression.CompressionLevel.Fastest)
+            : name.EndsWith(".br", StringComparison.Ordinal) ? new System.IO.Compression.BrotliStream(file, System.IO.Compression.CompressionLevel.Fastest) : new BufferedStream(file))
+        {
+            packed.Write(System.Text.Encoding.UTF8.GetBytes(line + "\n"));
+        }
+
+        var page = new RecordingSink();
+        new WriteFindingPageOperation { Results = [Dense("Niah")], PatternPath = [Path.Combine(Fixtures.Root, "docs", "patterns.jsonl.br"), _folder.File(name)] }.Execute(page, TestContext.Current.CancellationToken);
+        string text = (string)Assert.Single(page.Objects);
+        Assert.Contains("| own | Prefill | 0 | 3 | 0.75 |", text, StringComparison.Ordinal);
+        Assert.Contains("| frontier-7m | Prefill | 5 | 7 |", text, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void The_committed_page_is_what_the_committed_rows_say()
     {
         var sink = new RecordingSink();
         new GetResultOperation { Path = [Path.Combine(Fixtures.Root, "docs", "findings.jsonl.br")] }.Execute(sink, TestContext.Current.CancellationToken);
         var page = new RecordingSink();
-        new WriteFindingPageOperation { Results = sink.Rows }.Execute(page, TestContext.Current.CancellationToken);
-
-        // Patterns are measured, not read from the rows: they stand before the claims.
-        Assert.Equal(FromClaims(File.ReadAllText(Path.Combine(Fixtures.Root, "docs", "findings.md"))), FromClaims((string)page.Objects[0]));
-
-        static string FromClaims(string text) => text[text.IndexOf("## The claims", StringComparison.Ordinal)..].ReplaceLineEndings("\n");
+        new WriteFindingPageOperation { Results = sink.Rows, PatternPath = [Path.Combine(Fixtures.Root, "docs", "patterns.jsonl.br")] }.Execute(page, TestContext.Current.CancellationToken);
+        Assert.Equal(File.ReadAllText(Path.Combine(Fixtures.Root, "docs", "findings.md")).ReplaceLineEndings("\n"), ((string)page.Objects[0]).ReplaceLineEndings("\n"));
     }
 
     [Fact]

@@ -50,7 +50,7 @@ internal sealed class FindingClaims(FindingData data, string series)
 
         FindingTest test = contrast.Test();
         return new FindingDraft(
-            Describe(name, claim, source, measure, contrast, test), test.PValueAbove(0), test.PValueBelow(FindingDraft.Resolution), level => test.SamplesNeeded(test.Difference > 0 ? 0 : FindingDraft.Resolution, level));
+            Describe(name, claim, source, measure, contrast, test), FindingSide.Above(0, test), FindingSide.Below(FindingDraft.Resolution, test));
     }
 
     /// <summary>A claim that one thing does not score more than another: shown where a gain of <see cref="FindingDraft.Resolution"/> is excluded; refuted above 0.</summary>
@@ -63,7 +63,7 @@ internal sealed class FindingClaims(FindingData data, string series)
 
         FindingTest test = contrast.Test();
         return new FindingDraft(
-            Describe(name, claim, source, measure, contrast, test), test.PValueBelow(FindingDraft.Resolution), test.PValueAbove(0), level => test.SamplesNeeded(test.Difference < FindingDraft.Resolution ? FindingDraft.Resolution : 0, level));
+            Describe(name, claim, source, measure, contrast, test), FindingSide.Below(FindingDraft.Resolution, test), FindingSide.Above(0, test));
     }
 
     /// <summary>A claim without a cell that could show it, and why there is none.</summary>
@@ -88,7 +88,7 @@ internal sealed class FindingClaims(FindingData data, string series)
         }
 
         return new FindingDraft(
-            new SparsityFinding { Name = name, Claim = claim, Source = source, Measure = measure, Series = series, ForcedCount = forced, BlindCount = data.Blind.Count, Message = string.Join("; ", parts) }, null, null);
+            new SparsityFinding { Name = name, Claim = claim, Source = source, Measure = measure, Series = series, ForcedCount = forced, BlindCount = data.Blind.Count, Message = string.Join("; ", parts) }, (double?)null, null);
     }
 
     /// <summary>What a finding says of the cells that it rests on.</summary>

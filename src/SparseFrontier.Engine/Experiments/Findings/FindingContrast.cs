@@ -12,6 +12,7 @@ internal sealed class FindingContrast
     private readonly HashSet<(string Model, FindingCell Cell)> _cells = [];
     private readonly SortedSet<double> _sparsities = [];
     private readonly List<(FindingCurve Curve, double Sparsity)> _subjects = [];
+    private (int Low, int High) _runs = (int.MaxValue, 0);
 
     /// <summary>Cells that entered.</summary>
     public IReadOnlyCollection<(string Model, FindingCell Cell)> Cells => _cells;
@@ -30,7 +31,7 @@ internal sealed class FindingContrast
     /// <param name="range">The largest difference that is possible: 1 of scores, 2 of losses, which lie between -1 and 1 themselves, and what follows of errors in relation to something.</param>
     public void Add(FindingCurve subject, double sparsity, double[] first, double[] second, double range = 1)
     {
-        bool any = false;
+        int added = 0;
         for (int i = 0; i < Math.Min(first.Length, second.Length); i++)
         {
             if (double.IsNaN(first[i] - second[i]))
@@ -38,15 +39,16 @@ internal sealed class FindingContrast
                 continue;
             }
 
-            any = true;
+            added++;
             FindingCell cell = subject.Cell;
             var key = (cell.Task, cell.Length, cell.Seed, cell.Questions, i);
             (double sum, double ranges, int count) = _values.GetValueOrDefault(key);
             _values[key] = (sum + first[i] - second[i], ranges + range, count + 1);
         }
 
-        if (any)
+        if (added > 0)
         {
+            _runs = (Math.Min(_runs.Low, added), Math.Max(_runs.High, added));
             _cells.Add((subject.Model, subject.Cell));
             _sparsities.Add(Math.Round(sparsity, 2));
             _subjects.Add((subject, sparsity));
@@ -57,7 +59,7 @@ internal sealed class FindingContrast
     public FindingTest Test()
     {
         double scale = _values.Values.Max(v => v.Range / v.Count);
-        return new([.. _values.Values.Select(v => v.Sum / v.Count / scale)], scale);
+        return new([.. _values.Values.Select(v => v.Sum / v.Count / scale)], scale, [.. _values.Keys], _runs.Low, _runs.High);
     }
 
     /// <summary>"2 models, 3 tasks, 1024 to 4096 tokens, sparsity 0.5 to 0.9".</summary>
@@ -74,7 +76,10 @@ internal sealed class FindingContrast
 /// <summary>What differences say of their mean.</summary>
 /// <param name="values">Differences over their scale, from -1 to 1, one a sample.</param>
 /// <param name="scale">The scale.</param>
-internal sealed class FindingTest(double[] values, double scale)
+/// <param name="keys">Which sample each is of; null: of one task at one length.</param>
+/// <param name="fewest">The fewest samples that a run brought; null: all.</param>
+/// <param name="most">The most.</param>
+internal sealed class FindingTest(double[] values, double scale, (string Task, int Length, long Seed, string Questions, int Index)[]? keys = null, int? fewest = null, int? most = null)
 {
     private readonly DifferenceTest _test = DifferenceTest.Paired(values);
     private readonly MeanInterval _interval = Statistics.Interval(values, -1, 1);
@@ -88,15 +93,34 @@ internal sealed class FindingTest(double[] values, double scale)
     /// <summary>Upper end of its 95 % interval.</summary>
     public double High => _interval.High!.Value * scale;
 
+    /// <summary>The scale.</summary>
+    public double Scale => scale;
+
     /// <summary>Samples.</summary>
     public int SampleCount => values.Length;
+
+    /// <summary>The fewest samples that a run brought.</summary>
+    public int RunSampleCountLow => fewest ?? values.Length;
+
+    /// <summary>The most samples that a run brought.</summary>
+    public int RunSampleCountHigh => most ?? values.Length;
+
+    /// <summary>The differences over their scale by what was asked alike: each run of it has a sample of each.</summary>
+    public IReadOnlyList<FindingStratum> Strata { get; } = [.. values.Select((value, i) => (Value: value, Key: keys?[i] ?? ("", 0, 0, "", i)))
+        .GroupBy(v => (v.Key.Task, v.Key.Length, v.Key.Seed, v.Key.Questions), (_, group) => group.ToArray()).Select(g => new FindingStratum([.. g.Select(v => v.Value)], [.. g.Select(v => v.Key)]))];
 
     /// <summary>P value of "the difference is at most the threshold".</summary>
     public double PValueAbove(double threshold) => _test.PValueAbove(threshold / scale);
 
     /// <summary>P value of "the difference is at least the threshold".</summary>
     public double PValueBelow(double threshold) => _test.PValueBelow(threshold / scale);
+}
 
-    /// <summary>Samples that would show on which side of a threshold the difference lies, if it is as observed.</summary>
-    public int? SamplesNeeded(double threshold, double level) => _test.SamplesNeeded(threshold / scale, level);
+/// <summary>Differences of one task at one length.</summary>
+/// <param name="Values">Differences over their scale.</param>
+/// <param name="Keys">The samples that they are of.</param>
+internal sealed record FindingStratum(double[] Values, (string Task, int Length, long Seed, string Questions, int Index)[] Keys)
+{
+    /// <summary>Their mean.</summary>
+    public double Mean { get; } = Values.Average();
 }

@@ -145,10 +145,10 @@ internal sealed class FindingData
         try
         {
             IReadOnlyList<SampleResult> samples = _scores.Of(row);
-            Dictionary<int, string>? golds = dense is null ? null : _scores.Of(dense).ToDictionary(s => s.Index, s => s.GoldJson);
+            Dictionary<int, string>? golds = dense is null ? null : Golds(_scores.Of(dense));
             double[] scores = new double[samples.Count == 0 ? 0 : samples.Max(s => s.Index) + 1];
             Array.Fill(scores, double.NaN);
-            foreach (SampleResult sample in samples.Where(s => golds is null || (golds.TryGetValue(s.Index, out string? gold) && gold == s.GoldJson)))
+            foreach (SampleResult sample in samples.Where(s => golds is null || (golds.TryGetValue(s.Index, out string? gold) && gold == ResultSummaryFile.GoldOf(s, samples))))
             {
                 scores[sample.Index] = sample.Score ?? double.NaN;
             }
@@ -164,5 +164,8 @@ internal sealed class FindingData
     }
 
     private static FindingCell CellOf(SparseAttentionResult row, IReadOnlyList<SampleResult> samples) => new(
-        row.Task, row.SequenceLength, row.Seed, Protocol.Key(row), row.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase), Protocol.Questions(row) + '\u001f' + samples.MinBy(s => s.Index)?.GoldJson);
+        row.Task, row.SequenceLength, row.Seed, Protocol.Key(row), row.CompressBefore.Equals("Question", StringComparison.OrdinalIgnoreCase), Protocol.Questions(row) + '\u001f' + (samples.MinBy(s => s.Index) is { } first ? ResultSummaryFile.GoldOf(first, samples) : ""));
+
+    // As files keep them, so that rows of a file and of a folder are of the same questions.
+    private static Dictionary<int, string> Golds(IReadOnlyList<SampleResult> samples) => samples.ToDictionary(s => s.Index, s => ResultSummaryFile.GoldOf(s, samples));
 }

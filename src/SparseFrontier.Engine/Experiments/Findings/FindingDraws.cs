@@ -22,7 +22,10 @@ internal sealed class FindingDraws(IReadOnlyDictionary<FindingCell, int> cells)
     /// <summary>All samples, each question once.</summary>
     public int SampleCount => _order.Sum(same => same.Max(c => cells[c]));
 
-    /// <summary>Figures of resamples.</summary>
+    /// <summary>
+    /// Figures of resamples. A run with fewer samples than others of its questions takes part with those of its own that were drawn: how many these are is chance, but given their number each of its samples is
+    /// drawn with the same probability and means are over that number, so that they have no bias; they vary by about 1 / n more than with n drawn. Runs stay paired, which draws of each alone would undo.
+    /// </summary>
     /// <param name="figure">The figure for the number of times that each sample of a cell counts.</param>
     public double?[] Figures(Func<IReadOnlyDictionary<FindingCell, int[]>, double?> figure)
     {

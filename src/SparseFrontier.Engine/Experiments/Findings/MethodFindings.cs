@@ -84,13 +84,11 @@ internal static class MethodFindings
 
         FindingTest[] tests = [retrieval.Test(), tracking.Test()];
         int weaker = tests[0].Difference <= tests[1].Difference ? 0 : 1;
-        FindingDraft draft = claims.Over(Name, Claim, "4.2", "the smaller of the two differences of mean scores", weaker == 0 ? retrieval : tracking);
-        return draft with
-        {
-            Finding = draft.Finding with { Message = Invariant($"VerticalSlash gains {tests[0].Difference:+0.000;-0.000;0.000} on retrieval, BlockSparse {tests[1].Difference:+0.000;-0.000;0.000} on tracking and filtering") },
-            Agrees = tests.Max(t => t.PValueAbove(0)),
-            Disagrees = Math.Min(1, 2 * tests.Min(t => t.PValueBelow(FindingDraft.Resolution))),
-        };
+        SparsityFinding finding = claims.Describe(Name, Claim, "4.2", "the smaller of the two differences of mean scores", weaker == 0 ? retrieval : tracking, tests[weaker]);
+        return new FindingDraft(
+            finding with { Message = Invariant($"VerticalSlash gains {tests[0].Difference:+0.000;-0.000;0.000} on retrieval, BlockSparse {tests[1].Difference:+0.000;-0.000;0.000} on tracking and filtering") },
+            FindingSide.Above(0, tests),
+            FindingSide.Below(FindingDraft.Resolution, tests) with { IsEvery = false });
     }
 
     // Not worse than any other value by the difference that is looked for: each is shown. Refuted where one is shown to be better, each at its part of the level.
@@ -119,8 +117,7 @@ internal static class MethodFindings
             {
                 Message = string.Join(", ", compared.Select((c, i) => Invariant($"{c.Other}: {tests[i].Difference:+0.000;-0.000;0.000}"))),
             },
-            tests.Max(t => t.PValueAbove(-FindingDraft.Resolution)),
-            Math.Min(1, tests.Length * tests.Min(t => t.PValueBelow(0))),
-            level => tests[worst].SamplesNeeded(-FindingDraft.Resolution, level));
+            FindingSide.Above(-FindingDraft.Resolution, tests),
+            FindingSide.Below(0, tests) with { IsEvery = false });
     }
 }

@@ -33,19 +33,15 @@ internal sealed class SizeContrast(FindingData data, double range = 1)
         FindingDraft draft = claims.Over(name, claim, source, measure, _all);
         string[][] sizes = data.BySize(_added.SelectMany(a => new[] { a.Smaller, a.Larger.Model }));
         FindingTest[] tests = [.. Choices(sizes).Select(Of).Where(c => !c.IsEmpty).Select(c => c.Test())];
-        double decisive = draft.Finding.Estimate > 0 ? 0 : FindingDraft.Resolution;
-        return draft with
-        {
-            Finding = draft.Finding with
+        return new FindingDraft(
+            draft.Finding with
             {
                 Message = tests.Length > 1
                     ? Invariant($"{string.Join(" x ", sizes.Select(s => s.Length))} trainings of the sizes, every choice of one a size compared: {tests.Min(t => t.Difference):+0.000;-0.000;0.000} to {tests.Max(t => t.Difference):+0.000;-0.000;0.000}")
                     : "one training a size, so that it is said of these weights alone",
             },
-            Agrees = tests.Max(t => t.PValueAbove(0)),
-            Disagrees = tests.Max(t => t.PValueBelow(FindingDraft.Resolution)),
-            Needed = level => tests.Select(t => t.Difference > decisive == draft.Finding.Estimate > decisive ? t.SamplesNeeded(decisive, level) : null).Aggregate((a, b) => a > b ? a : a < b ? b : a == b ? a : null),
-        };
+            FindingSide.Above(0, tests),
+            FindingSide.Below(FindingDraft.Resolution, tests));
     }
 
     // What entered of one choice of trainings. A choice between trainings of which a cell has others leaves that cell out.

@@ -66,19 +66,28 @@ internal static class FindingPage
 
     private static string Range(int[] ascending) => ascending[0] == ascending[^1] ? Invariant($"{ascending[0]}") : Invariant($"{ascending[0]} to {ascending[^1]}");
 
+    // How a reader gets the same table with a checkpoint of their own in it.
+    private const string Own =
+        """
+        A checkpoint of your own, in the folder DIR, stands beside these models with the two commands below, or with `-PatternModel DIR` of that script: where its heads look otherwise, so may its answers.
+
+            sparsefrontier pattern --preset findings --method Dense --model DIR --length 2048 --json > own.jsonl
+            sparsefrontier findings docs/findings.jsonl.br --markdown --patterns docs/patterns.jsonl.br,own.jsonl > findings.md
+        """;
+
     // A row a layer and head: beside the same of a pretrained checkpoint this says whether what is found here can carry over.
     private static void Patterns(StringBuilder page, IReadOnlyList<AttentionPattern> patterns)
     {
         if (patterns.Count == 0)
         {
-            page.Append("No patterns of attention were given (`--patterns`).\n\n");
+            page.Append($"No patterns of attention were given (`--patterns`). {Own}\n\n");
             return;
         }
 
         page.Append(
-            """
+            $"""
             Where dense attention lies, by layer and head, means over the samples given: on the first 4 tokens, on the latest 64, on the 64 heaviest columns and diagonals, and how many keys hold 95 % of it
-            ([inspection.md](inspection.md)). `sparsefrontier pattern --method Dense --model DIR` gives the same table of any checkpoint: where its heads look otherwise, so may its answers.
+            ([inspection.md](inspection.md)). {Own}
 
             | model | phase | layer | head | first tokens | local | vertical | slash | keys for 95 % | share for 95 % |
             | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -108,7 +117,9 @@ internal static class FindingPage
             ## The claims
 
             Agrees: shown. Disagrees: the opposite is shown, or a difference of 0.03 is excluded. Underpowered: neither; more samples could show it. NotTestable: no cell could show it. The
-            chance of a false label of a kind is at most 5 % over all claims of a series.
+            chance of a false label of a kind is at most 5 % over all claims of a series. Where samples a run are named (`-SampleCount` of the script), as many would decide the claim, one way or the other, with a
+            probability of 0.8 if differences are as observed; n is of all tasks and lengths together. Left out of what a claim is tested with are runs that keep more that is forced than chosen (half forced), and
+            everything beside dense runs that are not clearly above chance (at chance); the tables count both.
 
             | claim | paper | scaled | absolute |
             | --- | --- | --- | --- |
@@ -137,23 +148,21 @@ internal static class FindingPage
             return;
         }
 
-        page.Append("| claim | label | estimate [95 %] | n | cells | over Random | over WindowSink | to OracleTopK |\n| --- | --- | --- | ---: | ---: | --- | --- | --- |\n");
+        page.Append("| claim | label | estimate [95 %] | n | cells | over Random | over WindowSink | to OracleTopK | half forced | at chance |\n| --- | --- | --- | ---: | ---: | --- | --- | --- | ---: | ---: |\n");
         foreach (SparsityFinding finding in findings.Where(f => f.Label != FindingLabel.NotTestable))
         {
             page.Append(Invariant($"| {finding.Name}{(finding.AttentionShare is { } share ? Invariant($", attention {share:P0}") : "")} | {Label(finding)} | {Interval(finding.Estimate, finding.Low, finding.High)} | {finding.SampleCount} | {finding.CellCount} | "));
-            page.Append(Invariant($"{Interval(finding.GainOverRandom, finding.GainOverRandomLow, finding.GainOverRandomHigh)} | {Interval(finding.GainOverWindowSink, finding.GainOverWindowSinkLow, finding.GainOverWindowSinkHigh)} | {Interval(finding.GapToOracle, finding.GapToOracleLow, finding.GapToOracleHigh)} |\n"));
+            page.Append(Invariant($"{Interval(finding.GainOverRandom, finding.GainOverRandomLow, finding.GainOverRandomHigh)} | {Interval(finding.GainOverWindowSink, finding.GainOverWindowSinkLow, finding.GainOverWindowSinkHigh)} | {Interval(finding.GapToOracle, finding.GapToOracleLow, finding.GapToOracleHigh)} | {finding.ForcedCount} | {finding.BlindCount} |\n"));
         }
 
         page.Append('\n');
         foreach (SparsityFinding finding in findings)
         {
-            string needed = finding.NeededSampleCount is { } n ? Invariant($" About {n} samples would decide it.") : "";
-            string left = finding.Label == FindingLabel.NotTestable ? "" : (finding.ForcedCount > 0 ? Invariant($" {Counted.Of(finding.ForcedCount, "run is", "runs are")} left out because more of what {(finding.ForcedCount == 1 ? "it keeps" : "they keep")} is forced than chosen.") : "")
-                + (finding.BlindCount > 0 ? Invariant($" {Counted.Of(finding.BlindCount, "dense run is", "dense runs are")} not clearly above chance and left out.") : "");
+            string needed = finding.NeededSampleCount is { } n ? Invariant($" About {n:N0} samples a run (now {Range([finding.RunSampleCountLow!.Value, finding.RunSampleCountHigh!.Value])}) would decide it.") : "";
             string[] better = [.. new[] { ("Random", finding.GainOverRandomHigh), ("WindowSink", finding.GainOverWindowSinkHigh) }.Where(c => c.Item2 < 0).Select(c => c.Item1)];
             string controls = better.Length > 0 ? $" {string.Join(" and ", better)} at the same sparsities {(better.Length == 1 ? "scores" : "score")} higher{(finding.Label == FindingLabel.Agrees ? ": what is shown is not to the credit of the method's choice" : "")}." : "";
             string message = finding.Message.Length > 0 ? $" {Capital(Text(finding.Message))}." : "";
-            page.Append(Invariant($"- **{finding.Name}** ({Text(finding.Claim)}): {Label(finding)}. {Capital(finding.Measure)}.{(finding.Cells.Length > 0 ? $" {Text(finding.Cells)}." : "")}{message}{controls}{needed}{left}\n"));
+            page.Append(Invariant($"- **{finding.Name}** ({Text(finding.Claim)}): {Label(finding)}. {Capital(finding.Measure)}.{(finding.Cells.Length > 0 ? $" {Text(finding.Cells)}." : "")}{message}{controls}{needed}\n"));
         }
 
         page.Append('\n');
@@ -163,15 +172,23 @@ internal static class FindingPage
     private static void Grid(StringBuilder page, IReadOnlyList<SparseAttentionResult> rows)
     {
         page.Append("## What was run\n\nDense scores with 95 % intervals and n; sparse runs that are complete, infeasible at their length, and half forced.\n\n");
-        page.Append("| model | task | parameters | tokens | dense | sparse runs | infeasible | half forced |\n| --- | --- | --- | ---: | --- | ---: | ---: | ---: |\n");
-        foreach (var cell in rows.GroupBy(r => (r.Model, r.Task, r.TaskParameters, r.CompressBefore, r.SequenceLength)).OrderBy(g => g.Key.Model, StringComparer.Ordinal).ThenBy(g => g.Key.Task, StringComparer.Ordinal).ThenBy(g => g.Key.TaskParameters, StringComparer.Ordinal).ThenBy(g => g.Key.CompressBefore, StringComparer.Ordinal).ThenBy(g => g.Key.SequenceLength))
+        foreach (var task in rows.GroupBy(r => (r.Task, r.TaskParameters, r.CompressBefore)).OrderBy(g => g.Key.Task, StringComparer.Ordinal).ThenBy(g => g.Key.TaskParameters, StringComparer.Ordinal).ThenBy(g => g.Key.CompressBefore, StringComparer.Ordinal))
         {
-            SparseAttentionResult? dense = cell.Where(r => Experiments.ToleranceSeriesBuilder.IsDense(r) && r.Score is not null).MaxBy(r => r.SampleCount);
-            SparseAttentionResult[] sparse = [.. cell.Where(r => !Experiments.ToleranceSeriesBuilder.IsDense(r))];
-            string parameters = cell.Key.TaskParameters + (cell.Key.CompressBefore is "" or "None" ? "" : Invariant($" CompressBefore={cell.Key.CompressBefore}"));
-            string score = dense is null ? "" : Invariant($"{dense.Score:F3} [{dense.ScoreLow:F2}, {dense.ScoreHigh:F2}], {dense.SampleCount}");
-            page.Append(Invariant($"| {Text(cell.Key.Model)} | {Text(cell.Key.Task)} | {Text(parameters)} | {cell.Key.SequenceLength} | {score} | {sparse.Count(Pareto.Includes)} | {sparse.Count(r => r.Status == RunStatus.Infeasible)} | {sparse.Count(FindingData.IsForced)} |\n"));
+            string parameters = task.Key.TaskParameters + (task.Key.CompressBefore is "" or "None" ? "" : Invariant($" CompressBefore={task.Key.CompressBefore}"));
+            page.Append(Invariant($"### {Text(task.Key.Task)}{(parameters.Length > 0 ? $": {Text(parameters)}" : "")}\n\n"));
+            page.Append("| model | tokens | dense | sparse runs | infeasible | half forced |\n| --- | ---: | --- | ---: | ---: | ---: |\n");
+            foreach (var cell in task.GroupBy(r => (r.Model, r.SequenceLength)).OrderBy(g => g.Key.Model, StringComparer.Ordinal).ThenBy(g => g.Key.SequenceLength))
+            {
+                SparseAttentionResult? dense = cell.Where(r => Experiments.ToleranceSeriesBuilder.IsDense(r) && r.Score is not null).MaxBy(r => r.SampleCount);
+                SparseAttentionResult[] sparse = [.. cell.Where(r => !Experiments.ToleranceSeriesBuilder.IsDense(r))];
+                string score = dense is null ? "" : Invariant($"{dense.Score:F3} [{dense.ScoreLow:F2}, {dense.ScoreHigh:F2}], {dense.SampleCount}");
+                page.Append(Invariant($"| {Text(cell.Key.Model)} | {cell.Key.SequenceLength} | {score} | {sparse.Count(Pareto.Includes)} | {sparse.Count(r => r.Status == RunStatus.Infeasible)} | {sparse.Count(FindingData.IsForced)} |\n"));
+            }
+
+            page.Append('\n');
         }
+
+        page.Length--;
     }
 
     private static string Interval(double? value, double? low, double? high) => value is null ? "" : string.Create(CultureInfo.InvariantCulture, $"{value:+0.000;-0.000;0.000} [{low:+0.000;-0.000;0.000}, {high:+0.000;-0.000;0.000}]");

@@ -13,7 +13,7 @@ public sealed class WriteFindingPageOperation
     /// <summary>Rows of patterns for the first table.</summary>
     public IReadOnlyList<AttentionPattern> Pattern { get; init; } = [];
 
-    /// <summary>Files of such rows as JSON lines, besides.</summary>
+    /// <summary>Files of such rows as JSON lines, besides; compressed with gzip or Brotli where their names say so.</summary>
     public IReadOnlyList<string> PatternPath { get; init; } = [];
 
     /// <summary>Emits the page.</summary>
@@ -35,7 +35,8 @@ public sealed class WriteFindingPageOperation
 
     private static AttentionPattern[] Read(string path)
     {
-        byte[] bytes = StoreIO.ReadAll(path) ?? throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{path}'.", path);
+        byte[] content = StoreIO.ReadAll(path) ?? throw new SparseFrontierException(ErrorIds.FileNotFound, $"There is no file '{path}'.", path);
+        byte[] bytes = ResultSummaryFile.Unpacked(content, path);
         try
         {
             return [.. System.Text.Encoding.UTF8.GetString(bytes).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
