@@ -524,12 +524,12 @@ internal unsafe ref struct PrefillTask<TSimd, TVector>
     // The reciprocals of some rows' sums; false if one of them has seen no key.
     private readonly bool Invert(long row, int rows)
     {
-        // Whole vectors: what is beyond the rows is not read.
+        // Whole vectors: lanes beyond the rows count too, which at worst refuses what could be written at once. A maximum that is no number is not taken over by x86's minimum.
         TVector one = TSimd.Broadcast(1);
-        TVector least = TSimd.Load(_maxima + row);
+        TVector least = TSimd.Broadcast(0);
         for (int i = 0; i < rows; i += TSimd.Width)
         {
-            least = TSimd.Min(least, TSimd.Load(_maxima + row + i));
+            least = TSimd.Min(TSimd.Load(_maxima + row + i), least);
             TSimd.Store(TSimd.Divide(one, TSimd.Load(_sums + row + i)), _inverses + i);
         }
 

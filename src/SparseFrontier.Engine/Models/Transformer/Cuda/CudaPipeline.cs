@@ -8,7 +8,24 @@ internal sealed class CudaPipeline : IDisposable
     private readonly CudaStep[] _steps;
 
     /// <summary>Allocates scratch memory on every GPU.</summary>
-    public CudaPipeline(CudaModel model) => _steps = [.. model.Stages.Select(s => new CudaStep(model, s))];
+    public CudaPipeline(CudaModel model)
+    {
+        var steps = new List<CudaStep>();
+        try
+        {
+            foreach (CudaStage stage in model.Stages)
+            {
+                steps.Add(new CudaStep(model, stage));
+            }
+        }
+        catch
+        {
+            steps.ForEach(s => s.Dispose());
+            throw;
+        }
+
+        _steps = [.. steps];
+    }
 
     /// <summary>Runs one token of each row; the sequences advance when all layers are done.</summary>
     /// <param name="given">Sequence and token of each row.</param>
