@@ -95,8 +95,15 @@ public class SpeedAdviceTests
     {
         var row = new SparseAttentionResult
         {
-            Method = "VerticalSlash", DecodeMethod = "Dense", PrefillSparsity = 0.5, ExecutedDensity = 0.6, Parameters = "Window=256",
-            PrefillIndexSeconds = index, PrefillAttentionSeconds = 0.1, SequenceLength = 2048, PromptTokens = 2048,
+            Method = "VerticalSlash",
+            DecodeMethod = "Dense",
+            PrefillSparsity = 0.5,
+            ExecutedDensity = 0.6,
+            Parameters = "Window=256",
+            PrefillIndexSeconds = index,
+            PrefillAttentionSeconds = 0.1,
+            SequenceLength = 2048,
+            PromptTokens = 2048,
         };
         Assert.Equal(named, SpeedAdvice.OfPrefillAlone([row], Shape) is not null);
     }
@@ -201,8 +208,19 @@ public class SpeedAdviceTests
 
     private static SparseAttentionResult Parts(string method, double sparsity, double index, double attention, string parameters, int fallbacks = 0, string device = "", string decode = "Dense") => new()
     {
-        SampleCount = 4, FallbackCount = fallbacks, Method = method, DecodeMethod = decode, PrefillSparsity = sparsity, ExecutedDensity = 1 - sparsity, Parameters = parameters,
-        PrefillSeconds = index + attention + 1, PrefillIndexSeconds = index, PrefillAttentionSeconds = attention, SequenceLength = 2048, PromptTokens = 2048, Device = device,
+        SampleCount = 4,
+        FallbackCount = fallbacks,
+        Method = method,
+        DecodeMethod = decode,
+        PrefillSparsity = sparsity,
+        ExecutedDensity = 1 - sparsity,
+        Parameters = parameters,
+        PrefillSeconds = index + attention + 1,
+        PrefillIndexSeconds = index,
+        PrefillAttentionSeconds = attention,
+        SequenceLength = 2048,
+        PromptTokens = 2048,
+        Device = device,
     };
 
     private static SparseAttentionResult Step(string decode, double seconds, int tokens = 20, int fallbacks = 0, string device = "cpu", double? sequences = 1) =>
