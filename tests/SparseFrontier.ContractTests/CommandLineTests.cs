@@ -131,9 +131,9 @@ public class CommandLineTests
         Assert.Equal(words.Order(StringComparer.Ordinal), Run($"\"[suggest:{Line.Length}]\" \"{Line}\"").Output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Order(StringComparer.Ordinal));
         Assert.Contains($"<{string.Join('|', words)}>", Run("run --help").Output, StringComparison.Ordinal);
         Assert.Equal(words.Length, Enum.GetValues<SweepPreset>().Length);
-        foreach (SweepPreset preset in Enum.GetValues<SweepPreset>())
+        foreach ((string word, SweepPreset preset) in words.Zip(Enum.GetValues<SweepPreset>()))
         {
-            Assert.Contains($"The preset {preset} has no run of Nix*.", Run($"run --preset {words[(int)preset]} --method Nix* --what-if").Error, StringComparison.Ordinal);
+            Assert.Contains($"The preset {preset} has no run of Nix*.", Run($"run --preset {word} --method Nix* --what-if").Error, StringComparison.Ordinal);
             Assert.Contains($"The preset {preset} has no run of Nix*.", Run($"run --preset {preset} --method Nix* --what-if").Error, StringComparison.Ordinal);
         }
 
