@@ -138,6 +138,7 @@ static __device__ __forceinline__ Threshold findThreshold(SelectMemory& memory, 
         {
             if (counts && key - threshold.first <= threshold.last - threshold.first)
             {
+                // Lanes that meet in a bucket are added up by the hardware at once: faster than one lane for all of them.
                 atomicAdd(&histogram[(key >> shift) & (Buckets - 1)], 1);
             }
         });
